@@ -1,0 +1,51 @@
+# Every target needs Python 3.11+ and make alone: .venv is made on first use.
+PYTHON ?= python3
+FAISS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
+BIN := .venv/bin
+RUN := lightning_configs/run
+
+.DEFAULT_GOAL := help
+
+.PHONY: help install demo test lint types unit realdata movielens benchmark clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## make .venv with everything (FAISS=cpu|gpu; the default looks for a GPU)
+
+.venv/.installed: pyproject.toml
+	@echo "Installing into .venv (about 3 minutes: PyTorch is large) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmrec needs Python 3.11 or newer: make PYTHON=python3.12 " + "install")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(FAISS),dev]'
+	@touch $@
+
+demo: install ## prepare, train, test and explain on the embedded toy shop (a few minutes)
+	@$(BIN)/mmrec prepare --config $(RUN)/toy_mm_racl_kal.yaml
+	@$(BIN)/lightning fit --config $(RUN)/toy_popularity.yaml
+	@$(BIN)/lightning fit --config $(RUN)/toy_mm_racl_kal.yaml
+	@$(BIN)/mmrec compare runs/toy --groups data/toy/raw/tastes.csv
+
+test: lint types unit ## lint, type-check and test
+
+lint: install ## ruff: rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: install ## mypy, strict
+	@$(BIN)/mypy
+
+unit: install ## pytest without the slow and the real-data tests
+	@$(BIN)/pytest
+
+realdata: install ## pytest with the slow and the real-data tests (MMREC_DATA=folder of the raw data)
+	@$(BIN)/pytest --run-slow
+
+movielens: install ## the full model on MovieLens with posters (MMREC_DATA=folder of the raw data)
+	@$(BIN)/lightning fit --config $(RUN)/movielens_mm_racl_kal.yaml
+
+benchmark: install ## SASRec against RePlay, side by side (makes .venv-replay)
+	@$(BIN)/python benchmarks/sasrec_against_replay.py
+
+clean: ## remove .venv and caches; data/ and runs/ stay
+	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,73 @@
+"""What travels from the loaders to the models, and the alphabet of dimensions.
+
+| letter | meaning |
+|---|---|
+| B | batch size: users in training, held-out interactions in evaluation |
+| L | sequence length, at most `max_length` |
+| D | hidden width |
+| I | items, padding included: real items are 1 .. I - 1 and PAD = 0 |
+| U | users |
+| K | retrieved neighbours of an item |
+| N | negatives |
+| C | candidates of the sampled protocol |
+| P | positions that carry a target |
+| E | earlier items: what a user did before the window of L, all users of the batch in one row |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mmrec.data.schema import PAD
+
+__all__ = ["PAD", "EvalBatch", "SequenceBatch", "TrainBatch"]
+
+
+@dataclass
+class SequenceBatch:
+    """Histories: the newest L items in a window, everything before it as a ragged row.
+
+    Args:
+        user: (B,) int64, user indices.
+        items: (B, L) int64, oldest first, right-padded with PAD.
+        earlier: (E,) int64, the items before each window, user after user.
+        earlier_offsets: (B + 1,) int64, where each user's part of `earlier` starts.
+    """
+
+    user: Tensor
+    items: Tensor
+    earlier: Tensor
+    earlier_offsets: Tensor
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) int64, items in each window."""
+        return (self.items != PAD).sum(dim=1)
+
+
+@dataclass
+class TrainBatch(SequenceBatch):
+    """Histories of the training period with the item that follows each position.
+
+    Args:
+        targets: (B, L) int64, PAD where a position has no target.
+    """
+
+    targets: Tensor
+
+
+@dataclass
+class EvalBatch(SequenceBatch):
+    """Held-out interactions: the history before each and the item that was chosen.
+
+    Args:
+        target: (B,) int64, PAD when predicting the unknown next item.
+        instance: (B,) int64, the row of the interaction in the dataset; the user index when predicting.
+        candidates: (B, C) int64, sampled negatives, or None for full ranking.
+    """
+
+    target: Tensor
+    instance: Tensor
+    candidates: Tensor | None = None

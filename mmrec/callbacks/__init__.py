@@ -1,0 +1,1 @@
+"""What happens around training: the index, the results, the explanations."""

@@ -1,0 +1,22 @@
+"""Rebuild the neighbour table at the start of every training epoch (paper, section 3.2)."""
+
+from __future__ import annotations
+
+import pytorch_lightning as pl
+
+from mmrec.models.mm_racl_kal import MMRaclKal
+
+
+class RefreshIndex(pl.Callback):
+    """Index the current item vectors and log the churn: the share of neighbours that are new since the last epoch.
+
+    Models that retrieve nothing are left alone.
+    """
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refresh before the epoch's first batch."""
+        if not isinstance(pl_module, MMRaclKal):
+            return
+        churn = pl_module.refresh_library()
+        if churn is not None:
+            pl_module.log("train/neighbour_churn", churn)

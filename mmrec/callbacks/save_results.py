@@ -1,0 +1,150 @@
+"""One JSON a run: metrics and everything needed to trust or repeat them; and the rank of every test instance."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytorch_lightning as lightning
+import torch
+
+import mmrec
+from mmrec.data.datamodule import RecDataModule
+from mmrec.models.recommender import Recommender
+from mmrec.seed import global_seed
+
+
+class SaveResults(lightning.Callback):
+    """Write `result.json` and `test_ranks.parquet` into the run's folder after `test`.
+
+    `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests.
+    """
+
+    def __init__(self) -> None:
+        self._started = 0.0
+        self.training: dict[str, float | int] = {"epochs": 0, "seconds": 0.0}
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Count the epoch; its time includes the validation that ran in it."""
+        self.training["epochs"] = trainer.current_epoch + 1
+        self.training["seconds"] += time.perf_counter() - self._started
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the training statistics, so that a resumed run goes on counting."""
+        return dict(self.training)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.training = dict(state_dict)
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write both files."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not trainer.is_global_zero or not isinstance(pl_module, Recommender) or not isinstance(data, RecDataModule):
+            return
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pl_module.metrics.table
+        assert table is not None  # `test` has just computed the metrics
+        instances, ranks = (column.cpu() for column in table)
+        users, items = data.catalog.users[instances], data.catalog.items[instances]
+        raw_items = data.catalog.item_table["raw_id"]
+        _replace(
+            folder / "test_ranks.parquet",
+            lambda path: pl.DataFrame(
+                {
+                    "user": [data.catalog.user_ids[user] for user in users.tolist()],
+                    "item": raw_items.gather(items.tolist()),
+                    "rank": ranks.numpy(),
+                }
+            ).write_parquet(path),
+        )
+        result = {
+            "run": folder.name,
+            "model": folder.parent.name,
+            "class": type(pl_module).__name__,
+            "dataset": data.source.name,
+            "seed": global_seed(),
+            "metrics": {
+                name.removeprefix("test/"): round(float(value), 6)
+                for name, value in trainer.callback_metrics.items()
+                if name.startswith("test/")
+            },
+            "protocol": {**data.protocol(), "instances": len(ranks)},
+            "data_hash": data.catalog.manifest.data_hash,
+            "features": None
+            if data.features is None
+            else {"encoder": data.features.encoder, "revision": data.features.revision},
+            "parameters": sum(p.numel() for p in pl_module.parameters()),
+            "hyperparameters": {key: value for key, value in pl_module.hparams.items() if not key.startswith("_")},
+            "training": {**self.training, "best_epoch": _best_epoch(trainer)},
+            "peak_memory_mb": peak_memory_mb(),
+            "git": git_state(),
+            "machine": machine(trainer),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        _replace(folder / "result.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Write beside, then rename: a reader never sees half a file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    write(beside)
+    os.replace(beside, path)
+
+
+def _best_epoch(trainer: lightning.Trainer) -> int | None:
+    """Return the epoch (from 0) of the checkpoint in use, None if the model was never trained."""
+    path = trainer.ckpt_path
+    if not path or not Path(path).is_file():
+        return None
+    return int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])
+
+
+def peak_memory_mb() -> dict[str, int]:
+    """Return the peak resident memory of this process and, with a GPU, the peak allocated on it, in MiB."""
+    # ru_maxrss is in KiB on Linux and in bytes on macOS.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit}
+    if torch.cuda.is_available():
+        peak["device"] = torch.cuda.max_memory_allocated() // 2**20
+    return peak
+
+
+def git_state() -> dict[str, object] | None:
+    """Return the commit of the code and whether it has uncommitted changes; None outside a checkout."""
+    root = Path(mmrec.__file__).parents[1]
+    try:
+        run = lambda *args: (
+            subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True).stdout
+        )
+        return {"commit": run("rev-parse", "HEAD").strip(), "dirty": bool(run("status", "--porcelain").strip())}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def machine(trainer: lightning.Trainer) -> dict[str, object]:
+    """Return what the run ran on."""
+    return {
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "processes": trainer.world_size,
+        "precision": str(trainer.precision),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "mmrec": mmrec.__version__,
+    }

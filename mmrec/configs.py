@@ -1,0 +1,43 @@
+"""Finding the shipped configs from any folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import mmrec
+from mmrec.errors import UserError
+
+FOLDER = "lightning_configs"
+
+
+def configs_folder() -> Path:
+    """Return the folder of the shipped configs: in a checkout beside the package, in a wheel inside it."""
+    package = Path(mmrec.__file__).parent
+    beside = package.parent / FOLDER
+    return beside if beside.is_dir() else package / FOLDER
+
+
+def locate_configs(args: Sequence[str]) -> list[str]:
+    """Replace the value of every --config that the working folder lacks by the shipped file of that name.
+
+    Raises:
+        UserError: a config is in neither place.
+    """
+    located = list(args)
+    for place, arg in enumerate(located):
+        if arg in ("--config", "-c") and place + 1 < len(located):
+            located[place + 1] = _locate(located[place + 1])
+        elif arg.startswith("--config="):
+            located[place] = "--config=" + _locate(arg.removeprefix("--config="))
+    return located
+
+
+def _locate(value: str) -> str:
+    if Path(value).is_file():
+        return value
+    shipped = configs_folder().parent / value
+    if shipped.is_file():
+        return str(shipped)
+    runs = ", ".join(sorted(path.name for path in (configs_folder() / "run").glob("*.yaml")))
+    raise UserError(f"--config {value}: no such file here or among the shipped configs ({FOLDER}/run: {runs})")

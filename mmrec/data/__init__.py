@@ -1,0 +1,1 @@
+"""Raw files to a prepared dataset, and a prepared dataset to batches."""

@@ -1,0 +1,154 @@
+"""From a source and its options to batches: the one place where data enters a run."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import pytorch_lightning as pl
+
+from mmrec.data.candidates import uniform_candidates
+from mmrec.data.catalog import Catalog
+from mmrec.data.encoders import FeatureEncoder
+from mmrec.data.features import Features, extract_features
+from mmrec.data.loader import EvalLoader, TrainLoader
+from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.schema import Source, Split
+from mmrec.errors import UserError
+from mmrec.seed import global_seed
+
+SCORE_ELEMENTS = 2**26  # scores of an evaluation batch: at most 256 MB of fp32, however large the catalogue
+
+
+class RecDataModule(pl.LightningDataModule):
+    """Prepares the data on first use, encodes its items, and serves batches.
+
+    Args:
+        source: reads the raw files.
+        prepare: filters and split rule.
+        encoder: makes the text and image features; null for models that need none.
+        root: where prepared datasets are kept.
+        max_length: L, the longest window a sequence model reads.
+        batch_size: B in training, users.
+        eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
+        candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
+        mask_history: remove a user's history from the candidates.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        prepare: PrepareOptions = PrepareOptions(),  # noqa: B008  frozen
+        encoder: FeatureEncoder | None = None,
+        root: str = "data",
+        max_length: int = 50,
+        batch_size: int = 128,
+        eval_batch_size: int = 256,
+        candidates: Literal["all", "uniform100"] = "all",
+        mask_history: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, value in {
+            "max_length": max_length,
+            "batch_size": batch_size,
+            "eval_batch_size": eval_batch_size,
+        }.items():
+            if value < 1:
+                raise UserError(f"data.{name} must be at least 1, but is {value}")
+        self.source = source
+        self.options = prepare
+        self.encoder = encoder
+        self.root = Path(root)
+        self.max_length = max_length
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.candidates = candidates
+        self.mask_history = mask_history
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The prepared dataset."""
+        return Catalog(prepare(self.source, self.options, self.root))
+
+    @cached_property
+    def features(self) -> Features | None:
+        """The item features, or None without an encoder."""
+        return None if self.encoder is None else Features(extract_features(self.catalog.folder, self.encoder))
+
+    @property
+    def n_users(self) -> int:
+        """U."""
+        return self.catalog.n_users
+
+    @property
+    def n_items(self) -> int:
+        """I, padding included."""
+        return self.catalog.n_items
+
+    @property
+    def text_dim(self) -> int:
+        """Width of the text features, 0 if there are none."""
+        return 0 if self.features is None else self.features.text_dim
+
+    @property
+    def image_dim(self) -> int:
+        """Width of the image features, 0 if there are none."""
+        return 0 if self.features is None else self.features.image_dim
+
+    @property
+    def metric_suffix(self) -> str:
+        """What the metrics of the protocol are named with."""
+        return "" if self.candidates == "all" else f"_{self.candidates}"
+
+    def protocol(self) -> dict[str, object]:
+        """Return what a result must carry to be comparable."""
+        return {"split": self.options.split, "candidates": self.candidates, "mask_history": self.mask_history}
+
+    def train_dataloader(self) -> TrainLoader:
+        """Training windows, one a user."""
+        trainer = self.trainer
+        return TrainLoader(
+            self.catalog.train,
+            self.max_length,
+            self.batch_size,
+            seed=global_seed(),
+            epoch=(lambda: trainer.current_epoch) if trainer else (lambda: 0),
+            rank=trainer.global_rank if trainer else 0,
+            world=trainer.world_size if trainer else 1,
+        )
+
+    def val_dataloader(self) -> EvalLoader:
+        """Held-out interactions of the validation split."""
+        return self.eval_dataloader(Split.VALID)
+
+    def test_dataloader(self) -> EvalLoader:
+        """Held-out interactions of the test split."""
+        return self.eval_dataloader(Split.TEST)
+
+    def predict_dataloader(self) -> EvalLoader:
+        """Every user's whole history."""
+        return self.eval_dataloader(None)
+
+    def eval_dataloader(self, split: Split | None) -> EvalLoader:
+        """Return the held-out interactions of a split, or every user's unknown next item for None.
+
+        Raises:
+            UserError: the split is empty.
+        """
+        rows = None if split is None else self.catalog.instances(split)
+        if rows is not None and not len(rows):
+            raise UserError(
+                f"the {split.name.lower() if split is not None else ''} split of {self.catalog.folder} is empty: "
+                "the users have too few interactions for data.prepare.split"
+            )
+        sampled = rows is not None and self.candidates == "uniform100"
+        return EvalLoader(
+            self.catalog,
+            rows,
+            self.max_length,
+            batch_size=min(self.eval_batch_size, max(1, SCORE_ELEMENTS // self.n_items)),
+            candidates=uniform_candidates(self.catalog, rows) if sampled and rows is not None else None,
+            rank=self.trainer.global_rank if self.trainer else 0,
+            world=self.trainer.world_size if self.trainer else 1,
+        )

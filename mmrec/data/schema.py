@@ -1,0 +1,88 @@
+"""The contract between raw data, preparation and everything that reads a prepared dataset.
+
+A `Source` reads somebody's raw files into `RawData`. `prepare` turns that into a folder:
+
+| file | content |
+|---|---|
+| `interactions.parquet` | user int32, item int32, timestamp int64 (seconds), split int8; grouped by user, chronological |
+| `items.parquet` | item int32 (row = index, row 0 is padding), raw_id, title, text, image, attributes (JSON) |
+| `users.parquet` | user int32 (row = index), raw_id |
+| `features/<encoder>/` | `text.npy`, `image.npy` (float16, row = item) and their presence masks |
+| `manifest.json` | options, counts, tie share, leak share, hashes; every result carries `data_hash` |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import polars as pl
+
+PAD = 0
+"""Item index of padding. Real items are 1 .. I - 1."""
+
+
+class Split(IntEnum):
+    """Which part of the protocol an interaction belongs to."""
+
+    TRAIN = 0
+    VALID = 1
+    TEST = 2
+
+
+INTERACTION_COLUMNS = {"user": pl.String, "item": pl.String, "timestamp": pl.Int64, "rating": pl.Float32}
+"""What `RawData.interactions` holds, in file order. The timestamp is in seconds; rating is null where unknown."""
+
+ITEM_COLUMNS = {
+    "item": pl.String,
+    "title": pl.String,
+    "text": pl.String,
+    "image": pl.String,
+    "attributes": pl.String,
+}
+"""What `RawData.items` holds: `text` is all that a text encoder may read, `image` an absolute path, `attributes` a
+JSON object of facts (name to value or list of values); null where unknown."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A kind of bad row: how many, and the first place it was seen."""
+
+    count: int
+    first: str
+    """`file:line` of the first one."""
+
+
+@dataclass
+class RawData:
+    """What a source has read.
+
+    Args:
+        interactions: one row each, in file order, columns `INTERACTION_COLUMNS`.
+        items: one row an item, columns `ITEM_COLUMNS`; items may lack interactions and the other way round.
+        rows_read: rows seen in all files, good or bad.
+        rejected: rows left out, by kind (say "broken JSON").
+    """
+
+    interactions: pl.LazyFrame
+    items: pl.DataFrame
+    rows_read: int
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Reads raw files. Takes plain constructor arguments; the data set's name makes folder names."""
+
+    name: str
+
+    def files(self) -> list[Path]:
+        """Return every input file whose content decides the result (images aside). Raises UserError if one is missing."""
+
+    def options(self) -> dict[str, object]:
+        """Return the constructor's arguments that change the result, for the manifest."""
+
+    def read(self) -> RawData:
+        """Read the files. Bad rows are counted in `RawData.rejected`, never taken and never silent."""

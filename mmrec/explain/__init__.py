@@ -1,0 +1,34 @@
+"""Knowledge-anchored explanations of recommendations (paper, section 3.5), made after training and apart from it.
+
+`Knowledge` is what is known of the items, a `Packet` is the evidence for one recommendation, `Prompt` puts it to an
+`LLM` (eq. 17), `verify` checks the answer against the packet, and `ExplanationPipeline` runs it all and falls back to
+the template of `from_facts`, saying so.
+"""
+
+from mmrec.explain.knowledge import Knowledge
+from mmrec.explain.llm import LLM, CachedLLM, LLMFailure, OllamaLLM, Reply
+from mmrec.explain.packet import Packet, Recommendation, build_packet
+from mmrec.explain.pipeline import Explanation, ExplanationPipeline, Summary
+from mmrec.explain.prompt import Prompt
+from mmrec.explain.template import from_facts
+from mmrec.explain.verify import Verdict, Violation, verify
+
+__all__ = [
+    "LLM",
+    "CachedLLM",
+    "Explanation",
+    "ExplanationPipeline",
+    "Knowledge",
+    "LLMFailure",
+    "OllamaLLM",
+    "Packet",
+    "Prompt",
+    "Recommendation",
+    "Reply",
+    "Summary",
+    "Verdict",
+    "Violation",
+    "build_packet",
+    "from_facts",
+    "verify",
+]

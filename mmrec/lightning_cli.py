@@ -1,0 +1,155 @@
+"""`lightning fit | validate | test | predict`, configured by YAML (LightningCLI with a few defaults of our own)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from mmrec.configs import locate_configs
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
+from mmrec.models.recommender import Recommender
+from mmrec.tracking import Tracking, loggers
+
+LINKED = ("n_users", "n_items", "text_dim", "image_dim")
+"""What a model may take from the data; a model that does not name one in its constructor is not given it."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Keep the effective configuration of a fit in its folder, and send it to every logger."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Save when a fit starts; a later `test` leaves the file of the fit alone."""
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Send the configuration, the dataset and its hash."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        config = {
+            **self.config.as_dict(),
+            "dataset": data.source.name,
+            "data_hash": data.catalog.manifest.data_hash,
+            "protocol": data.protocol(),
+        }
+        for logger in trainer.loggers:
+            logger.log_hyperparams(config)
+
+
+class RecCLI(LightningCLI):
+    """Adds the run's folder, the links from data to model, and the test after the fit."""
+
+    run_dir: Path
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add our own options and links."""
+        parser.add_argument("--name", type=str | None, default=None, help="name of the model in folders and tables")
+        parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
+        parser.add_argument(
+            "--test_after_fit", type=bool, default=True, help="fit only: test the best checkpoint when the fit ends"
+        )
+        parser.add_class_arguments(Tracking, "tracking")
+        for name in LINKED:
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+        parser.link_arguments("data.max_length", "model.init_args.max_length")
+
+    def before_instantiate_classes(self) -> None:
+        """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
+        config = self.config[self.subcommand]
+        dataset = config.data.source.init_args.name
+        name = config.name or _snake(config.model.class_path.rpartition(".")[2])
+        self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
+        config.trainer.default_root_dir = str(self.run_dir)
+        if config.data.candidates != "all":
+            for callback in config.trainer.callbacks or []:
+                if "monitor" in callback.init_args:
+                    callback.init_args.monitor += f"_{config.data.candidates}"
+        config.ckpt_path = self._checkpoint(config.ckpt_path)
+        if self.subcommand == "fit":
+            _keep_earlier(self.run_dir, resuming=config.ckpt_path is not None)
+            if config.trainer.logger in (None, True):
+                self._loggers = loggers(
+                    Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
+                    {"model": config.model.as_dict(), "data": config.data.as_dict(), "seed": config.seed_everything},
+                )  # fmt: skip
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Give a fit its loggers; `test` alone writes `result.json` and must not touch the curves of the fit."""
+        if hasattr(self, "_loggers"):
+            kwargs["logger"] = self._loggers
+        elif self.subcommand != "fit":
+            kwargs["logger"] = False
+        return super().instantiate_trainer(**kwargs)
+
+    def _checkpoint(self, path: str | None) -> str | None:
+        """Resolve "best" and "last" to files of this run's folder."""
+        if path in ("best", "last"):
+            file = self.run_dir / "checkpoints" / f"{path}.ckpt"
+            if not file.is_file():
+                raise UserError(f"--ckpt_path {path}: {file} does not exist; fit this configuration first")
+            return str(file)
+        if path is not None and not Path(path).is_file():
+            raise UserError(f"--ckpt_path {path}: no such file; name a checkpoint, or best or last of this run")
+        return path
+
+    def after_instantiate_classes(self) -> None:
+        """Evaluate a trained model's best checkpoint unless told otherwise, never its untrained weights."""
+        config = self.config_init[self.subcommand]
+        if self.subcommand != "fit" and config.ckpt_path is None and _trainable(self.model):
+            config.ckpt_path = self._checkpoint("best")
+
+    def fit(self, model: Recommender, **kwargs: Any) -> None:
+        """Train, unless there is nothing to train."""
+        if _trainable(model):
+            self.trainer.fit(model, **kwargs)
+
+    def after_fit(self) -> None:
+        """Test the best checkpoint."""
+        if self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            best = "best" if _trainable(self.model) else None
+            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
+
+
+def _trainable(model: LightningModule) -> bool:
+    return any(p.requires_grad for p in model.parameters())
+
+
+def _snake(name: str) -> str:
+    """Turn a class name into a folder name, MMRaclKal into mm_racl_kal."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _keep_earlier(run_dir: Path, resuming: bool) -> None:
+    """Move what an earlier fit left aside: its whole folder, or its curves if this fit goes on from it."""
+    kept = run_dir / "metrics.csv" if resuming else run_dir
+    if not (kept.is_file() or (kept / "config.yaml").is_file()):
+        return
+    count = 1
+    while (aside := kept.with_name(f"{kept.stem}.{count}{kept.suffix}")).exists():
+        count += 1
+    kept.rename(aside)
+    logging.getLogger("pytorch_lightning").info(f"kept the earlier {kept} as {aside}")
+
+
+def run(args: Sequence[str]) -> None:
+    """Run one subcommand."""
+    # Batches are index arithmetic in this process, so the advice to add loader workers does not apply.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
+    RecCLI(
+        model_class=Recommender,
+        datamodule_class=RecDataModule,
+        subclass_mode_model=True,
+        save_config_callback=SaveConfig,
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        args=locate_configs(args),
+    )

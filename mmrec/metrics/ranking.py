@@ -1,0 +1,89 @@
+"""Ranks by counting and the metrics that follow from them: HR@10, HR@20, NDCG@10, NDCG@20, MRR.
+
+The rank of the target is 1 + the candidates with a higher score + half of those with the same score: no sort, no
+cut-off, and a model that scores everything alike lands in the middle, not on top.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+CUTOFFS = (10, 20)
+
+
+def rank_of_target(scores: Tensor, target: Tensor, excluded: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Rank each target among the candidates.
+
+    Args:
+        scores: (B, C) one score a candidate.
+        target: (B,) int64, the target's column.
+        excluded: rows (n,) and columns (n,) that are no candidates; the target is one in any case.
+
+    Returns:
+        (B,) float32, 1 is best; halves where scores tie.
+
+    Raises:
+        FloatingPointError: a score is not finite.
+    """
+    if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
+        raise FloatingPointError("the model scored an item with a number that is not finite: training has diverged")
+    own = scores.gather(1, target[:, None])
+    higher, equal = scores > own, scores == own
+    for flags in (higher, equal):
+        if excluded is not None:
+            flags[excluded] = False
+    equal.scatter_(1, target[:, None], False)
+    return 1.0 + higher.sum(1) + equal.sum(1) / 2.0
+
+
+def ndcg(ranks: Tensor, k: int) -> Tensor:
+    """NDCG@k (n,) of ranks (n,) for one relevant item each: 1 / log2(1 + rank) within the first k, else 0."""
+    return (ranks <= k) / torch.log2(1.0 + ranks)
+
+
+def rank_metrics(ranks: Tensor) -> dict[str, Tensor]:
+    """Per-instance metrics (n,) of ranks (n,), float64."""
+    ranks = ranks.double()
+    values: dict[str, Tensor] = {}
+    for k in CUTOFFS:
+        values[f"hr@{k}"] = (ranks <= k).double()
+        values[f"ndcg@{k}"] = ndcg(ranks, k)
+    values["mrr"] = 1.0 / ranks
+    return values
+
+
+class RankingMetrics(Metric):
+    """Collects the rank of every instance; the same numbers for any batch size and any number of processes.
+
+    Args:
+        suffix: appended to every name, "_uniform100" for the sampled protocol.
+
+    Attributes:
+        table: after `compute`, the instances (n,) of all processes, ascending, and their ranks (n,).
+    """
+
+    full_state_update = False
+    instances: list[Tensor]
+    ranks: list[Tensor]
+
+    def __init__(self, suffix: str = "") -> None:
+        super().__init__()
+        self.suffix = suffix
+        self.table: tuple[Tensor, Tensor] | None = None
+        self.add_state("instances", default=[], dist_reduce_fx="cat")
+        self.add_state("ranks", default=[], dist_reduce_fx="cat")
+
+    def update(self, instance: Tensor, rank: Tensor) -> None:
+        """Add instances (B,) int64 and their ranks (B,)."""
+        self.instances.append(instance)
+        self.ranks.append(rank)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the mean of each metric over instances."""
+        instances, ranks = dim_zero_cat(self.instances), dim_zero_cat(self.ranks)
+        order = instances.argsort()
+        self.table = instances[order], ranks[order]
+        return {name + self.suffix: value.mean().float() for name, value in rank_metrics(ranks[order]).items()}

@@ -1,0 +1,309 @@
+"""MM-RACL-KAL (Zhang, Software Engineering and Applications 15(2), 2026): eq. 1-16 and 18 put together."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmrec.batch import PAD, SequenceBatch, TrainBatch
+from mmrec.data.catalog import Catalog
+from mmrec.data.features import Features
+from mmrec.errors import UserError
+from mmrec.losses.contrastive import cross_modal, info_nce
+from mmrec.losses.negatives import TrainedPairs, uniform_items
+from mmrec.losses.next_item import next_item_cross_entropy
+from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.nn.gated_fusion import GatedFusion
+from mmrec.nn.graph_encoder import GraphEncoder, Pooling
+from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.retrieval.augment import replace_with_neighbours
+from mmrec.retrieval.index import Backend
+from mmrec.retrieval.library import NeighbourTable
+
+
+class Tables(NamedTuple):
+    """What depends on the parameters alone and not on the batch.
+
+    Args:
+        items: eq. 1-3 for all items.
+        static_users: (U, D), u^s of eq. 10, or None without a static side.
+        static_items: (I, D), the item side of the same propagation, or None.
+    """
+
+    items: ItemVectors
+    static_users: Tensor | None
+    static_items: Tensor | None
+
+
+class MMRaclKal(Recommender):
+    """Text and image item vectors, retrieval-augmented sequences, dynamic and static interest, contrastive losses.
+
+    Every part has a switch, so that each row of the paper's ablations is a config. With `text: false`, `image: false`,
+    `item_id: true`, `replace_prob: 0`, `static_user: none` and `beta: 0` it is SASRec with full cross-entropy.
+
+    Args:
+        n_users: U (linked from the data).
+        n_items: I, padding included (linked from the data).
+        text_dim: width of the text features (linked from the data).
+        image_dim: width of the image features (linked from the data).
+        max_length: the longest window L (linked from the data).
+        hidden_dim: D.
+        text: use text, eq. 1-3.
+        image: use images, eq. 1-3.
+        item_id: add learned id vectors; the paper has none, see `ItemEncoder`.
+        replace_prob: p of eq. 6; 0 switches MM-SRA off.
+        neighbours: K of eq. 5.
+        index_backend: "faiss" or "torch", see `nearest_neighbours`.
+        dynamic: use the Transformer, eq. 7-8.
+        layers: Transformer blocks.
+        heads: attention heads; must divide D.
+        ffn_dim: width of the network on each position.
+        dropout: in the Transformer.
+        attention_dropout: on its attention weights.
+        static_user: "prefix" pools the propagated vectors of the items seen so far; "node" is the literal u^s of
+            eq. 10, which in training already knows the edge to the target; "none" switches the static side off.
+        graph_layers: K of eq. 10.
+        pooling: of the layers, "mean" or "sum".
+        beta: β of eq. 18; 0 switches MM-EF-CL off.
+        lambda_ui: weight of L_ui, eq. 16.
+        lambda_ii: weight of L_ii, eq. 16.
+        lambda_mm: weight of L_mm, eq. 16.
+        temperature: τ of eq. 13-15.
+        decoupled: leave the positive out of the denominators, as eq. 13-15 print them.
+        negatives: of L_ii: "hard" are the retrieved neighbours of the positive, "random" is uniform (Table 6).
+        n_negatives: N, uniform negatives of L_ui (and of L_ii with "random").
+        lr: learning rate.
+        weight_decay: of AdamW.
+
+    Raises:
+        UserError: options that contradict each other.
+    """
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        text_dim: int = 0,
+        image_dim: int = 0,
+        max_length: int = 50,
+        hidden_dim: int = 64,
+        text: bool = True,
+        image: bool = True,
+        item_id: bool = False,
+        replace_prob: float = 0.1,
+        neighbours: int = 10,
+        index_backend: Backend = "faiss",
+        dynamic: bool = True,
+        layers: int = 2,
+        heads: int = 1,
+        ffn_dim: int = 256,
+        dropout: float = 0.2,
+        attention_dropout: float = 0.0,
+        static_user: Literal["prefix", "node", "none"] = "prefix",
+        graph_layers: int = 2,
+        pooling: Pooling = "mean",
+        beta: float = 0.1,
+        lambda_ui: float = 1.0,
+        lambda_ii: float = 1.0,
+        lambda_mm: float = 1.0,
+        temperature: float = 0.1,
+        decoupled: bool = False,
+        negatives: Literal["hard", "random"] = "hard",
+        n_negatives: int = 256,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr, weight_decay)
+        self.save_hyperparameters()
+        if not dynamic and static_user == "none":
+            raise UserError("no user side is left: set model.init_args.dynamic: true or static_user: prefix")
+        if hidden_dim % heads:
+            raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({hidden_dim})")
+        if not 0 <= replace_prob <= 1:
+            raise UserError(f"model.init_args.replace_prob is a probability, but is {replace_prob}")
+        self.n_items = n_items
+        self.replace_prob = replace_prob
+        self.static_user = static_user
+        self.beta = beta
+        self.weights = {"ui": lambda_ui, "ii": lambda_ii, "mm": lambda_mm if text and image else 0.0}
+        self.temperature = temperature
+        self.decoupled = decoupled
+        self.hard_negatives = negatives == "hard"
+        self.n_negatives = n_negatives
+
+        self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
+        self.dynamic = (
+            SequenceEncoder(hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout)
+            if dynamic
+            else None
+        )
+        self.static = GraphEncoder(graph_layers, pooling) if static_user != "none" else None
+        if self.static is not None:
+            self.user_nodes = nn.Embedding(n_users, hidden_dim)  # E_u^(0) of eq. 9
+            nn.init.normal_(self.user_nodes.weight, std=INIT_STD)
+        self.gate = GatedFusion(hidden_dim) if self.dynamic is not None and self.static is not None else None
+        retrieves = replace_prob > 0 or (self._contrasts("ii") and self.hard_negatives)
+        self.library = NeighbourTable(neighbours, index_backend) if retrieves else None
+        self.trained_pairs = TrainedPairs() if self._contrasts("ui") or self._contrasts("ii") else None
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Take the features, and the graph and the known pairs of the train-only view."""
+        encoder = self.item_encoder
+        if features is not None and encoder.text_projection is not None:
+            encoder.set_features("text", torch.from_numpy(features.text[:]), torch.from_numpy(features.text_present[:]))
+        if features is not None and encoder.image_projection is not None:
+            encoder.set_features(
+                "image", torch.from_numpy(features.image[:]), torch.from_numpy(features.image_present[:])
+            )
+        if self.static is not None:
+            self.static.set_graph(catalog.train)
+        if self.trained_pairs is not None:
+            self.trained_pairs.set_view(catalog.train)
+
+    @once_per_evaluation
+    def tables(self) -> Tables:
+        """Item vectors and the propagated graph."""
+        items = self.item_encoder()
+        if self.static is None:
+            return Tables(items, None, None)
+        return Tables(items, *self.static(self.user_nodes.weight, items.fused))
+
+    def item_vectors(self) -> Tensor:
+        """Return e of eq. 3, (I, D)."""
+        return self.tables().items.fused
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return u of eq. 12 after the newest item of each window, (B, D)."""
+        rows = torch.arange(len(batch.user), device=batch.user.device)
+        return self._interests(batch, batch.items, self.tables(), (rows, batch.lengths - 1))[0]
+
+    @torch.no_grad()
+    def refresh_library(self) -> float | None:
+        """Rebuild the neighbour table from the current e; return its churn, see `NeighbourTable.refresh`."""
+        return None if self.library is None else self.library.refresh(self.item_encoder().fused)
+
+    def signals(self, batch: SequenceBatch) -> list[dict[str, float]]:
+        """Return α and, for each user, the mean gate: the share of dynamic interest."""
+        shared = {} if self.item_encoder.alpha is None else {"alpha": self.item_encoder.alpha.item()}
+        rows = torch.arange(len(batch.user), device=batch.user.device)
+        _, gate = self._interests(batch, batch.items, self.tables(), (rows, batch.lengths - 1))
+        if gate is None:
+            return [dict(shared) for _ in rows]
+        return [{**shared, "gate": mean} for mean in gate.mean(dim=1).tolist()]
+
+    def neighbours(self) -> Tensor | None:
+        """Return N(i) of eq. 5 for all items, (I, K)."""
+        if self.library is None:
+            return None
+        if not self.library.ready:
+            self.refresh_library()
+        return self.library.neighbours
+
+    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """L = L_rec + β (λ_ui L_ui + λ_ii L_ii + λ_mm L_mm), eq. 16 and 18."""
+        tables = self.tables()
+        items = batch.items
+        neighbours = self.neighbours()
+        if neighbours is not None and self.replace_prob > 0:
+            items = replace_with_neighbours(items, neighbours, self.replace_prob)
+        place = torch.nonzero(batch.targets, as_tuple=True)
+        target = batch.targets[place]
+        interest, gate = self._interests(batch, items, tables, place)
+        terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, target)}
+        total = terms["loss_rec"]
+        if self.beta > 0:
+            for name, value in self._contrast(batch, tables, interest, place).items():
+                terms[f"loss_{name}"] = value
+                total = total + self.beta * self.weights[name] * value
+        if gate is not None:
+            terms["gate"] = gate.mean()
+        if self.item_encoder.alpha is not None:
+            terms["alpha"] = self.item_encoder.alpha
+        return {"loss": total, **terms}
+
+    def _interests(
+        self, batch: SequenceBatch, items: Tensor, tables: Tables, place: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return u of eq. 12 and the gate of eq. 11, both (P, D), at some (row, position) places of a batch.
+
+        Args:
+            batch: the histories.
+            items: (B, L), the windows the Transformer reads, augmented or not; the static side reads the originals.
+            tables: of the current parameters.
+            place: two (P,) int64 rows.
+        """
+        dynamic = None
+        if self.dynamic is not None:
+            dynamic = self.dynamic(F.embedding(items, tables.items.fused))[place]
+        static = None
+        if self.static_user == "node" and tables.static_users is not None:
+            static = tables.static_users[batch.user[place[0]]]
+        elif self.static_user == "prefix" and tables.static_items is not None:
+            static = _prefix_mean(batch, tables.static_items)[place]
+        if self.gate is not None and dynamic is not None and static is not None:
+            return self.gate(dynamic, static)
+        only = dynamic if dynamic is not None else static
+        assert only is not None  # the constructor demands one of the two
+        return only, None
+
+    def _contrasts(self, name: str) -> bool:
+        return self.beta > 0 and self.weights[name] > 0
+
+    def _contrast(
+        self, batch: TrainBatch, tables: Tables, interest: Tensor, place: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return L_ui, L_ii and L_mm (those with a weight), at one position of each user drawn uniformly.
+
+        One position a user keeps the cost of the contrast below that of L_rec, and every position has its turn over
+        the epochs.
+        """
+        row, _ = place
+        # A random position of each row: the places are sorted by row, so each row is a stretch of them.
+        count = torch.bincount(row, minlength=len(batch.user))
+        drawn = (torch.rand(len(count), device=row.device) * count).long().clamp_(max=count - 1)
+        chosen = count.cumsum(0) - count + drawn
+        user = batch.user
+        anchor, positive = batch.items[place][chosen], batch.targets[place][chosen]
+        vectors = tables.items.fused
+        terms: dict[str, Tensor] = {}
+        if self._contrasts("ui"):
+            negatives = uniform_items((self.n_negatives,), self.n_items, vectors.device)
+            terms["ui"] = info_nce(
+                interest[chosen], vectors[positive], vectors[negatives], self._unknown(user, negatives[None]),
+                self.temperature, self.decoupled,
+            )  # fmt: skip
+        if self._contrasts("ii"):
+            if self.hard_negatives and self.library is not None:
+                negatives = self.library.neighbours[positive]
+            else:
+                negatives = uniform_items((len(user), self.n_negatives), self.n_items, vectors.device)
+            terms["ii"] = info_nce(
+                vectors[anchor], vectors[positive], vectors[negatives], self._unknown(user, negatives),
+                self.temperature, self.decoupled,
+            )  # fmt: skip
+        if self._contrasts("mm") and tables.items.text is not None and tables.items.image is not None:
+            both = self.item_encoder.text_present & self.item_encoder.image_present
+            items = torch.unique(positive)
+            items = items[both[items]]
+            terms["mm"] = cross_modal(
+                tables.items.text[items], tables.items.image[items], self.temperature, self.decoupled
+            )
+        return terms
+
+    def _unknown(self, user: Tensor, items: Tensor) -> Tensor:
+        """Return whether each user (B,) never interacted with the items (B, N) or (1, N) in training, (B, N) bool."""
+        assert self.trained_pairs is not None  # built whenever L_ui or L_ii is on
+        return ~self.trained_pairs(user[:, None], items)
+
+
+def _prefix_mean(batch: SequenceBatch, vectors: Tensor) -> Tensor:
+    """Return the mean vector of all items up to each position, those before the window included, (B, L, D)."""
+    earlier = F.embedding_bag(batch.earlier, vectors, batch.earlier_offsets, mode="sum", include_last_offset=True)
+    inside = F.embedding(batch.items, vectors) * (batch.items != PAD)[..., None]
+    positions = torch.arange(1, batch.items.shape[1] + 1, device=batch.items.device)
+    count = batch.earlier_offsets.diff()[:, None] + positions
+    return (earlier[:, None] + inside.cumsum(dim=1)) / count[..., None]

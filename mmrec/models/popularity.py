@@ -1,0 +1,37 @@
+"""The control every comparison needs: the same list for everyone, the most trained-on items first."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mmrec.batch import SequenceBatch
+from mmrec.data.catalog import Catalog
+from mmrec.data.features import Features
+from mmrec.models.recommender import Recommender
+
+
+class Popularity(Recommender):
+    """Score an item by its number of training interactions. Nothing is trained: run `test` directly.
+
+    Args:
+        n_items: I, padding included.
+    """
+
+    counts: Tensor
+
+    def __init__(self, n_items: int) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(n_items), persistent=False)
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Count the training interactions."""
+        self.counts = catalog.train.popularity.float().to(self.counts.device)
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return ones (B, 1): everyone is alike."""
+        return self.counts.new_ones(len(batch.user), 1)
+
+    def item_vectors(self) -> Tensor:
+        """Return the counts (I, 1)."""
+        return self.counts[:, None]

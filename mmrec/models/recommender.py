@@ -1,0 +1,197 @@
+"""The base of every model: training, full ranking, logging and optimisation live here once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from mmrec.batch import PAD, EvalBatch, SequenceBatch, TrainBatch
+from mmrec.data.catalog import Catalog
+from mmrec.data.features import Features
+from mmrec.errors import UserError
+from mmrec.metrics.ranking import RankingMetrics, rank_of_target
+from mmrec.seed import global_seed
+
+T = TypeVar("T")
+
+
+def once_per_evaluation(method: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Compute a method of no arguments once per evaluation pass: the parameters stand still while ranking."""
+
+    @wraps(method)
+    def wrapper(self: Recommender) -> T:
+        if self._evaluation is None:
+            return method(self)
+        if method.__name__ not in self._evaluation:
+            self._evaluation[method.__name__] = method(self)
+        return cast(T, self._evaluation[method.__name__])
+
+    return wrapper
+
+
+class Recommender(pl.LightningModule):
+    """A model says how to encode users, how to represent items and what it minimises; the rest is here.
+
+    Subclasses define `encode_users`, `item_vectors` and `losses`, and `attach` if they need the graph, the features or
+    the training pairs. A model that is no dot product overrides `score`. Constructor arguments are plain values, so
+    that configs and checkpoints can carry them.
+
+    Args:
+        lr: learning rate of AdamW.
+        weight_decay: of AdamW.
+    """
+
+    def __init__(self, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
+        super().__init__()
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.mask_history = True
+        self.top_k = 10
+        self.data_hash = ""
+        self.metrics = RankingMetrics()
+        self._evaluation: dict[str, object] | None = None
+
+    # What a model defines.
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return (B, D), what each user of the batch wants next."""
+        raise NotImplementedError  # abstract
+
+    def item_vectors(self) -> Tensor:
+        """Return (I, D), what each item offers; row 0 is padding."""
+        raise NotImplementedError  # abstract
+
+    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """Return named scalars; "loss" is minimised, the others are its terms and are logged."""
+        raise NotImplementedError  # abstract
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Take what the model needs from the data: the train-only view, the features. Called before any step."""
+
+    def score(self, batch: SequenceBatch) -> Tensor:
+        """Return (B, I), a score for every item."""
+        return self.encode_users(batch) @ self.item_vectors().T
+
+    def signals(self, batch: SequenceBatch) -> list[dict[str, float]]:
+        """Return, for each user of the batch, numbers the model decided with, as evidence for an explanation."""
+        return [{} for _ in batch.user]
+
+    def neighbours(self) -> Tensor | None:
+        """Return the retrieved neighbours (I, K) of each item, None for a model that retrieves nothing."""
+        return None
+
+    # What Lightning calls.
+
+    def setup(self, stage: str) -> None:
+        """Attach the data and its protocol."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.attach(data.catalog, data.features)
+        self.data_hash = data.catalog.manifest.data_hash
+        self.mask_history = data.mask_history
+        self.metrics = RankingMetrics(data.metric_suffix)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """AdamW, fused; none for a model without parameters."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        return (
+            torch.optim.AdamW(parameters, self.lr, weight_decay=self.weight_decay, fused=True) if parameters else None
+        )
+
+    def on_train_epoch_start(self) -> None:
+        """Reseed from (seed, epoch), so that a resumed run draws what an uninterrupted one would have drawn."""
+        torch.manual_seed(global_seed() * 1_000_003 + self.current_epoch)
+
+    def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
+        """Minimise "loss" and log its terms."""
+        losses = self.losses(batch)
+        size = len(batch.user)
+        self.log("train/loss", losses["loss"], on_step=False, on_epoch=True, prog_bar=True, batch_size=size)
+        terms = {f"train/{name}": value.detach() for name, value in losses.items() if name != "loss"}
+        self.log_dict(terms, on_step=False, on_epoch=True, batch_size=size)
+        return losses["loss"]
+
+    def validation_step(self, batch: EvalBatch, batch_idx: int) -> None:
+        """Rank the held-out items."""
+        self.metrics.update(batch.instance, self.ranks(batch))
+
+    def test_step(self, batch: EvalBatch, batch_idx: int) -> None:
+        """Rank the held-out items."""
+        self.metrics.update(batch.instance, self.ranks(batch))
+
+    def predict_step(self, batch: EvalBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return users (B,) and their `top_k` items and scores, both (B, k)."""
+        scores, items = self.recommend(batch, self.top_k)
+        return batch.user, items, scores
+
+    def begin_evaluation(self) -> None:
+        """Start to collect ranks, and to reuse what depends on the parameters alone."""
+        self._evaluation = {}
+        self.metrics.reset()
+
+    def end_evaluation(self) -> None:
+        """Drop what was reused; the ranks stay readable."""
+        self._evaluation = None
+
+    on_validation_epoch_start = on_test_epoch_start = on_predict_epoch_start = begin_evaluation
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics that select the model."""
+        self._log_metrics("valid")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the final metrics."""
+        self._log_metrics("test")
+
+    def on_predict_epoch_end(self) -> None:
+        """Drop what evaluation kept."""
+        self.end_evaluation()
+
+    def _log_metrics(self, split: str) -> None:
+        self.end_evaluation()
+        # Every process has gathered every rank, so nothing is left to reduce.
+        self.log_dict({f"{split}/{name}": value for name, value in self.metrics.compute().items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Stamp the data into the checkpoint."""
+        checkpoint["data_hash"] = self.data_hash
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of other data: its item indices mean other items."""
+        stamped = checkpoint.get("data_hash", "")
+        if self.data_hash and stamped != self.data_hash:
+            raise UserError(
+                f"the checkpoint was trained on other data (data hash {stamped[:12] or 'missing'}) than the one given "
+                f"(data hash {self.data_hash[:12]}): pass the config it was trained with, or train anew"
+            )
+
+    # Ranking.
+
+    def ranks(self, batch: EvalBatch) -> Tensor:
+        """Return the rank (B,) of each target among all items, history removed, or among the sampled candidates."""
+        scores = self.score(batch)
+        if batch.candidates is None:
+            return rank_of_target(scores, batch.target, self._excluded(batch))
+        candidates = torch.cat([batch.target[:, None], batch.candidates], dim=1)
+        return rank_of_target(scores.gather(1, candidates), torch.zeros_like(batch.target))
+
+    def recommend(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
+        """Return the scores and items (B, k) with the highest scores, history removed."""
+        scores = self.score(batch).index_put(self._excluded(batch), torch.tensor(-torch.inf, device=self.device))
+        best = scores.topk(k, dim=1)
+        return best.values, best.indices
+
+    def _excluded(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Rows and items (n,), (n,) that are no candidates: PAD, and the whole history unless it is to be ranked."""
+        rows = torch.arange(len(batch.user), device=batch.user.device)
+        if not self.mask_history:
+            return rows, torch.full_like(rows, PAD)
+        # The padding of the windows is PAD itself, and a full window has no padding: PAD is named for every row.
+        row = torch.cat(
+            [rows, rows.repeat_interleave(batch.items.shape[1]), rows.repeat_interleave(batch.earlier_offsets.diff())]
+        )
+        return row, torch.cat([torch.full_like(rows, PAD), batch.items.flatten(), batch.earlier])

@@ -1,0 +1,1 @@
+"""The parts of the model, one block of equations a file."""

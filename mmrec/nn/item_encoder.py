@@ -1,0 +1,142 @@
+r"""Multimodal item representation (paper, section 3.1, eq. 1-3).
+
+    v̂_t = W_t v_t,  v̂_m = W_m v_m                                  (2)
+    e = α v̂_t + (1 - α) v̂_m                                        (3)
+
+The encoders of eq. 1 ran before training (`mmrec.data.features`); their outputs v_t, v_m come in as fixed matrices.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmrec.errors import UserError
+
+INIT_STD = 0.02  # of ids and projections alike: a feature row has length 1, so both start on the same scale
+
+
+class ItemVectors(NamedTuple):
+    """All items at once; a modality that is switched off is None.
+
+    Args:
+        fused: (I, D), e of eq. 3, zero at PAD.
+        text: (I, D), v̂_t of eq. 2.
+        image: (I, D), v̂_m of eq. 2.
+    """
+
+    fused: Tensor
+    text: Tensor | None
+    image: Tensor | None
+
+
+class ItemEncoder(nn.Module):
+    r"""Fuse text and image features, and ids if asked, into one vector per item.
+
+    Where the image is missing α is 1 (the paper's rule), where the text is missing it is 0, and an item with neither
+    has a zero feature part. α is kept in (0, 1) by a sigmoid.
+
+    With `item_id` a learned id vector is added and the two features enter through gates that start at zero,
+    e = E_id + γ_t v̂_t + γ_m v̂_m, so that training begins at the plain id model. The paper has no id vector; this is
+    a row of its own in every table.
+
+    Args:
+        n_items: I, padding included.
+        dim: D.
+        text_dim: width of v_t; ignored unless `text`.
+        image_dim: width of v_m; ignored unless `image`.
+        text: use the text.
+        image: use the image.
+        item_id: add learned id vectors.
+
+    Raises:
+        UserError: nothing is switched on, or a modality is on but the data has no features for it.
+    """
+
+    text_features: Tensor
+    image_features: Tensor
+    text_present: Tensor
+    image_present: Tensor
+
+    def __init__(
+        self,
+        n_items: int,
+        dim: int,
+        text_dim: int = 0,
+        image_dim: int = 0,
+        text: bool = True,
+        image: bool = True,
+        item_id: bool = False,
+    ) -> None:
+        super().__init__()
+        if not (text or image or item_id):
+            raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
+        for name, wanted, width in (("text", text, text_dim), ("image", image, image_dim)):
+            if wanted and not width:
+                raise UserError(
+                    f"the model wants {name} features (model.init_args.{name}: true) but the data has none: "
+                    f"set data.encoder, or model.init_args.{name}: false"
+                )
+        self.id = nn.Embedding(n_items, dim) if item_id else None
+        self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
+        self.image_projection = nn.Linear(image_dim, dim, bias=False) if image else None
+        self.alpha_logit = nn.Parameter(torch.zeros(())) if text and image and not item_id else None
+        self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
+        self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
+        for name, on, width in (("text", text, text_dim), ("image", image, image_dim)):
+            self.register_buffer(f"{name}_features", torch.zeros(n_items, width if on else 0), persistent=False)
+            self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)
+        for module in (self.id, self.text_projection, self.image_projection):
+            if module is not None:
+                nn.init.normal_(module.weight, std=INIT_STD)
+
+    def set_features(self, name: str, features: Tensor, present: Tensor) -> None:
+        """Attach one modality's fixed features; rows are scaled to length 1, as CLIP compares them.
+
+        Args:
+            name: "text" or "image".
+            features: (I, T) or (I, M), any float type; rows that are not present are ignored.
+            present: (I,) bool.
+        """
+        rows = nn.functional.normalize(features.float(), dim=1) * present[:, None]
+        device = self.text_features.device
+        setattr(self, f"{name}_features", rows.to(device))
+        setattr(self, f"{name}_present", present.to(device))
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """α of eq. 3 for items with both modalities, a scalar; None where the form has no α."""
+        return None if self.alpha_logit is None else self.alpha_logit.sigmoid()
+
+    def forward(self) -> ItemVectors:
+        """Encode all items."""
+        text = None if self.text_projection is None else self.text_projection(self.text_features)
+        image = None if self.image_projection is None else self.image_projection(self.image_features)
+        fused = sum(
+            weight[:, None] * vectors
+            for weight, vectors in zip(self.weights(), (text, image), strict=True)
+            if vectors is not None
+        )
+        if self.id is not None:
+            # PAD is no item: its vector is zero whatever the id table holds.
+            fused = (
+                fused + self.id.weight * (torch.arange(len(self.id.weight), device=self.id.weight.device) > 0)[:, None]
+            )
+        assert isinstance(fused, Tensor)  # at least one input is on, see the constructor
+        return ItemVectors(fused, text, image)
+
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
+        has_text, has_image = self.text_present.float(), self.image_present.float()
+        if self.id is not None:
+            zero = has_text.new_zeros(())
+            text_gate = zero if self.text_gate is None else self.text_gate
+            image_gate = zero if self.image_gate is None else self.image_gate
+            return text_gate * has_text, image_gate * has_image
+        if self.alpha is None:
+            return has_text, has_image
+        text_weight = has_text * torch.where(self.image_present, self.alpha, 1.0)
+        image_weight = has_image * torch.where(self.text_present, 1 - self.alpha, 1.0)
+        return text_weight, image_weight

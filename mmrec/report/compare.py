@@ -1,0 +1,101 @@
+"""One table of all runs of a dataset, from their `result.json` files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from mmrec.errors import UserError
+from mmrec.metrics.ranking import ndcg
+
+Result = dict[str, Any]
+
+
+def load_results(folder: Path) -> list[tuple[Path, Result]]:
+    """Read every `<model>/seed<k>/result.json` below a folder; runs kept aside (seed1.1) do not count.
+
+    Raises:
+        UserError: there is none, or one is not JSON.
+    """
+    found = []
+    for path in sorted(folder.glob("*/seed*/result.json")):
+        if "." in path.parent.name:
+            continue
+        try:
+            found.append((path.parent, json.loads(path.read_text())))
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}:{error.lineno}: not valid JSON; run `lightning test` for it again") from None
+    if not found:
+        raise UserError(f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset")
+    return found
+
+
+def compare_runs(folder: Path, groups: Path | None = None, console: Console | None = None) -> None:
+    """Print metrics, size and time of each run, best NDCG@10 last; with groups, NDCG@10 by group of users.
+
+    Args:
+        folder: holds `<model>/seed<k>/result.json`.
+        groups: CSV with a header, first column user (raw id), second column group.
+        console: where to print.
+
+    Raises:
+        UserError: the runs do not share data and protocol, or a file is missing.
+    """
+    console = console or Console()
+    found = load_results(folder)
+    _require_one_protocol(found)
+    metrics = list(found[0][1]["metrics"])
+    found.sort(key=lambda entry: entry[1]["metrics"].get("ndcg@10", 0.0))
+    protocol = found[0][1]["protocol"]
+    candidates = "full ranking" if protocol["candidates"] == "all" else protocol["candidates"]
+    table = Table(
+        title=f"{found[0][1]['dataset']}: {protocol['instances']} test instances, {protocol['split']}, {candidates}, "
+        f"history {'removed' if protocol['mask_history'] else 'kept'}"
+    )
+    for name in ("model", "seed", *metrics, "parameters", "epochs", "seconds"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for _, result in found:
+        values = [f"{result['metrics'][name]:.4f}" for name in metrics]
+        training = result["training"]
+        table.add_row(
+            result["model"], str(result["seed"]), *values, f"{result['parameters']:,}", str(training["epochs"]),
+            f"{training['seconds']:.0f}",
+        )  # fmt: skip
+    console.print(table)
+    if groups is not None:
+        console.print(_by_group(found, groups))
+
+
+def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
+    first_path, first = found[0]
+    for path, result in found[1:]:
+        for key in ("data_hash", "protocol"):
+            if result[key] != first[key]:
+                raise UserError(
+                    f"{path} and {first_path} differ in {key}, so their numbers do not compare: "
+                    "move one of them elsewhere or run it again"
+                )
+
+
+def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
+    if not groups.is_file():
+        raise UserError(f"--groups {groups}: no such file")
+    labels = pl.read_csv(groups, infer_schema=False)
+    labels = labels.rename(dict(zip(labels.columns[:2], ("user", "group"), strict=True)))
+    table = Table(title="NDCG@10 by group of users")
+    table.add_column("model")
+    names = sorted(labels["group"].unique())
+    for name in names:
+        table.add_column(name, justify="right")
+    for path, result in found:
+        ranks = pl.read_parquet(path / "test_ranks.parquet").join(labels, on="user")
+        means = {
+            group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")
+        }
+        table.add_row(result["model"], *(f"{means[name]:.4f}" if name in means else "-" for name in names))
+    return table

@@ -1,0 +1,79 @@
+"""Where a run is recorded: a CSV file always, Weights & Biases beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import netrc
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlparse
+
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Options of the loggers.
+
+    Args:
+        wandb: mirror the run to Weights & Biases; without an account it is recorded offline.
+        project: W&B project.
+        entity: W&B team or user; null for the account's default.
+        job_type: train, ablation, sensitivity, efficiency or explain.
+        tags: W&B tags besides the seed, say the table a run belongs to.
+    """
+
+    wandb: bool = True
+    project: str = "mmrec"
+    entity: str | None = None
+    job_type: str = "train"
+    tags: list[str] = field(default_factory=list)
+
+
+def logged_in() -> bool:
+    """Whether W&B has an account to send to, decided without asking it: by environment or netrc."""
+    if os.environ.get("WANDB_MODE"):
+        return os.environ["WANDB_MODE"] == "online"
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc").authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def run_id(config: Mapping[str, object]) -> str:
+    """Return the W&B run id of a config (seed included): the same run started again is the same run there."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def loggers(
+    tracking: Tracking, runs: Path, dataset: str, model: str, seed: int, config: Mapping[str, object]
+) -> list[Logger]:
+    """Make the loggers of one run; metrics, config and checkpoints share `runs/<dataset>/<model>/seed<k>/`."""
+    made: list[Logger] = [CSVLogger(runs, name=f"{dataset}/{model}", version=f"seed{seed}")]
+    if tracking.wandb:
+        folder = runs / dataset / model / f"seed{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        # The machine's load is not recorded: with it W&B keeps a process busy beside training.
+        os.environ.setdefault("WANDB_SILENT", "true")
+        made.append(
+            WandbLogger(
+                name=f"{dataset}-{model}-seed{seed}",
+                save_dir=folder,
+                id=run_id(config),
+                project=tracking.project,
+                entity=tracking.entity,
+                group=f"{dataset}/{model}",
+                job_type=tracking.job_type,
+                tags=[*tracking.tags, f"seed{seed}"],
+                offline=not logged_in(),
+                log_model=False,  # with offline=True anything else raises
+                resume="allow",
+            )
+        )
+    return made

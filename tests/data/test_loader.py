@@ -1,0 +1,54 @@
+import torch
+
+from mmrec.batch import PAD
+from mmrec.data.catalog import TrainView
+from mmrec.data.loader import TrainLoader, ragged, share, windows
+
+
+def random_view(users: int = 23) -> TrainView:
+    torch.manual_seed(0)
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.randint(0, 12, (users,)).cumsum(0)])
+    return TrainView(users, 50, offsets, torch.randint(1, 50, (int(offsets[-1]),)))
+
+
+def test_windows_and_ragged_equal_slices() -> None:
+    items, starts, ends = torch.arange(1, 100), torch.tensor([0, 10, 95]), torch.tensor([3, 10, 99])
+    slices = [items[a:b].tolist() for a, b in zip(starts, ends, strict=True)]
+    padded = windows(items, starts, ends)
+    assert [[i for i in row if i != PAD] for row in padded.tolist()] == slices
+    flat, offsets = ragged(items, starts, ends)
+    assert [flat[a:b].tolist() for a, b in zip(offsets, offsets[1:], strict=False)] == slices
+
+
+def test_every_batch_equals_the_naive_construction() -> None:
+    view, seen = random_view(), []
+    for batch in TrainLoader(view, max_length=4, batch_size=5, seed=1, epoch=lambda: 0):
+        for row, user in enumerate(batch.user.tolist()):
+            history = view.items[view.offsets[user] : view.offsets[user + 1]].tolist()
+            window, targets = history[:-1][-4:], history[1:][-4:]
+            assert batch.items[row][: len(window)].tolist() == window
+            assert batch.targets[row][: len(window)].tolist() == targets
+            assert not batch.items[row][len(window) :].any()
+            assert not batch.targets[row][len(window) :].any()
+            earlier = batch.earlier[batch.earlier_offsets[row] : batch.earlier_offsets[row + 1]].tolist()
+            assert earlier + window == history[:-1]
+            seen.append(user)
+    assert sorted(seen) == [u for u in range(23) if view.offsets[u + 1] - view.offsets[u] >= 2]
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return torch.cat([b.user for b in TrainLoader(random_view(), 4, 5, seed, lambda: epoch)]).tolist()
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_processes_share_every_sample_once_in_equal_steps() -> None:
+    for count in (1, 7, 64, 65, 100):
+        for world in (1, 2, 3):
+            parts = [share(torch.arange(count), 8, rank, world) for rank in range(world)]
+            assert len({len(part) for part in parts}) == 1
+            assert max(len(batch) for part in parts for batch in part) <= 8
+            assert torch.cat([b for part in parts for b in part]).sort().values.tolist() == list(range(count))

@@ -1,0 +1,53 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmrec.losses.contrastive import cross_modal, info_nce
+
+
+def naive(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tensor, t: float, decoupled: bool) -> float:
+    total, rows = 0.0, 0
+    for i in range(len(a)):
+        kept = [n[i, j] for j in range(n.shape[1]) if allowed[i, j]]
+        if not kept:
+            continue
+        plus = math.exp(F.cosine_similarity(a[i], p[i], dim=0) / t)
+        minus = sum(math.exp(F.cosine_similarity(a[i], v, dim=0) / t) for v in kept)
+        total += -math.log(plus / (minus + (0.0 if decoupled else plus)))
+        rows += 1
+    return total / rows
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_info_nce_equals_the_formula(decoupled: bool) -> None:
+    torch.manual_seed(0)
+    anchor, positive, negatives = torch.randn(5, 4), torch.randn(5, 4), torch.randn(5, 6, 4)
+    allowed = torch.rand(5, 6) < 0.6
+    allowed[2] = False
+    expected = naive(anchor, positive, negatives, allowed, 0.2, decoupled)
+    assert info_nce(anchor, positive, negatives, allowed, 0.2, decoupled).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_shared_negatives_are_the_same_as_repeated_ones() -> None:
+    torch.manual_seed(0)
+    anchor, positive, negatives = torch.randn(5, 4), torch.randn(5, 4), torch.randn(6, 4)
+    allowed = torch.rand(5, 6) < 0.6
+    repeated = info_nce(anchor, positive, negatives.expand(5, 6, 4), allowed, 0.1)
+    torch.testing.assert_close(info_nce(anchor, positive, negatives, allowed, 0.1), repeated)
+
+
+def test_nothing_allowed_is_zero_with_finite_gradients() -> None:
+    anchor = torch.randn(3, 4, requires_grad=True)
+    loss = info_nce(anchor, torch.randn(3, 4), torch.randn(2, 4), torch.zeros(3, 2, dtype=torch.bool), 0.1)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert torch.equal(anchor.grad, torch.zeros(3, 4))
+
+
+def test_cross_modal_pairs_each_text_with_its_image() -> None:
+    vectors = torch.eye(6)
+    matched, swapped = cross_modal(vectors, vectors, 0.1), cross_modal(vectors, vectors.roll(1, 0), 0.1)
+    assert matched < 0.01 < swapped
+    assert cross_modal(vectors[:1], vectors[:1], 0.1) == 0.0

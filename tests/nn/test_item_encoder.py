@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from mmrec.errors import UserError
+from mmrec.nn.item_encoder import ItemEncoder
+
+PRESENT = {"text": torch.tensor([0, 1, 1, 0, 0]).bool(), "image": torch.tensor([0, 1, 0, 1, 0]).bool()}
+
+
+def encoder(**switches: bool) -> ItemEncoder:
+    torch.manual_seed(0)
+    made = ItemEncoder(5, 4, text_dim=3, image_dim=6, **switches)
+    for name, width in (("text", 3), ("image", 6)):
+        made.set_features(name, torch.randn(5, width), PRESENT[name])
+    return made
+
+
+def test_alpha_and_its_rules_for_missing_modalities() -> None:
+    model = encoder()
+    torch.nn.init.constant_(model.alpha_logit, 1.0)
+    e, text, image = model()
+    alpha = torch.sigmoid(torch.tensor(1.0))
+    torch.testing.assert_close(e[1], alpha * text[1] + (1 - alpha) * image[1])
+    torch.testing.assert_close(e[2], text[2])  # no image: alpha = 1
+    torch.testing.assert_close(e[3], image[3])  # no text: alpha = 0
+    assert not e[4].any()  # neither
+    assert not e[0].any()  # padding
+
+
+def test_features_are_scaled_to_length_one() -> None:
+    model = encoder()
+    torch.testing.assert_close(model.text_features.norm(dim=1), PRESENT["text"].float())
+
+
+def test_with_ids_training_starts_at_the_plain_id_model() -> None:
+    model = encoder(item_id=True)
+    torch.testing.assert_close(model().fused[1:], model.id.weight[1:])
+    assert not model().fused[0].any()
+    model().fused.pow(2).sum().backward()
+    assert model.text_gate.grad != 0
+    assert model.image_gate.grad != 0
+
+
+@pytest.mark.parametrize("off", ["text", "image"])
+def test_one_modality_alone(off: str) -> None:
+    model = encoder(**{off: False})
+    kept = "image" if off == "text" else "text"
+    assert model.alpha is None
+    assert torch.equal(model().fused.any(dim=1), PRESENT[kept])
+
+
+def test_contradictory_switches_are_the_users_errors() -> None:
+    with pytest.raises(UserError, match="no input"):
+        ItemEncoder(5, 4, text=False, image=False)
+    with pytest.raises(UserError, match=r"image: false"):
+        ItemEncoder(5, 4, text_dim=3, image_dim=0)
