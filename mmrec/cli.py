@@ -25,5 +25,3 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(2)
 
 
-if __name__ == "__main__":
-    main()

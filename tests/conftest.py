@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.encoders import HandcraftedEncoder
+from mmrec.data.prepare import PrepareOptions
+from mmrec.data.sources import Toy
+
 REAL = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -21,3 +26,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def real_data() -> Path:
     return REAL
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the toy data is written and prepared once for the whole session."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def toy(workspace: Path) -> RecDataModule:
+    return RecDataModule(
+        Toy(str(workspace / "raw")),
+        PrepareOptions(split="leave_one_out", require_text=False, require_image=False),
+        HandcraftedEncoder(),
+        root=str(workspace / "data"),
+        max_length=8,
+        batch_size=64,
+    )

@@ -81,6 +81,9 @@ class Source(Protocol):
     def files(self) -> list[Path]:
         """Return every input file whose content decides the result (images aside). Raises UserError if one is missing."""
 
+    def image_folder(self) -> Path | None:
+        """Return the folder of the images, whose listing also decides the result; None if there is none."""
+
     def options(self) -> dict[str, object]:
         """Return the constructor's arguments that change the result, for the manifest."""
 

@@ -28,6 +28,7 @@ a about after all also an and any are as at be because been both but by can coul
 her his how i if in into is it its just like more most no not of on one only or other our out over she so some such
 than that the their them then there these they this those to too up very was we were what when where which while who
 will with would you your
+ain aren couldn didn doesn don hadn hasn haven isn here let shouldn wasn weren won wouldn
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 COLOURS = {

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from mmrec.errors import UserError
 from mmrec.explain.prompt import REPLY_SCHEMA
@@ -117,7 +118,7 @@ class OllamaLLM:
             )
         self._model = model
         self._host = host or os.environ.get("OLLAMA_HOST") or _DEFAULT_HOST
-        self._check_host()
+        _check_host(self._host)
         self._timeout = timeout
         self._retries = retries
         self._options = {"temperature": 0.0, "seed": seed, "num_predict": MAX_TOKENS, "num_ctx": CONTEXT_TOKENS}
@@ -194,15 +195,6 @@ class OllamaLLM:
                 FailureKind.SERVER, f"server error: {self._host} sent no Ollama reply ({detail})"
             ) from None
 
-    def _check_host(self) -> None:
-        import httpx
-        import ollama
-
-        try:
-            ollama.Client(host=self._host).close()
-        except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise UserError(f"OllamaLLM host {self._host!r} is no address ({error}); write http://NAME:11434") from None
-
     def _not_pulled(self) -> LLMFailure:
         return LLMFailure(
             FailureKind.NO_MODEL,
@@ -272,6 +264,16 @@ def parse_reply(content: str) -> Reply:
     if len(words) > 40 and len(set(words)) < 0.3 * len(words):  # a small model caught in a loop
         raise LLMFailure(FailureKind.RUNAWAY, f"runaway: {len(words)} words, {len(set(words))} different")
     return Reply(text, tuple(cited))
+
+
+def _check_host(host: str) -> None:
+    try:
+        parts = urlsplit(host if "://" in host else f"http://{host}")
+        valid = parts.scheme in {"http", "https"} and parts.port != 0  # reading the port checks that it is a number
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UserError(f"OllamaLLM host {host!r} is no address: write it as http://NAME:11434")
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:

@@ -222,26 +222,27 @@ class _Asker:
         self._llm = CachedLLM(llm, cache) if llm and cache else llm
         self.name = llm.name if llm else None
         self.digest: str | None = None
-        self._given_up: _NoReply | None = None
+        self._given_up: tuple[str, str] | None = None
         self._failures = 0
         if self._llm is None:
-            self._given_up = _NoReply(NO_MODEL_GIVEN, "no language model was given")
+            self._given_up = NO_MODEL_GIVEN, "no language model was given"
             return
         try:
             self.digest = self._llm.digest()
         except LLMFailure as failure:
-            self._given_up = _NoReply(failure.kind, str(failure))
+            self._given_up = failure.kind, str(failure)
 
     def ask(self, prompt: str) -> Reply:
         """Return the model's reply. Raises _NoReply."""
-        if self._llm is None or self._given_up:
-            raise self._given_up or AssertionError
+        if self._given_up:
+            raise _NoReply(*self._given_up)
+        assert self._llm is not None  # given up from the start otherwise
         try:
             reply = self._llm.generate(prompt)
         except LLMFailure as failure:
             self._failures = self._failures + 1 if failure.is_connection else 0
             if self._failures >= MAX_LOST:
-                self._given_up = _NoReply(SERVER_LOST, f"server lost: {MAX_LOST} failures in a row, last {failure}")
+                self._given_up = SERVER_LOST, f"server lost: {MAX_LOST} failures in a row, last {failure}"
             raise _NoReply(failure.kind, str(failure)) from None
         self._failures = 0
         return reply

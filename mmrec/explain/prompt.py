@@ -81,7 +81,7 @@ def with_violations(prompt: str, explanation: str, violations: Sequence[str]) ->
 
 def fenced(value: object, limit: int = 200) -> str:
     """Return JSON data in a fenced block that its content cannot close; strings are cleaned and capped at `limit`."""
-    text = json.dumps(_cleaned(value, limit), ensure_ascii=False, indent=1)
+    text = json.dumps(_cleaned(value, limit), ensure_ascii=False)
     return f"```json\n{text.translate(_ESCAPES)}\n```"
 
 

@@ -22,14 +22,17 @@ def from_facts(packet: Packet) -> Reply:
     shared = _shared(packet)[:3]
     sentences = []
     if shared:
-        reasons = _join([f"{_plain(name)} {_plain(value)} with {_titles(titles)}" for name, value, titles in shared])
-        sentences.append(f"{title} is recommended because it shares {reasons}.")
+        reasons: dict[str, list[str]] = {}
+        for name, value, titles in shared:
+            reasons.setdefault(_titles(titles), []).append(f"{_plain(name)} {_plain(value)}")
+        listed = "; ".join(f"{_join(facts)} with {titles}" for titles, facts in reasons.items())
+        sentences.append(f"{title} is recommended because it shares {listed}.")
     elif packet.history:
         sentences.append(f"{title} is recommended from the history as a whole; no recorded fact of it is shared there.")
     else:
         sentences.append(f"{title} is recommended without any history to compare it with.")
     if packet.neighbours:
-        sentences.append(f"It lies close to {_titles(packet.neighbours)} in text and picture.")
+        sentences.append(f"The model places it near {_titles(packet.neighbours)}.")
     if not shared and packet.facts:
         facts = [f"{_plain(name)} {_plain(values[0])}" for name, values in packet.facts.items()]
         sentences.append(f"Its facts include {_join(facts[:3])}.")

@@ -200,41 +200,38 @@ def _names(
 ) -> list[Mention]:
     """Judge runs of capitalised words. A single unlinked word may be any word of the packet (a surname, say)."""
     mentions = []
-    for run in _runs(text, words, inside):
+    for run in _runs(text, words, covered, inside):
         unlinked = [i for i in run if words[i].capital and i not in covered]
-        first = run[0]
-        opens = _OPENS_SENTENCE.search(text[: words[first].start]) is not None
-        if unlinked[:1] == [first] and (
-            words[first].key in STOP_WORDS or (opens and words[first].key not in known_words)
-        ):
+        if unlinked[:1] == run[:1] and _is_opening_word(text, words[run[0]], known_words):
             unlinked = unlinked[1:]
             if len(run) == 1:
                 continue
         linked = not unlinked or (len(unlinked) == 1 and words[unlinked[0]].key in known_words)
-        mentions.append(Mention("name", text[words[first].start : words[run[-1]].end], linked))
+        mentions.append(Mention("name", text[words[run[0]].start : words[run[-1]].end], linked))
     return mentions
 
 
-def _runs(text: str, words: Sequence[_Word], inside: set[int]) -> Iterator[list[int]]:
+def _is_opening_word(text: str, word: _Word, known_words: set[str]) -> bool:
+    """Whether a word may have its capital from the sentence it opens; one with a genitive s is taken for a name."""
+    if word.key in STOP_WORDS:
+        return True
+    opens = _OPENS_SENTENCE.search(text[: word.start]) is not None
+    return opens and word.key not in known_words and not re.match(r"['’]s\b", text[word.end :])
+
+
+def _runs(text: str, words: Sequence[_Word], covered: set[int], inside: set[int]) -> Iterator[list[int]]:
     """Yield stretches of capitalised words, joined over spaces, hyphens, initials and words such as "of the"."""
     run: list[int] = []
     for i, word in enumerate(words):
-        if run and (i in inside or not _joined(text, words[i - 1], word) or not _continues(word)):
+        between = text[words[i - 1].end : word.start] if run else ""
+        initial = run and len(words[i - 1].text) == 1 and i - 1 not in covered and between in {".", ". "}
+        joined = initial or _WITHIN_NAME.fullmatch(between)
+        if run and not (joined and i not in inside and (word.capital or word.key in _CONNECTORS)):
             yield from _ended(run, words)
             run = []
         if i not in inside and (word.capital or run):
             run.append(i)
     yield from _ended(run, words)
-
-
-def _continues(word: _Word) -> bool:
-    return word.capital or word.key in _CONNECTORS
-
-
-def _joined(text: str, left: _Word, right: _Word) -> bool:
-    between = text[left.end : right.start]
-    initial = len(left.text) == 1 and between in {".", ". "}
-    return initial or _WITHIN_NAME.fullmatch(between) is not None
 
 
 def _ended(run: list[int], words: Sequence[_Word]) -> Iterator[list[int]]:

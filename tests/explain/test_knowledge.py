@@ -54,7 +54,7 @@ def test_plain_images_are_named_by_their_colour(rgb, words):
 
 def test_colours_come_by_area_over_a_transparent_ground():
     image = Image.new("RGBA", (100, 100), (0, 0, 0, 0))
-    ImageDraw.Draw(image).rectangle((0, 0, 99, 29), fill="black")
+    ImageDraw.Draw(image).rectangle((0, 0, 99, 19), fill="black")
     assert describe_image(image) == ["white", "black", "bright", "high contrast"]
 
 

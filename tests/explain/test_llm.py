@@ -2,12 +2,12 @@ import json
 import socket
 
 import pytest
-from tests.explain.conftest import GOOD, hangs, says, trickles
 
 from mmrec.errors import UserError
 from mmrec.explain import CachedLLM, ExplanationPipeline, LLMFailure, OllamaLLM
 from mmrec.explain.llm import parse_reply
 from mmrec.explain.pipeline import MAX_LOST
+from tests.explain.conftest import GOOD, hangs, says, trickles
 
 LIMIT = 0.4
 LOOP = json.dumps({"explanation": "very good film and " * 30, "cited_history": []})
@@ -136,7 +136,9 @@ def test_long_replies_with_many_words_are_no_runaway():
     assert parse_reply(json.dumps({"explanation": text, "cited_history": []})).explanation == text
 
 
-@pytest.mark.parametrize("bad", [{"model": ""}, {"timeout": 0}, {"retries": -1}, {"host": "http://a:port"}])
+@pytest.mark.parametrize(
+    "bad", [{"model": ""}, {"timeout": 0}, {"retries": -1}, {"host": "http://a:port"}, {"host": "ftp://a"}]
+)
 def test_wrong_options(bad):
     with pytest.raises(UserError, match="OllamaLLM"):
         OllamaLLM(**{"model": "tiny", **bad})

@@ -15,11 +15,11 @@ class Scripted:
     """Answers from a list; an exception in it is raised."""
 
     name = "scripted"
-    settings = {}
 
     def __init__(self, *answers):
         self.answers = list(answers)
         self.prompts = []
+        self.settings = {}
 
     def digest(self):
         return "d0"
@@ -61,7 +61,7 @@ def test_a_false_reply_is_asked_for_again(knowledge, recommendation, tmp_path):
 
 @pytest.mark.parametrize("corrections", [0, 1, 2])
 def test_corrections_are_bounded_and_end_in_the_template(corrections, knowledge, recommendation, tmp_path):
-    answers = [FALSE] * 5
+    answers = [Reply(f"It won a prize in {year}.") for year in range(2001, 2006)]
     summary, (row,), llm = run(knowledge, [recommendation], tmp_path, *answers, corrections=corrections)
     assert row["source"] == "template"
     assert len(row["drafts"]) == len(llm.prompts) == 1 + corrections

@@ -23,6 +23,7 @@ TRUE = [
     "Its picture is dark. It has high contrast, and O'Neil makes it for $1,299.5.",
     "Because Ana Lopez directed it, I think you will like this detective story.",
     "Recent taste counts with a gate of 0.40.",
+    "It's dark. That's Crime. Let's see it.",
     "Ｎｉｇｈｔ Ｔｒａｉｎ ２ is close.",
     "Lopez's films are dark (Crime); “” is nothing.",
 ]
@@ -33,7 +34,7 @@ FALSE = [
     ("It costs $1,299.99.", "number", "1,299.99"),
     ("Three of 7 friends like it.", "number", "7"),
     ("It is like “Night Train 3”.", "quoted", "Night Train 3"),
-    ("It is like Night Train 3.", "number", "3"),
+    ("It is like night train 3.", "number", "3"),
     ("It is like “Night Train”.", "quoted", "Night Train"),
     ("It is like 'Heat' for you.", "quoted", "Heat"),
     ("It is like 《Heat》 for you.", "quoted", "Heat"),
@@ -44,6 +45,7 @@ FALSE = [
     ("A story by J. R. R. Tolkien.", "name", "J. R. R. Tolkien"),
     ("It recalls Lord of the Rings.", "name", "Lord of the Rings"),
     ("You like the brand Adidas.", "name", "Adidas"),
+    ("Pixar's Long Shadow is dark.", "name", "Pixar's Long Shadow"),
     ("It is the Long Shadow Returns cut.", "name", "Long Shadow Returns"),
 ]
 

@@ -1,0 +1,5 @@
+"""`python -m mmrec`, the same command as `mmrec` and `lightning`."""
+
+from mmrec.cli import main
+
+main()

@@ -1,0 +1,26 @@
+"""Keep freed memory for the next step.
+
+glibc returns large blocks to the system as soon as they are freed, so that every step of training on a CPU has the
+kernel map and zero the same hundreds of megabytes again, page by page: a third of the time of a step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
+LARGEST = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to serve large blocks from the heap and never to shrink it; elsewhere do nothing.
+
+    Returns:
+        whether the allocator took it.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, LARGEST), (M_TOP_PAD, 2**26))
+    return all([mallopt(option, value) == 1 for option, value in settings])

@@ -1,0 +1,99 @@
+"""The manifest of a prepared dataset: what it was made from, what was dropped, and how far its split can be trusted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmrec.errors import UserError
+
+FILE = "manifest.json"
+FORMAT_VERSION = 1
+"""Raised when the folder's layout or the meaning of a column changes: folders of another version are not read."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All of `manifest.json`.
+
+    Args:
+        dataset: name of the source.
+        source: class and options of the source.
+        options: how it was prepared.
+        n_users: U.
+        n_items: I, padding included.
+        n_interactions: rows of `interactions.parquet`.
+        splits: interactions by split.
+        rows_read: rows seen in the raw files.
+        rejected: bad rows by kind, count and first place.
+        dropped: interactions left out by each filter.
+        missing: items without text, without image.
+        tie_share: share of consecutive events of a user with the same timestamp.
+        leak_share: share of test events older than the newest training event.
+        without_history: held-out events by split that have nothing before them and are therefore not ranked.
+        inputs: path, bytes and sha256 of every input file.
+        data_hash: sha256 of the ordered interactions with their split; every result carries it.
+        version: of mmrec.
+        format_version: of the folder.
+    """
+
+    dataset: str
+    source: dict[str, Any]
+    options: dict[str, Any]
+    n_users: int
+    n_items: int
+    n_interactions: int
+    splits: dict[str, int]
+    rows_read: int
+    rejected: dict[str, dict[str, Any]]
+    dropped: dict[str, int]
+    missing: dict[str, int]
+    tie_share: float
+    leak_share: float
+    without_history: dict[str, int]
+    inputs: list[dict[str, Any]]
+    data_hash: str
+    version: str
+    format_version: int = field(default=FORMAT_VERSION)
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """Read the manifest of a dataset folder.
+
+        Raises:
+            UserError: there is none, or it is of another format version.
+        """
+        path = folder / FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{folder} is not a prepared dataset: it has no {FILE}") from None
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}:{error.lineno}: not valid JSON; remove the folder and prepare again") from None
+        if content.get("format_version") != FORMAT_VERSION:
+            raise UserError(f"{path} has format version {content.get('format_version')}, not {FORMAT_VERSION}: prepare again")
+        return cls(**content)
+
+    def save(self, folder: Path) -> None:
+        """Write `manifest.json`."""
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def summary(self) -> list[tuple[str, str]]:
+        """Return names and values for people."""
+        rows = [
+            ("users", f"{self.n_users:,}"),
+            ("items", f"{self.n_items - 1:,}"),
+            ("interactions", f"{self.n_interactions:,}"),
+            *((f"  {name}", f"{count:,}") for name, count in self.splits.items()),
+            ("split", str(self.options["split"])),
+            ("rows read", f"{self.rows_read:,}"),
+            *((f"  rejected: {kind}", f"{entry['count']:,} (first {entry['first']})") for kind, entry in self.rejected.items()),
+            *((f"  dropped: {name}", f"{count:,}") for name, count in self.dropped.items() if count),
+            *((f"items without {name}", f"{count:,}") for name, count in self.missing.items()),
+            ("equal times in a row", f"{self.tie_share:.1%}"),
+            ("test older than training", f"{self.leak_share:.1%}"),
+            ("data hash", self.data_hash[:12]),
+        ]
+        return rows

@@ -1,0 +1,29 @@
+"""Where raw data is looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import mmrec
+from mmrec.errors import UserError
+
+
+def find_raw(path: str | Path) -> Path:
+    """Find a raw file or folder: as given, in $MMREC_DATA, in data/raw of the project, in shared/data beside it.
+
+    Raises:
+        UserError: it is in none of these places.
+    """
+    project = Path(mmrec.__file__).parents[1]
+    roots = [Path(), project / "data" / "raw", project.parent / "shared" / "data"]
+    if os.environ.get("MMREC_DATA"):
+        roots.insert(1, Path(os.environ["MMREC_DATA"]))
+    tried = list(dict.fromkeys((root / path).absolute() for root in roots))
+    for place in tried:
+        if place.exists():
+            return place
+    raise UserError(
+        f"{path} not found, neither at {', nor at '.join(map(str, tried))}: set MMREC_DATA to the folder that holds it, "
+        "or pass its path in the config (data.source.init_args.path for a data set)"
+    )

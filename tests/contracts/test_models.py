@@ -1,0 +1,125 @@
+"""What holds for every model, present and future (no edit here when one is added)."""
+
+import dataclasses
+import io
+from itertools import islice
+
+import pytest
+import torch
+
+from mmrec.batch import PAD, EvalBatch, TrainBatch
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.loader import EvalLoader
+from mmrec.data.schema import Split
+from mmrec.models.recommender import Recommender
+from tests.contracts.conftest import MODELS, build
+
+
+def eval_batch(data: RecDataModule, size: int = 8) -> EvalBatch:
+    rows = data.catalog.instances(Split.TEST)[:size]
+    return next(iter(EvalLoader(data.catalog, rows, data.max_length, size)))
+
+
+def train_batch(data: RecDataModule) -> TrainBatch:
+    return next(iter(data.train_dataloader()))
+
+
+@torch.no_grad()
+def test_shapes(any_model: Recommender, toy: RecDataModule) -> None:
+    batch = eval_batch(toy)
+    vectors = any_model.item_vectors()
+    assert any_model.encode_users(batch).shape == (8, vectors.shape[1])
+    assert len(vectors) == toy.n_items
+    assert any_model.score(batch).shape == (8, toy.n_items)
+
+
+@torch.no_grad()
+def test_recommendations_are_new_real_items(any_model: Recommender, toy: RecDataModule) -> None:
+    batch = eval_batch(toy)
+    for row, items in enumerate(any_model.recommend(batch, 20)[1].tolist()):
+        history = toy.catalog.items[toy.catalog.offsets[batch.user[row]] : batch.instance[row]].tolist()
+        assert PAD not in items
+        assert not set(items) & set(history)
+
+
+@torch.no_grad()
+def test_batch_split_and_padding_change_nothing(any_model: Recommender, toy: RecDataModule) -> None:
+    rows = toy.catalog.instances(Split.VALID)[:12]
+    ranks = [
+        torch.cat([any_model.ranks(b) for b in EvalLoader(toy.catalog, rows, toy.max_length, size)]) for size in (12, 5, 1)
+    ]
+    assert torch.equal(ranks[0], ranks[1])
+    assert torch.equal(ranks[0], ranks[2])
+
+
+def test_finite_gradients_on_every_parameter(trainable: Recommender, toy: RecDataModule) -> None:
+    # Two steps: behind a gate that starts at zero nothing has a gradient before the gate has moved.
+    optimizer = torch.optim.SGD(trainable.parameters(), lr=1.0)
+    for batch in islice(toy.train_dataloader(), 2):
+        optimizer.zero_grad()
+        trainable.losses(batch)["loss"].backward()
+        optimizer.step()
+    for name, parameter in trainable.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.any(), name
+
+
+def test_a_future_item_changes_nothing(trainable: Recommender, toy: RecDataModule) -> None:
+    """The loss at early positions must not see what comes later in the window."""
+    batch = train_batch(toy)
+    early = dataclasses.replace(batch, targets=batch.targets.clone())
+    early.targets[:, 3:] = PAD
+    changed = dataclasses.replace(early, items=early.items.clone())
+    changed.items[:, 3:] = torch.where(changed.items[:, 3:] == PAD, PAD, 1 + changed.items[:, 3:] % (toy.n_items - 1))
+    trainable.eval()
+    losses = []
+    for variant in (early, changed):
+        torch.manual_seed(0)
+        # Replacement draws by position, so the first three positions draw alike in both variants.
+        losses.append(trainable.losses(variant)["loss_rec"])
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_checkpoint_round_trip_gives_the_same_scores(any_model: Recommender, toy: RecDataModule) -> None:
+    saved = io.BytesIO()
+    torch.save(any_model.state_dict(), saved)
+    saved.seek(0)
+    name = next(key for key, config in MODELS.items() if config["class_path"].endswith(type(any_model).__name__))
+    other = type(any_model)(**dict(any_model.hparams)) if any_model.hparams else build(name, toy)
+    other.attach(toy.catalog, toy.features)
+    other.load_state_dict(torch.load(saved, weights_only=True))
+    batch = eval_batch(toy)
+    with torch.no_grad():
+        assert torch.equal(other.eval().score(batch), any_model.score(batch))
+
+
+def test_same_seed_same_loss(trainable: Recommender, toy: RecDataModule) -> None:
+    batch, losses = train_batch(toy), []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        losses.append(trainable.losses(batch)["loss"].item())
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_overfits_one_batch(trainable: Recommender, toy: RecDataModule) -> None:
+    batch = train_batch(toy)
+    optimizer = torch.optim.AdamW(trainable.parameters(), lr=1e-2)
+    first = trainable.losses(batch)["loss_rec"].item()
+    for _ in range(40):
+        loss = trainable.losses(batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert trainable.eval().losses(batch)["loss_rec"].item() < 0.9 * first
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "-" in name])
+def test_every_ablation_changes_the_loss(name: str, toy: RecDataModule) -> None:
+    batch = train_batch(toy)
+    losses = []
+    for variant in (name, name.partition("-")[0]):
+        model = build(variant, toy)
+        torch.manual_seed(0)
+        losses.append(model.losses(batch)["loss"].item())
+    assert losses[0] != losses[1]
