@@ -5,7 +5,7 @@
 | image | buys one colour and pattern | the photo: no text names a colour |
 | text | buys one material | the text: no photo shows a material |
 | order | buys from the collections in turn, fox, owl, bear, ... | the order: every collection is bought equally often |
-| long_term | begins with one collection, then returns to it once after every 12 purchases at random | the whole history: a window of 8 to 12 shows chance |
+| long_term | begins with one collection, then returns to it once after every 12 purchases of others | the whole history: a window of 8 to 12 shows chance |
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ def _buy_alike(cart: _Cart, wanted: Sequence[Product], rng: random.Random) -> No
 def _buy_and_return(cart: _Cart, wanted: Sequence[Product], rng: random.Random) -> None:
     for _ in range(5):
         cart.add(wanted)
+    others = [product for product in cart.products if product not in wanted]
     for _ in range(rng.randrange(3, 5)):
         for _ in range(STRETCH):
-            cart.add(cart.products)
+            cart.add(others)
         cart.add(wanted, faithful=True)
 
 
