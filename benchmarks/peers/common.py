@@ -1,14 +1,14 @@
-"""What both libraries share: settings, clocks, the form of the report. Standard library alone: two environments use it."""
+"""What both libraries share: settings, clocks, the form of the report. Standard library alone: for two environments."""
 
 from __future__ import annotations
 
 import json
 import platform
-import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 
 
@@ -82,6 +82,12 @@ def timed_tests(tests: int, test: Callable[[], Sequence[Mapping[str, float]]]) -
     return seconds[1:], metrics
 
 
+def peak_memory_mb() -> float:
+    """Return the largest resident set of this process; `ru_maxrss` would count that of the process that started it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
 def report(packages: Sequence[str], parameters: int, clock: EpochClock, tests: list[float], ndcg: float) -> None:
     """Print one JSON object as the last line of stdout; what came before it is a library talking."""
     result = {
@@ -91,6 +97,6 @@ def report(packages: Sequence[str], parameters: int, clock: EpochClock, tests: l
         "epoch_seconds": clock.seconds[1:],
         "test_seconds": tests,
         "ndcg@10": ndcg,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": peak_memory_mb(),
     }
     print(json.dumps(result), flush=True)

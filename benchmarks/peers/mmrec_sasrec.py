@@ -7,12 +7,12 @@ import logging
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser
-from peers.common import EpochClock, Settings, report, timed_tests
 
 from mmrec.allocator import keep_freed_memory
 from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.mm_racl_kal import MMRaclKal
+from peers.common import EpochClock, Settings, report, timed_tests
 
 
 class Clock(EpochClock, pl.Callback):

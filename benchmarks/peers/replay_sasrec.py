@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 
-import lightning as L  # noqa: N812  the name its documentation uses
+import lightning as L
 import torch
-from peers.common import EpochClock, Settings, report, timed_tests
 from replay.data import FeatureHint, FeatureSource, FeatureType
 from replay.data.nn import ParquetModule, TensorFeatureInfo, TensorFeatureSource, TensorSchema
 from replay.nn.lightning import LightningModule
@@ -19,6 +18,8 @@ from replay.nn.lightning.optimizer import OptimizerFactory
 from replay.nn.lightning.postprocessor import SeenItemsFilter
 from replay.nn.sequential import SasRec
 from replay.nn.transform.template import make_default_sasrec_transforms
+
+from peers.common import EpochClock, Settings, report, timed_tests
 
 
 class Clock(EpochClock, L.Callback):
@@ -80,7 +81,10 @@ def main() -> None:
     model = LightningModule(sasrec, OptimizerFactory("adam", learning_rate=settings.lr, betas=(0.9, 0.999)))
     clock = Clock()
     metrics = ComputeMetricsCallback(
-        metrics=["ndcg", "recall", "mrr"], ks=[10, 20], postprocessors=[SeenItemsFilter(settings.n_items)], verbose=False
+        metrics=["ndcg", "recall", "mrr"],
+        ks=[10, 20],
+        postprocessors=[SeenItemsFilter(settings.n_items)],
+        verbose=False,
     )
     trainer = L.Trainer(
         accelerator="cpu",

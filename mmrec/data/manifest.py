@@ -73,7 +73,8 @@ class Manifest:
         except json.JSONDecodeError as error:
             raise UserError(f"{path}:{error.lineno}: not valid JSON; remove the folder and prepare again") from None
         if content.get("format_version") != FORMAT_VERSION:
-            raise UserError(f"{path} has format version {content.get('format_version')}, not {FORMAT_VERSION}: prepare again")
+            found = content.get("format_version")
+            raise UserError(f"{path} has format version {found}, not {FORMAT_VERSION}: prepare again")
         return cls(**content)
 
     def save(self, folder: Path) -> None:
@@ -82,18 +83,20 @@ class Manifest:
 
     def summary(self) -> list[tuple[str, str]]:
         """Return names and values for people."""
-        rows = [
+        return [
             ("users", f"{self.n_users:,}"),
             ("items", f"{self.n_items - 1:,}"),
             ("interactions", f"{self.n_interactions:,}"),
             *((f"  {name}", f"{count:,}") for name, count in self.splits.items()),
             ("split", str(self.options["split"])),
             ("rows read", f"{self.rows_read:,}"),
-            *((f"  rejected: {kind}", f"{entry['count']:,} (first {entry['first']})") for kind, entry in self.rejected.items()),
+            *(
+                (f"  rejected: {kind}", f"{bad['count']:,} (first {bad['first']})")
+                for kind, bad in self.rejected.items()
+            ),
             *((f"  dropped: {name}", f"{count:,}") for name, count in self.dropped.items() if count),
             *((f"items without {name}", f"{count:,}") for name, count in self.missing.items()),
             ("equal times in a row", f"{self.tie_share:.1%}"),
             ("test older than training", f"{self.leak_share:.1%}"),
             ("data hash", self.data_hash[:12]),
         ]
-        return rows

@@ -3,6 +3,5 @@
 from mmrec.data.sources.amazon import Amazon
 from mmrec.data.sources.movielens import MovieLens
 from mmrec.data.sources.toy import Toy
-from mmrec.data.sources.toy import Toy
 
 __all__ = ["Amazon", "MovieLens", "Toy"]

@@ -15,7 +15,8 @@ def check_events(table: pl.DataFrame, file: Path) -> tuple[pl.DataFrame, dict[st
     """Split rows into good ones and counted bad ones.
 
     Args:
-        table: strings user, item, timestamp (seconds) and rating, and `line`, the line number of each row in the file.
+        table: strings user, item, timestamp (seconds) and rating, and `line`, the line number of each row in the file;
+            where the format can tell, `surplus`, what stands after the last field.
         file: for the messages.
 
     Returns:
@@ -25,8 +26,11 @@ def check_events(table: pl.DataFrame, file: Path) -> tuple[pl.DataFrame, dict[st
     time = pl.col("timestamp").cast(pl.Int64, strict=False)
     rating = pl.col("rating").cast(pl.Float32, strict=False)
     rated = pl.col("rating").str.strip_chars() != ""
+    surplus = pl.col("surplus").is_not_null() if "surplus" in table.columns else pl.lit(False)
     reasons = (
-        pl.when(_blank("user"))
+        pl.when(surplus)
+        .then(pl.lit("too many fields"))
+        .when(_blank("user"))
         .then(pl.lit("missing user"))
         .when(_blank("item"))
         .then(pl.lit("missing item"))
@@ -36,9 +40,8 @@ def check_events(table: pl.DataFrame, file: Path) -> tuple[pl.DataFrame, dict[st
         .then(pl.lit("malformed rating"))
     )
     table = table.with_columns(reason=reasons)
-    good = table.filter(pl.col("reason").is_null()).select(
-        pl.col("user").str.strip_chars(), pl.col("item").str.strip_chars(), time.alias("timestamp"), rating.alias("rating")
-    )
+    ids = (pl.col(column).str.strip_chars() for column in ("user", "item"))
+    good = table.filter(pl.col("reason").is_null()).select(*ids, timestamp=time, rating=rating)
     bad = table.filter(pl.col("reason").is_not_null()).group_by("reason", maintain_order=True)
     rejected = {
         reason: Rejected(count, f"{file}:{line}")

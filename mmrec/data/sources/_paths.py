@@ -24,6 +24,6 @@ def find_raw(path: str | Path) -> Path:
         if place.exists():
             return place
     raise UserError(
-        f"{path} not found, neither at {', nor at '.join(map(str, tried))}: set MMREC_DATA to the folder that holds it, "
-        "or pass its path in the config (data.source.init_args.path for a data set)"
+        f"{path} not found, neither at {', nor at '.join(map(str, tried))}: set MMREC_DATA to the folder that holds "
+        "it, or pass its path in the config (data.source.init_args.path for a data set)"
     )

@@ -14,27 +14,30 @@ COLOURS = {
 }  # fmt: skip
 PATTERNS = ("plain", "striped", "dotted")
 MATERIALS = (
-    "linen wool silk cotton denim leather velvet cashmere flannel corduroy satin tweed "
-    "mohair hemp suede fleece chiffon jersey canvas poplin alpaca bamboo viscose twill"
-).split()
+    *("linen", "wool", "silk", "cotton", "denim", "leather", "velvet", "cashmere"),
+    *("flannel", "corduroy", "satin", "tweed", "mohair", "hemp", "suede", "fleece"),
+    *("chiffon", "jersey", "canvas", "poplin", "alpaca", "bamboo", "viscose", "twill"),
+)
 COLLECTIONS = (
-    "fox owl bear wolf deer hare seal swan crane otter lynx badger "
-    "raven heron bison moose falcon beaver robin marten stork ibex puffin gecko"
-).split()
+    *("fox", "owl", "bear", "wolf", "deer", "hare", "seal", "swan"),
+    *("crane", "otter", "lynx", "badger", "raven", "heron", "bison", "moose"),
+    *("falcon", "beaver", "robin", "marten", "stork", "ibex", "puffin", "gecko"),
+)
 GARMENTS = ("hat", "shirt", "trousers", "shoes")
 BRANDS = ("Nordlicht", "Casa Verde", "Atelier Nine", "Halcyon", "Brook and Sons", "Miro")
 FILLER = (
-    "made to last; cut for everyday wear; a regular fit; easy to care for; finished by hand; a gift that pleases; "
-    "for the city and the country; tested by our team"
-).split("; ")
+    *("made to last", "cut for everyday wear", "a regular fit"),
+    *("easy to care for", "finished by hand", "a gift that pleases"),
+    *("for the city and the country", "tested by our team"),
+)
 PER_TASTE = 12
-"""Products of one colour and pattern, of one material, and of one collection alike: a known taste leaves 12 candidates."""
+"""Products of one colour and pattern, of one material, and of one collection: a known taste leaves 12 candidates."""
 SIDE = 96
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Product:
-    """One product. Colour and pattern show in the photo alone, the material in the text alone, the collection in both."""
+    """One product: colour and pattern show in the photo only, the material in the text only, the collection in both."""
 
     asin: str
     look: int
@@ -50,8 +53,16 @@ def make_products(rng: random.Random) -> list[Product]:
     looks, materials, collections = (_shuffled(rng, 24) for _ in range(3))
     asins = rng.sample(range(10**7), len(looks))
     return [
-        Product(f"B{asin:09d}", *attributes, rng.randrange(4), rng.randrange(6), (rng.randrange(8), rng.randrange(8)))
-        for asin, *attributes in zip(asins, looks, materials, collections, strict=True)
+        Product(
+            f"B{asin:09d}",
+            look,
+            material,
+            collection,
+            rng.randrange(4),
+            rng.randrange(6),
+            (rng.randrange(8), rng.randrange(8)),
+        )
+        for asin, look, material, collection in zip(asins, looks, materials, collections, strict=True)
     ]
 
 

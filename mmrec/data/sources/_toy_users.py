@@ -5,7 +5,9 @@
 | image | buys one colour and pattern | the photo: no text names a colour |
 | text | buys one material | the text: no photo shows a material |
 | order | buys from the collections in turn, fox, owl, bear, ... | the order: every collection is bought equally often |
-| long_term | begins with one collection, then returns to it once after every 12 purchases of others | the whole history: a window of 8 to 12 shows chance |
+| long_term | begins with one collection, then by turns 8 others, a hat, one return | the whole history (below) |
+
+The newest 8 purchases of a long-term customer tell when to return (after a hat), but not where to.
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from mmrec.data.sources._toy_shop import COLLECTIONS, PER_TASTE, Product
+from mmrec.data.sources._toy_shop import COLLECTIONS, GARMENTS, PER_TASTE, Product
 
 TASTES = ("image", "text", "order", "long_term")
 NOISE = 0.07  # share of purchases that follow no taste
-STRETCH = 12  # purchases at random before a long-term customer returns
+STRETCH = 8  # other purchases before a long-term customer buys a hat and returns: as long as the toy's window
 
 
 def make_histories(products: Sequence[Product], users: int, rng: random.Random) -> list[tuple[str, list[Product]]]:
-    """Return the taste and the purchases of each customer, oldest first, no product twice; the last one follows the taste."""
+    """Return each customer's taste and purchases, oldest first, no product twice; the last one follows the taste."""
     by_look = _group(products, lambda product: product.look)
     by_material = _group(products, lambda product: product.material)
     by_collection = _group(products, lambda product: product.collection)
@@ -62,12 +64,14 @@ def _buy_alike(cart: _Cart, wanted: Sequence[Product], rng: random.Random) -> No
 
 
 def _buy_and_return(cart: _Cart, wanted: Sequence[Product], rng: random.Random) -> None:
-    for _ in range(5):
-        cart.add(wanted)
     others = [product for product in cart.products if product not in wanted]
-    for _ in range(rng.randrange(3, 5)):
+    hats, rest = ([p for p in others if (GARMENTS[p.garment] == "hat") == hat] for hat in (True, False))
+    for _ in range(4):
+        cart.add(wanted)
+    for _ in range(rng.randrange(4, 6)):
         for _ in range(STRETCH):
-            cart.add(others)
+            cart.add(rest, faithful=True)
+        cart.add(hats, faithful=True)
         cart.add(wanted, faithful=True)
 
 

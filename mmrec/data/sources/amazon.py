@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import html
 import json
 import re
-import zlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,15 @@ import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
 from mmrec.data.sources._events import check_events, find_images, merge_rejected
+from mmrec.data.sources._jsonl import Record, read_records, read_table
 from mmrec.data.sources._paths import find_raw
 from mmrec.errors import UserError
 
 ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
-TAG = re.compile(r"<[^>]+>")
-BROKEN = "broken JSON"
+TAG = re.compile(r"</?[a-zA-Z][^>]*>")  # not "sizes <8 and >12"
+ID = "^[0-9A-Za-z_-]+$"
+REVIEW_FIELDS = ("reviewerID", "user_id", "asin", "parent_asin", "unixReviewTime", "timestamp", "overall", "rating")
+REVIEW = dict.fromkeys(("user", "item", "timestamp", "rating"), pl.String)
 
 
 class Amazon:
@@ -75,22 +75,23 @@ class Amazon:
     def read(self) -> RawData:
         """Read everything."""
         files = self.files()
-        rows, broken = _read_json_lines(files[0], _review)
-        columns = ("user", "item", "timestamp", "rating", "line")
-        schema = dict.fromkeys(columns[:4], pl.String) | {"line": pl.Int64}
-        events, rejected = check_events(pl.DataFrame(rows, schema=schema, orient="row"), files[0])
-        rows_read = len(rows) + sum(entry.count for entry in broken.values())
-        images = find_images(folder) if (folder := self.image_folder()) else {}
+        table, broken = read_table(files[0], REVIEW, _clean_reviews, _review)
+        events, rejected = check_events(table, files[0])
+        parts = [broken, rejected]
+        rows_read = table.height
         items: list[tuple[Any, ...]] = []
-        broken_records: dict[str, Rejected] = {}
         if len(files) > 1:
-            items, broken_records = _read_json_lines(files[1], lambda record, line: _product(record, images))
-            rows_read += len(items) + sum(entry.count for entry in broken_records.values())
+            images = find_images(folder) if (folder := self.image_folder()) else {}
+            records, broken = read_records(files[1], lambda record: _product(record, images))
+            items = [item for item in records if item[0]]
+            nameless = len(records) - len(items)
+            parts += [broken, {"product without id": Rejected(nameless, str(files[1]))} if nameless else {}]
+            rows_read += len(records)
         return RawData(
             interactions=events.lazy(),
-            items=pl.DataFrame([item for item in items if item[0]], schema=ITEM_COLUMNS, orient="row"),
-            rows_read=rows_read,
-            rejected=merge_rejected(broken, rejected, broken_records),
+            items=pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
+            rows_read=rows_read + sum(part["broken JSON"].count for part in parts if "broken JSON" in part),
+            rejected=merge_rejected(*parts),
         )
 
 
@@ -102,56 +103,49 @@ def _named(folder: Path, stems: set[str]) -> list[Path]:
     ]
 
 
-def _read_json_lines(
-    file: Path, convert: Callable[[dict[str, Any], int], tuple[Any, ...]]
-) -> tuple[list[tuple[Any, ...]], dict[str, Rejected]]:
-    """Convert each line's object; count the lines that are none."""
-    rows, broken, first = [], 0, 0
-    for number, line in _lines(file):
-        try:
-            record = json.loads(line)
-        except ValueError:  # includes text that is not UTF-8
-            record = None
-        if isinstance(record, dict):
-            rows.append(convert(record, number))
-        elif line.strip():
-            broken, first = broken + 1, first or number
-    return rows, {BROKEN: Rejected(broken, f"{file}:{first}")} if broken else {}
-
-
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    number = 0
+def _clean_reviews(block: bytes) -> pl.DataFrame | None:
+    """Read a block of reviews of either release; None unless every line has an ordinary user, item and time."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                yield number, line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{file}:{number + 1}: the gzip data ends or breaks here ({error}); download it again") from None
+        fields = pl.read_ndjson(block, schema=dict.fromkeys(REVIEW_FIELDS, pl.String))
+    except pl.exceptions.PolarsError:
+        return None
+    milliseconds = pl.col("timestamp").cast(pl.Int64, strict=False)
+    table = fields.select(
+        user=pl.coalesce("reviewerID", "user_id"),
+        item=pl.coalesce("parent_asin", "asin"),
+        timestamp=pl.coalesce("unixReviewTime", (milliseconds // 1000).cast(pl.String)),
+        rating=pl.coalesce("overall", "rating"),
+    )
+    ids = [pl.col(column) for column in ("user", "item")]
+    ordinary = (column.str.contains(ID) & ~column.is_in(["true", "false"]) for column in ids)  # not a JSON boolean
+    good = table.select(pl.all_horizontal(*ordinary, pl.col("timestamp").is_not_null()).fill_null(False).all()).item()
+    return table if good else None
 
 
-def _review(record: dict[str, Any], line: int) -> tuple[str | None, str | None, str | None, str | None, int]:
-    """Return user, item, time in seconds, rating and line of a review of either release."""
+def _review(record: Record) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return user, item, time in seconds and rating of a review of either release, None where it is not usable."""
     time = record.get("unixReviewTime")
     if time is None and isinstance(record.get("timestamp"), int):
         time = record["timestamp"] // 1000  # 2023 counts milliseconds
+    rating = record.get("overall", record.get("rating"))
     return (
         _string(record.get("reviewerID", record.get("user_id"))),
         _string(record.get("parent_asin", record.get("asin"))),
         _string(time),
-        _string(record.get("overall", record.get("rating"))),
-        line,
+        None if rating is None else str(rating),
     )
 
 
-def _product(record: dict[str, Any], images: dict[str, str]) -> tuple[str, str, str, str | None, str]:
+def _product(record: Record, images: dict[str, str]) -> tuple[str, str, str, str | None, str]:
     """Return id, title, text, image and facts of a product record of either release."""
     item = _string(record.get("parent_asin", record.get("asin"))) or ""
     title = _clean(record.get("title"))
     brand = _clean(record.get("brand") or record.get("store"))
     categories = _texts(record.get("category") or record.get("categories"))
     features = _texts(record.get("feature") or record.get("features"))
-    text = ". ".join(part for part in (title, brand, *categories, *features, *_texts(record.get("description"))) if part)
-    facts: dict[str, Any] = {"brand": brand, "categories": categories, "price": _clean(record.get("price"))}
+    parts = (title, brand, *categories, *features, *_texts(record.get("description")))
+    text = ". ".join(part for part in parts if part)
+    facts: dict[str, Any] = {"brand": brand, "categories": categories, "price": _price(record.get("price"))}
     details = record.get("details")
     if isinstance(details, dict):
         facts |= {_clean(key): _clean(value) for key, value in details.items() if not isinstance(value, dict | list)}
@@ -173,8 +167,20 @@ def _clean(value: object) -> str:
     """Unescape HTML, drop its tags, and join the lines."""
     if value is None or isinstance(value, dict | list):
         return ""
-    return " ".join(TAG.sub(" ", html.unescape(str(value))).split())
+    text = " ".join(TAG.sub(" ", html.unescape(str(value))).split())
+    return text.encode(errors="replace").decode()  # half of a surrogate pair is no text
+
+
+def _price(value: object) -> str:
+    """Return the price as given; what the 2018 crawl took for one is often a page's style sheet."""
+    price = _clean(value)
+    return price if len(price) <= 30 and any(character.isdigit() for character in price) else ""
 
 
 def _string(value: object) -> str | None:
-    return None if value is None or isinstance(value, dict | list | bool) else str(value)
+    """Return an id or a number as text, None if it is neither."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return None
+    return text if (text := str(value)).isprintable() else None

@@ -6,11 +6,12 @@ import csv
 import gzip
 import io
 import json
-import os
 import random
 import shutil
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from mmrec.data.schema import RawData
 from mmrec.data.sources._toy_shop import Product, make_products, photo, record
@@ -27,7 +28,7 @@ OPENING = 1_420_070_400  # 2015-01-01
 
 
 class Toy:
-    """A seeded shop of 288 products whose customers have planted tastes (see `_toy_users`), with the flaws of real data.
+    """A seeded shop of 288 products whose customers have planted tastes (see `_toy_users`); flawed as real data is.
 
     A few products lack a photo or a text, one photo is cut off, a few lines are broken, and many times tie. Beside the
     raw files stands `tastes.csv` (user, taste), which no reader opens: it is for looking at results.
@@ -68,8 +69,10 @@ class Toy:
     def _reader(self) -> Amazon:
         folder = Path(self.path)
         stamp = {"version": VERSION, **self.options()}
-        if not _is_stamped(folder, stamp):
-            _write_beside(folder, stamp, self.seed, self.users)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not _is_stamped(folder, stamp):
+                _write_beside(folder, stamp, self.seed, self.users)
         return Amazon(str(folder.absolute()), CATEGORY, name=self.name)
 
 
@@ -83,7 +86,8 @@ def _is_stamped(folder: Path, stamp: dict[str, object]) -> bool:
 
 def _write_beside(folder: Path, stamp: dict[str, object], seed: int, users: int) -> None:
     """Write the whole shop into a folder beside, then put it in place."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed run has left
     (partial / "images").mkdir(parents=True)
     try:
         rng = random.Random(seed)

@@ -1,0 +1,136 @@
+"""SASRec with full cross-entropy: mmrec against RePlay, same data, same settings, same machine, turn by turn.
+
+Prints a table with ratios and writes it, with the machine's description, as JSON. RePlay runs in `.venv-replay`, which
+is made on first use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from machine import REPOSITORY, describe_machine, environment_of
+from peers.common import Settings
+from peers.mmrec_sasrec import data_module
+from peers.sequences import write_sequences
+from rich.console import Console
+from rich.table import Column, Table
+
+from mmrec.callbacks.save_results import git_state
+from mmrec.errors import UserError
+
+HERE = REPOSITORY / "benchmarks"
+ROWS = {
+    "epoch, s: median": ("epoch_s", ".2f"),
+    "epoch, s: lowest": ("epoch_s_min", ".2f"),
+    "epoch, s: highest": ("epoch_s_max", ".2f"),
+    "targets / s": ("targets_per_s", ",.0f"),
+    "test, s: median": ("test_s", ".2f"),
+    "test, s: lowest": ("test_s_min", ".2f"),
+    "test, s: highest": ("test_s_max", ".2f"),
+    "users / s": ("users_per_s", ",.0f"),
+    "NDCG@10": ("ndcg@10", ".4f"),
+    "peak memory, MB": ("peak_memory_mb", ",.0f"),
+}
+
+
+def measure(python: str, module: str, settings: Settings) -> dict[str, Any]:
+    """Run one library in its own process: progress goes to stderr, the report is the last line of stdout."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": str(HERE)}
+    command = [python, "-W", "ignore", "-m", module, json.dumps(asdict(settings))]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
+
+
+def summary(rounds: Sequence[dict[str, Any]], sizes: dict[str, int]) -> dict[str, Any]:
+    """Put all rounds of one library together."""
+    result: dict[str, Any] = {}
+    for name in ("epoch", "test"):
+        seconds = [second for one in rounds for second in one[f"{name}_seconds"]]
+        result |= {f"{name}_s": median(seconds), f"{name}_s_min": min(seconds), f"{name}_s_max": max(seconds)}
+    result["targets_per_s"] = sizes["targets"] / result["epoch_s"]
+    result["users_per_s"] = sizes["instances"] / result["test_s"]
+    result["ndcg@10"] = mean(one["ndcg@10"] for one in rounds)
+    result["peak_memory_mb"] = max(one["peak_memory_mb"] for one in rounds)
+    return result | {"parameters": rounds[0]["parameters"], "versions": rounds[0]["versions"], "rounds": list(rounds)}
+
+
+def show(ours: dict[str, Any], peer: dict[str, Any], title: str) -> None:
+    """Print the table, with mmrec divided by RePlay in the last column."""
+    table = Table("", *(Column(name, justify="right") for name in ("mmrec", "RePlay", "mmrec : RePlay")), title=title)
+    for label, (key, form) in ROWS.items():
+        table.add_row(label, f"{ours[key]:{form}}", f"{peer[key]:{form}}", f"{ours[key] / peer[key]:.2f}")
+    Console().print(table)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Measure, print and write."""
+    default = Settings(config=options.config, length=options.length, epochs=options.epochs, threads=options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = replace(default, folder=folder, attention_dropout=options.attention_dropout)
+        data = data_module(settings)
+        sizes = write_sequences(data.catalog, settings.length, Path(folder))
+        settings = replace(settings, n_items=sizes["n_items"], longest=sizes["longest"])
+        sides = {
+            "mmrec": (sys.executable, "peers.mmrec_sasrec"),
+            "RePlay": (environment_of("replay", "replay-rec", "0.22.0", "torch"), "peers.replay_sasrec"),
+        }
+        machine = describe_machine()
+        if machine["load_before"] > 0.5:
+            print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+        for turn in range(1, options.rounds + 1):
+            for name, (python, module) in sides.items():
+                print(f"round {turn} of {options.rounds}: {name}", file=sys.stderr, flush=True)
+                rounds[name].append(measure(python, module, replace(settings, seed=turn)))
+    ours, peer = (summary(rounds[name], sizes) for name in sides)
+    show(ours, peer, f"SASRec-CE on {data.source.name}, L {settings.length}, threads: {settings.threads}")
+    result = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine,
+        "git": git_state(),
+        "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash, **sizes},
+        "settings": {key: value for key, value in asdict(settings).items() if key not in ("folder", "seed", "longest")},
+        "ratios": {key: ours[key] / peer[key] for key, _ in ROWS.values()},
+        "mmrec": ours,
+        "replay": peer,
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"written to {options.output}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    output = HERE / "results" / "sasrec_against_replay.json"
+    parser.add_argument("--config", default="lightning_configs/data/movielens.yaml", help="data section of a run")
+    parser.add_argument("--epochs", type=int, default=3, help="timed epochs in a round, after one to warm up")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each library has its turn")
+    parser.add_argument("--length", type=int, default=50, help="longest window L")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--attention-dropout", type=float, default=0.2, help="of mmrec; RePlay's is always 0.2")
+    parser.add_argument("--output", type=Path, default=output)
+    options = parser.parse_args()
+    if min(options.epochs, options.rounds, options.length, options.threads) < 1:
+        parser.error("--epochs, --rounds, --length and --threads are at least 1")
+    try:
+        compare(options)
+    except UserError as error:
+        sys.exit(f"benchmark: {error} (without MovieLens: --config lightning_configs/data/toy.yaml)")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""A source of rows given in the test, and a drawing for an image."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from PIL import Image
+
+from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.schema import INTERACTION_COLUMNS, ITEM_COLUMNS, RawData, Rejected
+
+LOOSE = {"user_core": 1, "item_core": 1, "require_text": False, "require_image": False}
+
+
+@dataclass
+class Rows:
+    """Events (user, item, timestamp[, rating]) in file order, items by id with text and image."""
+
+    folder: Path
+    events: list[tuple]
+    texts: dict[str, str] = field(default_factory=dict)
+    images: bool = False
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+    name: str = "rows"
+    reads: int = 0
+
+    def files(self) -> list[Path]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "rows.json"
+        file.write_text(json.dumps([self.events, self.texts]))
+        return [file]
+
+    def image_folder(self) -> Path | None:
+        return self.folder / "images" if self.images else None
+
+    def options(self) -> dict[str, object]:
+        return {}
+
+    def read(self) -> RawData:
+        self.reads += 1
+        events = [(*map(str, event[:2]), event[2], event[3] if len(event) > 3 else None) for event in self.events]
+        folder = self.image_folder()
+        pictures = {path.stem: str(path) for path in folder.iterdir()} if folder else {}
+        ids = sorted({event[1] for event in events})
+        items = [(item, item, self.texts.get(item), pictures.get(item), None) for item in ids]
+        return RawData(
+            pl.DataFrame(events, schema=INTERACTION_COLUMNS, orient="row").lazy(),
+            pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
+            rows_read=len(events) + sum(entry.count for entry in self.rejected.values()),
+            rejected=self.rejected,
+        )
+
+
+def prepared(source: Rows, root: Path, **options: object) -> list[tuple]:
+    """Return (user, item, timestamp, split) of the prepared dataset, with raw ids."""
+    folder = prepare(source, PrepareOptions(**{**LOOSE, **options}), root)
+    table = pl.read_parquet(folder / "interactions.parquet")
+    for column in ("user", "item"):
+        raw = pl.read_parquet(folder / f"{column}s.parquet").select(column, pl.col("raw_id").alias(f"raw_{column}"))
+        table = table.join(raw, on=column, how="left", maintain_order="left")
+    return table.select("raw_user", "raw_item", "timestamp", "split").rows()
+
+
+def jpeg() -> bytes:
+    """Return a noisy picture of some kilobytes."""
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 80).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()
