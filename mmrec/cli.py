@@ -23,5 +23,3 @@ def main(args: Sequence[str] | None = None) -> None:
     except UserError as error:
         print(f"mmrec: {error}", file=sys.stderr)
         sys.exit(2)
-
-

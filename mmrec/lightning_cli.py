@@ -12,6 +12,7 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from mmrec.allocator import keep_freed_memory
 from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
@@ -138,11 +139,23 @@ def _keep_earlier(run_dir: Path, resuming: bool) -> None:
     logging.getLogger("pytorch_lightning").info(f"kept the earlier {kept} as {aside}")
 
 
+# What Lightning and PyTorch say of their own insides, or of what is meant to be so.
+SILENCED = (
+    ".*does not have many workers.*",  # batches are index arithmetic in this process
+    ".*Checkpoint directory.*exists and is not empty.*",  # resuming goes on in the same folder
+    ".*Experiment logs directory.*exists and is not empty.*",
+    ".*args parameter is intended to run from within Python.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+    ".*torch.jit.script.*is deprecated.*",
+    ".*is smaller than the logging interval.*",  # everything is logged by epoch
+)
+
+
 def run(args: Sequence[str]) -> None:
     """Run one subcommand."""
-    # Batches are index arithmetic in this process, so the advice to add loader workers does not apply.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
+    for message in SILENCED:
+        warnings.filterwarnings("ignore", message=message)
+    keep_freed_memory()
     RecCLI(
         model_class=Recommender,
         datamodule_class=RecDataModule,

@@ -48,7 +48,9 @@ class ExplainRecommendations(lightning.Callback):
         prompt_file: str | None = None,
     ) -> None:
         if users < 0 or top_k < 1:
-            raise UserError(f"ExplainRecommendations: users ({users}) must be at least 0 and top_k ({top_k}) at least 1")
+            raise UserError(
+                f"ExplainRecommendations: users ({users}) must be at least 0 and top_k ({top_k}) at least 1"
+            )
         self.users = users
         self.top_k = top_k
         self.llm = None if llm is None else OllamaLLM(llm, host, timeout)

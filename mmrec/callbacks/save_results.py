@@ -22,6 +22,9 @@ from mmrec.models.recommender import Recommender
 from mmrec.seed import global_seed
 
 
+TRAINING = "training.json"
+
+
 class SaveResults(lightning.Callback):
     """Write `result.json` and `test_ranks.parquet` into the run's folder after `test`.
 
@@ -39,7 +42,7 @@ class SaveResults(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Count the epoch; its time includes the validation that ran in it."""
         self.training["epochs"] = trainer.current_epoch + 1
-        self.training["seconds"] += time.perf_counter() - self._started
+        self.training["seconds"] = round(self.training["seconds"] + time.perf_counter() - self._started, 2)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the training statistics, so that a resumed run goes on counting."""
@@ -48,6 +51,12 @@ class SaveResults(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
         self.training = dict(state_dict)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
+        if trainer.is_global_zero:
+            text = json.dumps(self.training)
+            _replace(Path(trainer.default_root_dir) / TRAINING, lambda path: path.write_text(text))
 
     def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write both files."""
@@ -89,13 +98,19 @@ class SaveResults(lightning.Callback):
             else {"encoder": data.features.encoder, "revision": data.features.revision},
             "parameters": sum(p.numel() for p in pl_module.parameters()),
             "hyperparameters": {key: value for key, value in pl_module.hparams.items() if not key.startswith("_")},
-            "training": {**self.training, "best_epoch": _best_epoch(trainer)},
+            "training": {**_training(folder), "best_epoch": _best_epoch(trainer)},
             "peak_memory_mb": peak_memory_mb(),
             "git": git_state(),
             "machine": machine(trainer),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         _replace(folder / "result.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
+
+
+def _training(folder: Path) -> dict[str, float | int]:
+    """Return epochs and seconds of the fit; zeros if the model was never trained."""
+    file = folder / TRAINING
+    return dict(json.loads(file.read_text())) if file.is_file() else {"epochs": 0, "seconds": 0.0}
 
 
 def _replace(path: Path, write: Any) -> None:
@@ -115,9 +130,14 @@ def _best_epoch(trainer: lightning.Trainer) -> int | None:
 
 def peak_memory_mb() -> dict[str, int]:
     """Return the peak resident memory of this process and, with a GPU, the peak allocated on it, in MiB."""
-    # ru_maxrss is in KiB on Linux and in bytes on macOS.
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit}
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: ru_maxrss would start from the peak of the process that launched this one
+        lines = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        host = int(next(lines).split()[1]) // 2**10
+    else:
+        # In bytes on macOS, in KiB elsewhere.
+        host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
+    peak = {"host": host}
     if torch.cuda.is_available():
         peak["device"] = torch.cuda.max_memory_allocated() // 2**20
     return peak
@@ -148,3 +168,14 @@ def machine(trainer: lightning.Trainer) -> dict[str, object]:
         "torch": torch.__version__,
         "mmrec": mmrec.__version__,
     }
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.is_file()
+        else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()

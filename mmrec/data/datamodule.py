@@ -12,7 +12,7 @@ from mmrec.data.candidates import uniform_candidates
 from mmrec.data.catalog import Catalog
 from mmrec.data.encoders import FeatureEncoder
 from mmrec.data.features import Features, extract_features
-from mmrec.data.loader import EvalLoader, TrainLoader
+from mmrec.data.loader import EvalLoader, TrainLoader, Windows
 from mmrec.data.prepare import PrepareOptions, prepare
 from mmrec.data.schema import Source, Split
 from mmrec.errors import UserError
@@ -30,7 +30,8 @@ class RecDataModule(pl.LightningDataModule):
         encoder: makes the text and image features; null for models that need none.
         root: where prepared datasets are kept.
         max_length: L, the longest window a sequence model reads.
-        batch_size: B in training, users.
+        batch_size: B in training, windows.
+        windows: "last" trains on the newest window of each user, "all" on windows of the whole history; see `TrainLoader`.
         eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
         mask_history: remove a user's history from the candidates.
@@ -44,6 +45,7 @@ class RecDataModule(pl.LightningDataModule):
         root: str = "data",
         max_length: int = 50,
         batch_size: int = 128,
+        windows: Windows = "last",
         eval_batch_size: int = 256,
         candidates: Literal["all", "uniform100"] = "all",
         mask_history: bool = True,
@@ -62,6 +64,7 @@ class RecDataModule(pl.LightningDataModule):
         self.root = Path(root)
         self.max_length = max_length
         self.batch_size = batch_size
+        self.windows = windows
         self.eval_batch_size = eval_batch_size
         self.candidates = candidates
         self.mask_history = mask_history
@@ -106,7 +109,7 @@ class RecDataModule(pl.LightningDataModule):
         return {"split": self.options.split, "candidates": self.candidates, "mask_history": self.mask_history}
 
     def train_dataloader(self) -> TrainLoader:
-        """Training windows, one a user."""
+        """Training windows."""
         trainer = self.trainer
         return TrainLoader(
             self.catalog.train,
@@ -114,6 +117,7 @@ class RecDataModule(pl.LightningDataModule):
             self.batch_size,
             seed=global_seed(),
             epoch=(lambda: trainer.current_epoch) if trainer else (lambda: 0),
+            windows=self.windows,
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
         )

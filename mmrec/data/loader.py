@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -55,8 +56,11 @@ def share(order: Tensor, batch_size: int, rank: int, world: int) -> list[Tensor]
     return [part.tensor_split(world)[rank] for part in order.tensor_split(steps)]
 
 
+Windows = Literal["last", "all"]
+
+
 class TrainLoader:
-    """Users' training windows in a fresh order every epoch: a user's newest `max_length` inputs, each with its target.
+    """Windows of users' training histories in a fresh order every epoch, each input with its target.
 
     The order is a function of (seed, epoch) alone, so a resumed run sees what an uninterrupted one would have seen.
 
@@ -66,6 +70,8 @@ class TrainLoader:
         batch_size: B per process.
         seed: of the order.
         epoch: returns the current epoch.
+        windows: "last" takes a user's newest L inputs alone, as SASRec does. "all" takes as many windows as it needs
+            to hold the whole history: the newest one, and the others spread evenly over the rest with a random shift.
         rank: this process.
         world: number of processes.
     """
@@ -77,6 +83,7 @@ class TrainLoader:
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
+        windows: Windows = "last",
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -88,26 +95,37 @@ class TrainLoader:
         self.rank = rank
         self.world = world
         # One event is an input without a target: it trains nothing.
-        self.users = torch.nonzero(view.offsets.diff() >= 2).squeeze(1)
+        inputs = view.offsets.diff() - 1
+        users = torch.nonzero(inputs > 0).squeeze(1)
+        counts = torch.ones_like(users) if windows == "last" else -(-inputs[users] // max_length)
+        self.user = users.repeat_interleave(counts)
+        self.count = counts.repeat_interleave(counts)
+        self.place = torch.arange(len(self.user)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
 
     def __len__(self) -> int:
-        return len(share(self.users, self.batch_size, self.rank, self.world))
+        return len(share(self.user, self.batch_size, self.rank, self.world))
 
     def __iter__(self) -> Iterator[TrainBatch]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch())
-        order = self.users[torch.randperm(len(self.users), generator=generator)]
-        for user in share(order, self.batch_size, self.rank, self.world):
-            yield self.batch(user)
+        starts = self.starts(torch.rand(self.view.n_users, generator=generator))
+        order = torch.randperm(len(starts), generator=generator)
+        for rows in share(order, self.batch_size, self.rank, self.world):
+            yield self.batch(self.user[rows], starts[rows])
 
-    def batch(self, user: Tensor) -> TrainBatch:
-        """Assemble the windows of some users (B,)."""
-        first, last = self.view.offsets[user], self.view.offsets[user + 1] - 1
-        start = torch.maximum(first, last - self.max_length)
-        earlier, offsets = ragged(self.view.items, first, start)
+    def starts(self, shift: Tensor) -> Tensor:
+        """Return where each window starts in the row of all items, (n,) int64, given each user's shift (U,) in [0, 1)."""
+        first, newest = self.view.offsets[self.user], self.view.offsets[self.user + 1] - 1 - self.max_length
+        spread = (self.place + shift[self.user]) / (self.count - 1).clamp(min=1) * (newest - first)
+        return torch.where(self.place == self.count - 1, torch.maximum(first, newest), first + spread.long())
+
+    def batch(self, user: Tensor, start: Tensor) -> TrainBatch:
+        """Assemble the windows of some users (B,) that start at some rows (B,)."""
+        end = torch.minimum(start + self.max_length, self.view.offsets[user + 1] - 1)
+        earlier, offsets = ragged(self.view.items, self.view.offsets[user], start)
         return TrainBatch(
             user=user,
-            items=windows(self.view.items, start, last),
-            targets=windows(self.view.items, start + 1, last + 1),
+            items=windows(self.view.items, start, end),
+            targets=windows(self.view.items, start + 1, end + 1),
             earlier=earlier,
             earlier_offsets=offsets,
         )

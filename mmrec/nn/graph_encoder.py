@@ -93,4 +93,6 @@ def _csr(degree: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
     rows = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(rows.int(), columns.int(), values, size=(len(degree), width), check_invariants=False)
+        return torch.sparse_csr_tensor(
+            rows.int(), columns.int(), values, size=(len(degree), width), check_invariants=False
+        )

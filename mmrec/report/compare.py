@@ -31,7 +31,9 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
         except json.JSONDecodeError as error:
             raise UserError(f"{path}:{error.lineno}: not valid JSON; run `lightning test` for it again") from None
     if not found:
-        raise UserError(f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset")
+        raise UserError(
+            f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
+        )
     return found
 
 
@@ -94,8 +96,6 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
         table.add_column(name, justify="right")
     for path, result in found:
         ranks = pl.read_parquet(path / "test_ranks.parquet").join(labels, on="user")
-        means = {
-            group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")
-        }
+        means = {group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")}
         table.add_row(result["model"], *(f"{means[name]:.4f}" if name in means else "-" for name in names))
     return table

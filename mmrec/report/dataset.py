@@ -21,5 +21,8 @@ def show_dataset(catalog: Catalog, features: Features | None, console: Console |
     if features is not None:
         for modality in ("text", "image"):
             entry = features.manifest[modality]
-            table.add_row(f"{modality} features ({features.encoder})", f"{entry['present']:,} of {catalog.n_items - 1:,} items, width {entry['dim']}")
+            table.add_row(
+                f"{modality} features ({features.encoder})",
+                f"{entry['present']:,} of {catalog.n_items - 1:,} items, width {entry['dim']}",
+            )
     console.print(table)

@@ -46,7 +46,8 @@ def test_recommendations_are_new_real_items(any_model: Recommender, toy: RecData
 def test_batch_split_and_padding_change_nothing(any_model: Recommender, toy: RecDataModule) -> None:
     rows = toy.catalog.instances(Split.VALID)[:12]
     ranks = [
-        torch.cat([any_model.ranks(b) for b in EvalLoader(toy.catalog, rows, toy.max_length, size)]) for size in (12, 5, 1)
+        torch.cat([any_model.ranks(b) for b in EvalLoader(toy.catalog, rows, toy.max_length, size)])
+        for size in (12, 5, 1)
     ]
     assert torch.equal(ranks[0], ranks[1])
     assert torch.equal(ranks[0], ranks[2])

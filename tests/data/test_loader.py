@@ -36,6 +36,22 @@ def test_every_batch_equals_the_naive_construction() -> None:
     assert sorted(seen) == [u for u in range(23) if view.offsets[u + 1] - view.offsets[u] >= 2]
 
 
+def test_all_windows_cover_every_event_and_stay_within_their_user() -> None:
+    view, seen = random_view(), set()
+    for epoch in range(20):
+        loader = TrainLoader(view, max_length=4, batch_size=5, seed=1, epoch=lambda: epoch, windows="all")  # noqa: B023
+        assert len(list(loader)) == len(loader)
+        for batch in loader:
+            for row, user in enumerate(batch.user.tolist()):
+                start = int(view.offsets[user] + batch.earlier_offsets.diff()[row])
+                window = batch.targets[row][batch.targets[row] != PAD]
+                assert len(window) == min(4, view.offsets[user + 1] - view.offsets[user] - 1)
+                assert torch.equal(window, view.items[start + 1 : start + 1 + len(window)])
+                seen |= set(range(start + 1, start + 1 + len(window)))
+                assert start + len(window) < view.offsets[user + 1]
+    assert seen == set(range(len(view.items))) - set(view.offsets[:-1].tolist())
+
+
 def test_order_is_a_function_of_seed_and_epoch() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         return torch.cat([b.user for b in TrainLoader(random_view(), 4, 5, seed, lambda: epoch)]).tolist()

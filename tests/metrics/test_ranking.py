@@ -42,7 +42,9 @@ def test_rank_equals_the_naive_loop(ties: bool) -> None:
 
 
 def test_the_target_is_a_candidate_even_if_excluded() -> None:
-    rank = rank_of_target(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([1]), (torch.tensor([0, 0]), torch.tensor([0, 1])))
+    rank = rank_of_target(
+        torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([1]), (torch.tensor([0, 0]), torch.tensor([0, 1]))
+    )
     assert rank.tolist() == [2.0]
 
 

@@ -5,9 +5,10 @@
 | image | buys one colour and pattern | the photo: no text names a colour |
 | text | buys one material | the text: no photo shows a material |
 | order | buys from the collections in turn, fox, owl, bear, ... | the order: every collection is bought equally often |
-| long_term | begins with one collection, then by turns 8 others, a hat, one return | the whole history (below) |
+| long_term | begins with one collection, then by turns 8 basics and one return to it | the whole history (below) |
 
-The newest 8 purchases of a long-term customer tell when to return (after a hat), but not where to.
+Basics are the last four collections. A long-term customer returns once the newest 8 purchases are all basics: they tell
+when, but only what came before them tells where to.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from mmrec.data.sources._toy_shop import COLLECTIONS, GARMENTS, PER_TASTE, Product
+from mmrec.data.sources._toy_shop import COLLECTIONS, PER_TASTE, Product
 
 TASTES = ("image", "text", "order", "long_term")
 NOISE = 0.07  # share of purchases that follow no taste
-STRETCH = 8  # other purchases before a long-term customer buys a hat and returns: as long as the toy's window
+STRETCH = 8  # basics in a row before a long-term customer returns: as many as the toy's window holds
+TASTEFUL = len(COLLECTIONS) - 4  # collections that a taste can be for; the others are the basics
 
 
 def make_histories(products: Sequence[Product], users: int, rng: random.Random) -> list[tuple[str, list[Product]]]:
@@ -30,18 +32,19 @@ def make_histories(products: Sequence[Product], users: int, rng: random.Random) 
     by_collection = _group(products, lambda product: product.collection)
     histories = []
     for number in range(users):
-        taste, kind = TASTES[number % 4], number // 4 % len(COLLECTIONS)
+        taste, kind = TASTES[number % 4], number // 4
         cart = _Cart(products, rng)
         if taste == "image":
-            _buy_alike(cart, by_look[kind], rng)
+            _buy_alike(cart, by_look[kind % len(by_look)], rng)
         elif taste == "text":
-            _buy_alike(cart, by_material[kind], rng)
+            _buy_alike(cart, by_material[kind % len(by_material)], rng)
         elif taste == "order":
             length = rng.randrange(12, 20)
             for step in range(length):
-                cart.add(by_collection[(kind + step) % len(COLLECTIONS)], faithful=step == length - 1)
+                cart.add(by_collection[(kind + step) % TASTEFUL], faithful=step == length - 1)
         else:
-            _buy_and_return(cart, by_collection[kind], rng)
+            basics = [product for product in products if product.collection >= TASTEFUL]
+            _buy_and_return(cart, by_collection[kind % TASTEFUL], basics, rng)
         histories.append((taste, cart.bought))
     return histories
 
@@ -63,15 +66,12 @@ def _buy_alike(cart: _Cart, wanted: Sequence[Product], rng: random.Random) -> No
         cart.add(wanted, faithful=step == length - 1)
 
 
-def _buy_and_return(cart: _Cart, wanted: Sequence[Product], rng: random.Random) -> None:
-    others = [product for product in cart.products if product not in wanted]
-    hats, rest = ([p for p in others if (GARMENTS[p.garment] == "hat") == hat] for hat in (True, False))
+def _buy_and_return(cart: _Cart, wanted: Sequence[Product], basics: Sequence[Product], rng: random.Random) -> None:
     for _ in range(4):
         cart.add(wanted)
     for _ in range(rng.randrange(4, 6)):
         for _ in range(STRETCH):
-            cart.add(rest, faithful=True)
-        cart.add(hats, faithful=True)
+            cart.add(basics, faithful=True)
         cart.add(wanted, faithful=True)
 
 
