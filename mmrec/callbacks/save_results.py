@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,11 +12,10 @@ import polars as pl
 import pytorch_lightning as lightning
 import torch
 
-import mmrec
+from mmrec import environment
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.recommender import Recommender
 from mmrec.seed import global_seed
-
 
 TRAINING = "training.json"
 
@@ -99,9 +94,13 @@ class SaveResults(lightning.Callback):
             "parameters": sum(p.numel() for p in pl_module.parameters()),
             "hyperparameters": {key: value for key, value in pl_module.hparams.items() if not key.startswith("_")},
             "training": {**_training(folder), "best_epoch": _best_epoch(trainer)},
-            "peak_memory_mb": peak_memory_mb(),
-            "git": git_state(),
-            "machine": machine(trainer),
+            "peak_memory_mb": environment.peak_memory_mb(),
+            "git": environment.git_state(),
+            "machine": {
+                **environment.machine(),
+                "processes": trainer.world_size,
+                "precision": str(trainer.precision),
+            },
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         _replace(folder / "result.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
@@ -126,56 +125,3 @@ def _best_epoch(trainer: lightning.Trainer) -> int | None:
     if not path or not Path(path).is_file():
         return None
     return int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])
-
-
-def peak_memory_mb() -> dict[str, int]:
-    """Return the peak resident memory of this process and, with a GPU, the peak allocated on it, in MiB."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux: ru_maxrss would start from the peak of the process that launched this one
-        lines = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        host = int(next(lines).split()[1]) // 2**10
-    else:
-        # In bytes on macOS, in KiB elsewhere.
-        host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
-    peak = {"host": host}
-    if torch.cuda.is_available():
-        peak["device"] = torch.cuda.max_memory_allocated() // 2**20
-    return peak
-
-
-def git_state() -> dict[str, object] | None:
-    """Return the commit of the code and whether it has uncommitted changes; None outside a checkout."""
-    root = Path(mmrec.__file__).parents[1]
-    try:
-        run = lambda *args: (
-            subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=True).stdout
-        )
-        return {"commit": run("rev-parse", "HEAD").strip(), "dirty": bool(run("status", "--porcelain").strip())}
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def machine(trainer: lightning.Trainer) -> dict[str, object]:
-    """Return what the run ran on."""
-    return {
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "processes": trainer.world_size,
-        "precision": str(trainer.precision),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "mmrec": mmrec.__version__,
-    }
-
-
-def processor() -> str:
-    """Return the processor's name."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.is_file()
-        else []
-    )
-    return names[0] if names else platform.processor() or platform.machine()

@@ -31,7 +31,7 @@ class RecDataModule(pl.LightningDataModule):
         root: where prepared datasets are kept.
         max_length: L, the longest window a sequence model reads.
         batch_size: B in training, windows.
-        windows: "last" trains on the newest window of each user, "all" on windows of the whole history; see `TrainLoader`.
+        windows: "last" trains on each user's newest window, "all" on the whole history; see `TrainLoader`.
         eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
         mask_history: remove a user's history from the candidates.

@@ -113,7 +113,7 @@ class TrainLoader:
             yield self.batch(self.user[rows], starts[rows])
 
     def starts(self, shift: Tensor) -> Tensor:
-        """Return where each window starts in the row of all items, (n,) int64, given each user's shift (U,) in [0, 1)."""
+        """Return the row where each window starts, (n,) int64, given each user's shift (U,) in [0, 1)."""
         first, newest = self.view.offsets[self.user], self.view.offsets[self.user + 1] - 1 - self.max_length
         spread = (self.place + shift[self.user]) / (self.count - 1).clamp(min=1) * (newest - first)
         return torch.where(self.place == self.count - 1, torch.maximum(first, newest), first + spread.long())

@@ -4,7 +4,7 @@ A `Source` reads somebody's raw files into `RawData`. `prepare` turns that into 
 
 | file | content |
 |---|---|
-| `interactions.parquet` | user int32, item int32, timestamp int64 (seconds), split int8; grouped by user, chronological |
+| `interactions.parquet` | user int32, item int32, timestamp int64 (s), split int8; by user, chronological |
 | `items.parquet` | item int32 (row = index, row 0 is padding), raw_id, title, text, image, attributes (JSON) |
 | `users.parquet` | user int32 (row = index), raw_id |
 | `features/<encoder>/` | `text.npy`, `image.npy` (float16, row = item) and their presence masks |
@@ -79,7 +79,11 @@ class Source(Protocol):
     name: str
 
     def files(self) -> list[Path]:
-        """Return every input file whose content decides the result (images aside). Raises UserError if one is missing."""
+        """Return every input file whose content decides the result, images aside.
+
+        Raises:
+            UserError: one is missing.
+        """
 
     def image_folder(self) -> Path | None:
         """Return the folder of the images, whose listing also decides the result; None if there is none."""

@@ -145,6 +145,9 @@ class MMRaclKal(Recommender):
         if self.static is not None:
             self.user_nodes = nn.Embedding(n_users, hidden_dim)  # E_u^(0) of eq. 9
             nn.init.normal_(self.user_nodes.weight, std=INIT_STD)
+            # u^d leaves its Transformer through a layer norm; u^s is a mean of many vectors and some hundred times
+            # shorter. A gate between 0 and 1 cannot make up for that, so u^s has a layer norm of its own.
+            self.static_norm = nn.LayerNorm(hidden_dim)
         self.gate = GatedFusion(hidden_dim) if self.dynamic is not None and self.static is not None else None
         retrieves = replace_prob > 0 or (self._contrasts("ii") and self.hard_negatives)
         self.library = NeighbourTable(neighbours, index_backend) if retrieves else None
@@ -154,11 +157,9 @@ class MMRaclKal(Recommender):
         """Take the features, and the graph and the known pairs of the train-only view."""
         encoder = self.item_encoder
         if features is not None and encoder.text_projection is not None:
-            encoder.set_features("text", torch.from_numpy(features.text[:]), torch.from_numpy(features.text_present[:]))
+            encoder.set_features("text", torch.tensor(features.text), torch.tensor(features.text_present))
         if features is not None and encoder.image_projection is not None:
-            encoder.set_features(
-                "image", torch.from_numpy(features.image[:]), torch.from_numpy(features.image_present[:])
-            )
+            encoder.set_features("image", torch.tensor(features.image), torch.tensor(features.image_present))
         if self.static is not None:
             self.static.set_graph(catalog.train)
         if self.trained_pairs is not None:
@@ -210,7 +211,8 @@ class MMRaclKal(Recommender):
         neighbours = self.neighbours()
         if neighbours is not None and self.replace_prob > 0:
             items = replace_with_neighbours(items, neighbours, self.replace_prob)
-        place = torch.nonzero(batch.targets, as_tuple=True)
+        row, position = torch.nonzero(batch.targets, as_tuple=True)
+        place = row, position
         target = batch.targets[place]
         interest, gate = self._interests(batch, items, tables, place)
         terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, target)}
@@ -241,11 +243,12 @@ class MMRaclKal(Recommender):
             dynamic = self.dynamic(F.embedding(items, tables.items.fused))[place]
         static = None
         if self.static_user == "node" and tables.static_users is not None:
-            static = tables.static_users[batch.user[place[0]]]
+            static = self.static_norm(tables.static_users[batch.user[place[0]]])
         elif self.static_user == "prefix" and tables.static_items is not None:
-            static = _prefix_mean(batch, tables.static_items)[place]
+            static = self.static_norm(_prefix_mean(batch, tables.static_items)[place])
         if self.gate is not None and dynamic is not None and static is not None:
-            return self.gate(dynamic, static)
+            joined, gate = self.gate(dynamic, static)
+            return joined, gate
         only = dynamic if dynamic is not None else static
         assert only is not None  # the constructor demands one of the two
         return only, None
@@ -297,7 +300,8 @@ class MMRaclKal(Recommender):
     def _unknown(self, user: Tensor, items: Tensor) -> Tensor:
         """Return whether each user (B,) never interacted with the items (B, N) or (1, N) in training, (B, N) bool."""
         assert self.trained_pairs is not None  # built whenever L_ui or L_ii is on
-        return ~self.trained_pairs(user[:, None], items)
+        known: Tensor = self.trained_pairs(user[:, None], items)
+        return ~known
 
 
 def _prefix_mean(batch: SequenceBatch, vectors: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def _search_faiss(library: Tensor, k: int) -> Tensor:
             "or choose model.init_args.index_backend: torch"
         ) from None
     rows = library.cpu().numpy()
-    index = faiss.IndexFlatIP(rows.shape[1])
+    index: faiss.Index = faiss.IndexFlatIP(rows.shape[1])
     if library.is_cuda and hasattr(faiss, "StandardGpuResources"):
         index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), library.device.index or 0, index)
     index.add(rows)

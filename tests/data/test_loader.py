@@ -1,3 +1,5 @@
+import itertools
+
 import torch
 
 from mmrec.batch import PAD
@@ -17,7 +19,7 @@ def test_windows_and_ragged_equal_slices() -> None:
     padded = windows(items, starts, ends)
     assert [[i for i in row if i != PAD] for row in padded.tolist()] == slices
     flat, offsets = ragged(items, starts, ends)
-    assert [flat[a:b].tolist() for a, b in zip(offsets, offsets[1:], strict=False)] == slices
+    assert [flat[a:b].tolist() for a, b in itertools.pairwise(offsets)] == slices
 
 
 def test_every_batch_equals_the_naive_construction() -> None:

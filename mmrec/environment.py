@@ -1,0 +1,65 @@
+"""What a run ran on, for its result: machine, memory, state of the code."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+import mmrec
+
+
+def machine() -> dict[str, object]:
+    """Return the processor or GPU, the cores and threads, and the versions that decide the numbers."""
+    return {
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "mmrec": mmrec.__version__,
+    }
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def peak_memory_mb() -> dict[str, int]:
+    """Return the peak resident memory of this process and, with a GPU, the peak allocated on it, in MiB."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux, where ru_maxrss would start from the peak of the process that launched this one
+        lines = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        host = int(next(lines).split()[1]) // 2**10
+    else:
+        # In bytes on macOS, in KiB elsewhere.
+        host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
+    peak = {"host": host}
+    if torch.cuda.is_available():
+        peak["device"] = torch.cuda.max_memory_allocated() // 2**20
+    return peak
+
+
+def git_state() -> dict[str, object] | None:
+    """Return the commit of the code and whether it has uncommitted changes; None outside a checkout."""
+    root = Path(mmrec.__file__).parents[1]
+
+    def git(*args: str) -> str:
+        command = ["git", "-C", str(root), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
