@@ -20,6 +20,16 @@ def main(args: Sequence[str] | None = None) -> None:
             from mmrec.lightning_cli import run
 
             run(args)
-    except UserError as error:
-        print(f"mmrec: {error}", file=sys.stderr)
+    except Exception as error:
+        mistake = _users_mistake(error)
+        if mistake is None:
+            raise
+        print(f"mmrec: {mistake}", file=sys.stderr)
         sys.exit(2)
+
+
+def _users_mistake(error: BaseException | None) -> UserError | None:
+    """Find the UserError behind an exception: the config parser wraps those of constructors in its own."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error

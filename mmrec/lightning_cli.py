@@ -70,7 +70,7 @@ class RecCLI(LightningCLI):
         config.trainer.default_root_dir = str(self.run_dir)
         if config.data.candidates != "all":
             for callback in config.trainer.callbacks or []:
-                if "monitor" in callback.init_args:
+                if "monitor" in callback.get("init_args", {}):
                     callback.init_args.monitor += f"_{config.data.candidates}"
         config.ckpt_path = self._checkpoint(config.ckpt_path)
         if self.subcommand == "fit":
@@ -147,6 +147,7 @@ SILENCED = (
     ".*args parameter is intended to run from within Python.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*torch.jit.script.*is deprecated.*",
+    ".*Couldn't infer the batch indices.*",  # predictions carry their users
     ".*is smaller than the logging interval.*",  # everything is logged by epoch
 )
 

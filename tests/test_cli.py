@@ -1,0 +1,172 @@
+"""The commands as users type them, in process, on the toy shop."""
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+import yaml
+
+from mmrec.cli import main
+from mmrec.data.datamodule import RecDataModule
+
+RUN = "lightning_configs/run"
+QUIET = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, far from the checkout; the prepared toy data is shared by all tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    return tmp_path
+
+
+def run(command: str, config: str, toy: RecDataModule, *args: str) -> None:
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    main([command, "--config", f"{RUN}/{config}.yaml", *data, *QUIET, *args])
+
+
+def result(model: str) -> dict[str, object]:
+    return json.loads(Path(f"runs/toy/{model}/seed1/result.json").read_text())
+
+
+def test_fit_tests_the_best_checkpoint_and_writes_everything(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "2")
+    folder = here / "runs/toy/mm_racl_kal/seed1"
+    written = result("mm_racl_kal")
+    assert set(written["metrics"]) == {"hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr"}
+    assert written["data_hash"] == toy.catalog.manifest.data_hash
+    assert written["protocol"] == {
+        "split": "leave_one_out", "candidates": "all", "mask_history": True, "instances": 800
+    }  # fmt: skip
+    assert written["training"]["epochs"] == 2
+    ranks = pl.read_parquet(folder / "test_ranks.parquet")
+    assert ranks.height == 800
+    assert (ranks["rank"] <= 10).mean() == pytest.approx(written["metrics"]["hr@10"], abs=1e-6)
+    curves = pl.read_csv(folder / "metrics.csv").columns
+    terms = ("alpha", "gate", "loss_rec", "loss_ui", "loss_ii", "loss_mm", "neighbour_churn")
+    assert {f"train/{name}" for name in terms} <= set(curves)
+    rows = [json.loads(line) for line in (folder / "explanations.jsonl").read_text().splitlines()]
+    assert len(rows) == 10
+    assert all(row["text"] and row["source"] == "template" and row["reason"] for row in rows)
+    assert yaml.safe_load((folder / "config.yaml").read_text())["model"]["class_path"].endswith("MMRaclKal")
+
+
+def test_validate_test_and_predict_find_the_runs_best_checkpoint(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "1")
+    first = result("mm_racl_kal")
+    curves = Path("runs/toy/mm_racl_kal/seed1/metrics.csv").read_text()
+    run("test", "toy_mm_racl_kal", toy)
+    assert result("mm_racl_kal")["metrics"] == first["metrics"]
+    assert result("mm_racl_kal")["training"] == first["training"]
+    run("validate", "toy_mm_racl_kal", toy)
+    run("predict", "toy_mm_racl_kal", toy)
+    lists = pl.read_parquet("runs/toy/mm_racl_kal/seed1/recommendations.parquet")
+    assert lists.group_by("user").len()["len"].to_list() == [10] * 800
+    assert Path("runs/toy/mm_racl_kal/seed1/metrics.csv").read_text() == curves
+    run("test", "toy_mm_racl_kal", toy, "--ckpt_path", "runs/toy/mm_racl_kal/seed1/checkpoints/best.ckpt")
+    assert result("mm_racl_kal")["metrics"] == first["metrics"]
+
+
+def test_resuming_gives_what_an_uninterrupted_run_gives(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4")
+    whole = result("mm_racl_kal")
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "2", "--name", "parts")
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", "--name", "parts", "--ckpt_path", "last")
+    parts = result("parts")
+    assert parts["metrics"] == whole["metrics"]
+    assert parts["training"]["epochs"] == 4
+    assert Path("runs/toy/parts/seed1/metrics.1.csv").is_file()  # the curves of the first part are kept
+
+
+def test_fitting_again_keeps_the_earlier_run_and_repeats_it(here: Path, toy: RecDataModule) -> None:
+    for _ in range(2):
+        run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    earlier = json.loads(Path("runs/toy/sasrec/seed1.1/result.json").read_text())
+    assert earlier["metrics"] == result("sasrec")["metrics"]
+
+
+def test_popularity_needs_no_training(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_popularity", toy)
+    assert result("popularity")["training"]["epochs"] == 0
+    assert result("popularity")["metrics"]["ndcg@10"] < 0.03
+
+
+def test_the_sampled_protocol_has_its_own_names(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", "--data.candidates", "uniform100")
+    assert set(result("sasrec")["metrics"]) == {
+        f"{name}_uniform100" for name in ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr")
+    }
+
+
+def test_compare_shows_models_and_groups(here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]) -> None:
+    run("fit", "toy_popularity", toy)
+    main(["compare", "runs/toy", "--groups", str(Path(toy.source.path) / "tastes.csv")])
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("popularity", "full ranking", "long_term", "image"))
+
+
+def test_wandb_records_offline_without_an_account(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", "--tracking.wandb", "true")
+    assert list(here.glob("runs/toy/sasrec/seed1/wandb/offline-run-*/*.wandb"))
+
+
+WRONG = {
+    "no such config": (["fit", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    "no such data": (
+        ["fit", "--config", f"{RUN}/movielens_sasrec.yaml", "--data.source.init_args.path", "absent"],
+        "absent not found",
+    ),
+    "not trained yet": (["test", "--config", f"{RUN}/toy_sasrec.yaml"], "fit this configuration first"),
+    "no such checkpoint": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "gone.ckpt"],
+        "gone.ckpt: no such file",
+    ),
+    "contradiction": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.item_id", "false"],
+        "at least one of text, image and item_id",
+    ),
+    "no runs": (["compare", "runs"], "holds no"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_users_mistake_is_one_line(
+    case: str, here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MMREC_DATA", raising=False)
+    args, message = WRONG[case]
+    if "toy" in " ".join(args):
+        args = [*args, "--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path, *QUIET]
+    with pytest.raises(SystemExit) as exit_:
+        main(args)
+    assert exit_.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("mmrec: ")
+    assert message in last
+
+
+def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.max_lenght", "5"])
+    assert exit_.value.code == 2
+    assert "max_lenght" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_other_data_is_refused(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    shutil.copy("runs/toy/sasrec/seed1/checkpoints/best.ckpt", "other.ckpt")
+    with pytest.raises(SystemExit):
+        run("test", "toy_sasrec", toy, "--ckpt_path", "other.ckpt", "--data.prepare.split", "ratio")
+    assert "trained on other data" in capsys.readouterr().err
+    assert torch.load("other.ckpt", weights_only=True)["data_hash"] == toy.catalog.manifest.data_hash

@@ -1,0 +1,71 @@
+"""Each taste planted in the toy shop is found by the part of the model that is there to find it, and missed without it."""
+
+import polars as pl
+import pytest
+import torch
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.loader import TrainLoader
+from mmrec.data.schema import Split
+from mmrec.metrics.ranking import ndcg
+from mmrec.models.recommender import Recommender
+from tests.contracts.conftest import build
+
+EPOCHS = 25
+
+
+def ndcg_by_taste(model: Recommender, data: RecDataModule) -> dict[str, float]:
+    model.eval()
+    with torch.no_grad():
+        model.begin_evaluation()
+        for batch in data.eval_dataloader(Split.TEST):
+            model.metrics.update(batch.instance, model.ranks(batch))
+        model.metrics.compute()
+        model.end_evaluation()
+    assert model.metrics.table is not None
+    instances, ranks = model.metrics.table
+    tastes = dict(pl.read_csv(f"{data.source.path}/tastes.csv").iter_rows())
+    labels = [tastes[data.catalog.user_ids[user]] for user in data.catalog.users[instances]]
+    values = ndcg(ranks, 10)
+    return {
+        taste: values[torch.tensor([label == taste for label in labels])].mean().item() for taste in set(labels)
+    }
+
+
+def train(name: str, data: RecDataModule) -> dict[str, float]:
+    """Train as the base class and its callback do, at a higher rate: the bands are wide, and the suite is to be quick."""
+    model = build(name, data, **({} if name == "popularity" else {"lr": 3e-3}))
+    optimizer = model.configure_optimizers()
+    if optimizer is None:
+        return ndcg_by_taste(model, data)
+    loader = TrainLoader(data.catalog.train, 8, 64, seed=0, epoch=lambda: epoch, windows="all")
+    for epoch in range(EPOCHS):
+        model.refresh_library()
+        for batch in loader:
+            optimizer.zero_grad()
+            model.losses(batch)["loss"].backward()
+            optimizer.step()
+    return ndcg_by_taste(model, data)
+
+
+@pytest.fixture(scope="module")
+def found(toy: RecDataModule) -> dict[str, dict[str, float]]:
+    names = ["popularity", "mm_racl_kal", *(f"mm_racl_kal-no_{part}" for part in ("image", "text", "static", "dynamic"))]
+    return {name: train(name, toy) for name in names}
+
+
+def test_the_full_model_finds_every_taste_and_beats_popularity(found: dict[str, dict[str, float]]) -> None:
+    full, popularity = found["mm_racl_kal"], found["popularity"]
+    assert all(value > 0.12 for value in full.values()), full
+    assert sum(full.values()) > 8 * sum(popularity.values())
+
+
+@pytest.mark.parametrize(
+    ("part", "taste"), [("image", "image"), ("text", "text"), ("static", "long_term"), ("dynamic", "order")]
+)
+def test_without_its_part_a_taste_is_missed(found: dict[str, dict[str, float]], part: str, taste: str) -> None:
+    full, without = found["mm_racl_kal"], found[f"mm_racl_kal-no_{part}"]
+    assert without[taste] < 0.5 * full[taste]
+    others = [name for name in ("image", "text", "order") if name != taste]
+    if part in ("image", "text"):  # what the other modality and the order tell is still there
+        assert all(without[name] > 0.5 * full[name] for name in others), (full, without)
