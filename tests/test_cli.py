@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -170,3 +172,25 @@ def test_a_checkpoint_of_other_data_is_refused(
         run("test", "toy_sasrec", toy, "--ckpt_path", "other.ckpt", "--data.prepare.split", "ratio")
     assert "trained on other data" in capsys.readouterr().err
     assert torch.load("other.ckpt", weights_only=True)["data_hash"] == toy.catalog.manifest.data_hash
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "1")
+    alone = result("mm_racl_kal")["metrics"]
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    devices = ["--trainer.accelerator", "cpu", "--trainer.devices", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "mmrec",
+        "test",
+        "--config",
+        f"{RUN}/toy_mm_racl_kal.yaml",
+        *data,
+        *QUIET,
+        *devices,
+    ]
+    subprocess.run(command, check=True, timeout=300)
+    assert result("mm_racl_kal")["metrics"] == alone
+    assert result("mm_racl_kal")["machine"]["processes"] == 2

@@ -27,9 +27,7 @@ def ndcg_by_taste(model: Recommender, data: RecDataModule) -> dict[str, float]:
     tastes = dict(pl.read_csv(f"{data.source.path}/tastes.csv").iter_rows())
     labels = [tastes[data.catalog.user_ids[user]] for user in data.catalog.users[instances]]
     values = ndcg(ranks, 10)
-    return {
-        taste: values[torch.tensor([label == taste for label in labels])].mean().item() for taste in set(labels)
-    }
+    return {taste: values[torch.tensor([label == taste for label in labels])].mean().item() for taste in set(labels)}
 
 
 def train(name: str, data: RecDataModule) -> dict[str, float]:
@@ -50,7 +48,11 @@ def train(name: str, data: RecDataModule) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def found(toy: RecDataModule) -> dict[str, dict[str, float]]:
-    names = ["popularity", "mm_racl_kal", *(f"mm_racl_kal-no_{part}" for part in ("image", "text", "static", "dynamic"))]
+    names = [
+        "popularity",
+        "mm_racl_kal",
+        *(f"mm_racl_kal-no_{part}" for part in ("image", "text", "static", "dynamic")),
+    ]
     return {name: train(name, toy) for name in names}
 
 

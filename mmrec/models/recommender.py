@@ -94,6 +94,9 @@ class Recommender(pl.LightningModule):
         self.data_hash = data.catalog.manifest.data_hash
         self.mask_history = data.mask_history
         self.metrics = RankingMetrics(data.metric_suffix)
+        # Every process derives the buffers from the same data or parameters: DDP need not broadcast them at each step,
+        # and cannot where they are sparse.
+        self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     def configure_optimizers(self) -> torch.optim.Optimizer | None:
         """AdamW, fused; none for a model without parameters."""

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from mmrec.batch import SequenceBatch
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
+from mmrec.models.mm_racl_kal import MMRaclKal, _prefix_mean
+from tests.contracts.conftest import build
+
+
+def test_prefix_mean_equals_the_naive_loop() -> None:
+    histories = [[3, 1, 4, 1, 5], [2], [2, 6]]
+    window = torch.tensor([[4, 1, 5], [2, 0, 0], [2, 6, 0]])
+    batch = SequenceBatch(torch.arange(3), window, torch.tensor([3, 1]), torch.tensor([0, 2, 2, 2]))
+    vectors = torch.randn(7, 4)
+    means = _prefix_mean(batch, vectors)
+    for row, history in enumerate(histories):
+        skipped = len(history) - int(batch.lengths[row])
+        for position in range(int(batch.lengths[row])):
+            expected = vectors[history[: skipped + position + 1]].mean(0)
+            torch.testing.assert_close(means[row, position], expected)
+
+
+def test_total_loss_is_equation_18(toy: RecDataModule) -> None:
+    batch = next(iter(toy.train_dataloader()))
+    weights = {"beta": 0.3, "lambda_ui": 0.5, "lambda_ii": 2.0, "lambda_mm": 0.25}
+    losses = build("mm_racl_kal", toy, **weights).losses(batch)
+    contrast = sum(weights[f"lambda_{name}"] * losses[f"loss_{name}"] for name in ("ui", "ii", "mm"))
+    torch.testing.assert_close(losses["loss"], losses["loss_rec"] + 0.3 * contrast)
+
+
+def test_a_term_without_weight_is_not_computed(toy: RecDataModule) -> None:
+    batch = next(iter(toy.train_dataloader()))
+    losses = build("mm_racl_kal", toy, lambda_ii=0.0).losses(batch)
+    assert "loss_ii" not in losses
+    assert "loss_ui" in losses
+
+
+def test_without_its_parts_it_is_sasrec(toy: RecDataModule) -> None:
+    model = build("sasrec", toy)
+    assert {name.partition(".")[0] for name, _ in model.named_parameters()} == {"item_encoder", "dynamic"}
+    assert model.library is None
+    assert model.neighbours() is None
+
+
+def test_the_literal_user_node_sees_the_edge_to_the_target_in_training(toy: RecDataModule) -> None:
+    """The reason for `static_user: prefix`: with the node form, u^s depends on the item that is to be predicted."""
+    batch = next(iter(toy.train_dataloader()))
+    model = build("mm_racl_kal", toy, static_user="node")
+    users = model.tables().static_users
+    assert users is not None
+    target = batch.targets[0, 0]
+    gradient = torch.autograd.grad(users[batch.user[0]].sum(), model.item_encoder.text_projection.weight)[0]
+    assert gradient.any()
+    down = model.static.users_from_items.to_dense()
+    assert down[batch.user[0], target] > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dynamic": False, "static_user": "none"}, "no user side"),
+        ({"heads": 3}, r"heads \(3\) must divide hidden_dim \(64\)"),
+        ({"replace_prob": 1.5}, "probability"),
+    ],
+)
+def test_contradictory_options_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(UserError, match=message):
+        build("mm_racl_kal", toy, **changes)
+
+
+def test_checkpoints_do_not_carry_what_the_data_gives(toy: RecDataModule) -> None:
+    model: MMRaclKal = build("mm_racl_kal", toy)
+    assert not [name for name in model.state_dict() if "features" in name or "neighbours" in name or "keys" in name]
