@@ -156,6 +156,7 @@ def run(args: Sequence[str]) -> None:
     """Run one subcommand."""
     for message in SILENCED:
         warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda line: "💡" not in line.getMessage())
     keep_freed_memory()
     RecCLI(
         model_class=Recommender,

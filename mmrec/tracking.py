@@ -59,21 +59,25 @@ def loggers(
     if tracking.wandb:
         folder = runs / dataset / model / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
-        # The machine's load is not recorded: with it W&B keeps a process busy beside training.
-        os.environ.setdefault("WANDB_SILENT", "true")
-        made.append(
-            WandbLogger(
-                name=f"{dataset}-{model}-seed{seed}",
-                save_dir=folder,
-                id=run_id(config),
-                project=tracking.project,
-                entity=tracking.entity,
-                group=f"{dataset}/{model}",
-                job_type=tracking.job_type,
-                tags=[*tracking.tags, f"seed{seed}"],
-                offline=not logged_in(),
-                log_model=False,  # with offline=True anything else raises
-                resume="allow",
-            )
+        import wandb  # here: it takes a second, and a run without it need not wait
+
+        # Quiet, nothing captured from the terminal, and no process beside training that samples the machine's load.
+        settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+        mirror = WandbLogger(
+            name=f"{dataset}-{model}-seed{seed}",
+            save_dir=folder,
+            id=run_id(config),
+            project=tracking.project,
+            entity=tracking.entity,
+            group=f"{dataset}/{model}",
+            job_type=tracking.job_type,
+            tags=[*tracking.tags, f"seed{seed}"],
+            offline=not logged_in(),
+            log_model=False,  # with offline=True anything else raises
+            resume="allow",
+            settings=settings,
         )
+        # Lightning still passes this setting on, and wandb warns of it at every start.
+        mirror._wandb_init.pop("anonymous", None)
+        made.append(mirror)
     return made

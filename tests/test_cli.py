@@ -180,17 +180,7 @@ def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -
     alone = result("mm_racl_kal")["metrics"]
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
     devices = ["--trainer.accelerator", "cpu", "--trainer.devices", "2"]
-    command = [
-        sys.executable,
-        "-m",
-        "mmrec",
-        "test",
-        "--config",
-        f"{RUN}/toy_mm_racl_kal.yaml",
-        *data,
-        *QUIET,
-        *devices,
-    ]
-    subprocess.run(command, check=True, timeout=300)
+    test = ["test", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *data, *QUIET, *devices]
+    subprocess.run([sys.executable, "-m", "mmrec", *test], check=True, timeout=300)
     assert result("mm_racl_kal")["metrics"] == alone
     assert result("mm_racl_kal")["machine"]["processes"] == 2

@@ -65,7 +65,8 @@ class ExplainRecommendations(lightning.Callback):
         assert isinstance(pl_module, Recommender)
         pipeline = ExplanationPipeline(Knowledge.load(data.catalog.folder), self.llm, prompt_file=self.prompt_file)
         path = Path(trainer.default_root_dir) / "explanations.jsonl"
-        rank_zero_info(describe(pipeline.run(self.recommendations(pl_module, data), path)))
+        recommendations = self.recommendations(pl_module, data)
+        rank_zero_info(describe(pipeline.run(recommendations, path)))
 
     def recommendations(self, model: Recommender, data: RecDataModule) -> list[Recommendation]:
         """Return the top recommendations of the sampled users with the model's evidence."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +15,12 @@ from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 
 Result = dict[str, Any]
+
+
+def wide_console() -> Console:
+    """Return a console of the terminal's width, of 100 columns where there is no terminal to ask."""
+    console = Console()
+    return console if console.is_terminal else Console(width=100)
 
 
 def load_results(folder: Path) -> list[tuple[Path, Result]]:
@@ -48,7 +55,7 @@ def compare_runs(folder: Path, groups: Path | None = None, console: Console | No
     Raises:
         UserError: the runs do not share data and protocol, or a file is missing.
     """
-    console = console or Console()
+    console = console or wide_console()
     found = load_results(folder)
     _require_one_protocol(found)
     metrics = list(found[0][1]["metrics"])
@@ -56,8 +63,9 @@ def compare_runs(folder: Path, groups: Path | None = None, console: Console | No
     protocol = found[0][1]["protocol"]
     candidates = "full ranking" if protocol["candidates"] == "all" else protocol["candidates"]
     table = Table(
+        box=box.SIMPLE_HEAD,
         title=f"{found[0][1]['dataset']}: {protocol['instances']} test instances, {protocol['split']}, {candidates}, "
-        f"history {'removed' if protocol['mask_history'] else 'kept'}"
+        f"history {'removed' if protocol['mask_history'] else 'kept'}",
     )
     for name in ("model", "seed", *metrics, "parameters", "epochs", "seconds"):
         table.add_column(name, justify="left" if name == "model" else "right")
@@ -89,7 +97,7 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
         raise UserError(f"--groups {groups}: no such file")
     labels = pl.read_csv(groups, infer_schema=False)
     labels = labels.rename(dict(zip(labels.columns[:2], ("user", "group"), strict=True)))
-    table = Table(title="NDCG@10 by group of users")
+    table = Table(title="NDCG@10 by group of users", box=box.SIMPLE_HEAD)
     table.add_column("model")
     names = sorted(labels["group"].unique())
     for name in names:

@@ -7,11 +7,12 @@ from rich.table import Table
 
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
+from mmrec.report.compare import wide_console
 
 
 def show_dataset(catalog: Catalog, features: Features | None, console: Console | None = None) -> None:
     """Print the counts, what was dropped and why, and the shares that tell how far a split can be trusted."""
-    console = console or Console()
+    console = console or wide_console()
     manifest = catalog.manifest
     table = Table(title=f"{manifest.dataset} in {catalog.folder}", show_header=False)
     table.add_column("what")
