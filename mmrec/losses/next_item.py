@@ -49,5 +49,7 @@ def next_item_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor) -> Te
     Returns:
         the mean over P, a scalar.
     """
-    loss: Tensor = _ChunkedCrossEntropy.apply(hidden, items[1:], target - 1)
+    # In fp32 under mixed precision too: sums over thousands of exponentials lose what 8 bits of mantissa leave.
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _ChunkedCrossEntropy.apply(hidden.float(), items[1:].float(), target - 1)
     return loss

@@ -74,8 +74,10 @@ class Recommender(pl.LightningModule):
         """Take what the model needs from the data: the train-only view, the features. Called before any step."""
 
     def score(self, batch: SequenceBatch) -> Tensor:
-        """Return (B, I), a score for every item."""
-        return self.encode_users(batch) @ self.item_vectors().T
+        """Return (B, I), a score for every item, in fp32: rounded scores tie, and ties are ranks."""
+        users, items = self.encode_users(batch), self.item_vectors()
+        with torch.autocast(users.device.type, enabled=False):
+            return users.float() @ items.float().T
 
     def signals(self, batch: SequenceBatch) -> list[dict[str, float]]:
         """Return, for each user of the batch, numbers the model decided with, as evidence for an explanation."""

@@ -76,11 +76,12 @@ class GraphEncoder(nn.Module):
             pooled users (U, D) and items (I, D).
         """
         down, up = self.users_from_items, self.items_from_users
-        user_layers, item_layers = [users], [items]
-        for _ in range(self.layers):
-            previous_users, previous_items = user_layers[-1], item_layers[-1]
-            user_layers.append(_SparseProduct.apply(previous_items, down, up))
-            item_layers.append(_SparseProduct.apply(previous_users, up, down))
+        user_layers, item_layers = [users.float()], [items.float()]
+        with torch.autocast(users.device.type, enabled=False):  # sparse products know no half precision
+            for _ in range(self.layers):
+                previous_users, previous_items = user_layers[-1], item_layers[-1]
+                user_layers.append(_SparseProduct.apply(previous_items, down, up))
+                item_layers.append(_SparseProduct.apply(previous_users, up, down))
         return self._pool(user_layers), self._pool(item_layers)
 
     def _pool(self, layers: list[Tensor]) -> Tensor:

@@ -66,6 +66,16 @@ def test_finite_gradients_on_every_parameter(trainable: Recommender, toy: RecDat
         assert parameter.grad.any(), name
 
 
+def test_mixed_precision_trains_and_ranks(trainable: Recommender, toy: RecDataModule) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = trainable.losses(train_batch(toy))["loss"]
+        scores = trainable.eval().score(eval_batch(toy))
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad.isfinite().all() for p in trainable.parameters() if p.grad is not None)
+    assert scores.dtype == torch.float32
+
+
 def test_a_future_item_changes_nothing(trainable: Recommender, toy: RecDataModule) -> None:
     """The loss at early positions must not see what comes later in the window."""
     batch = train_batch(toy)
