@@ -133,8 +133,10 @@ def _write_reviews(folder: Path, products: list[Product], users: int, rng: rando
             reviews.append((day, {**entry, "verified": True, "unixReviewTime": OPENING + day * DAY}))
     reviews.sort(key=lambda entry: entry[0])  # stable: on one day a customer's purchases stay in their order
     lines = [json.dumps(review) for _, review in reviews]
-    for place in rng.sample(range(len(lines)), 12):
-        lines.insert(place, _flawed_line(json.loads(lines[place]), place))
+    for place in sorted(
+        rng.sample(range(len(lines)), 12), reverse=True
+    ):  # from the end: what is before keeps its place
+        lines.insert(place, _flawed_line(reviews[place][1], place))
     _write_gzip(folder / f"{CATEGORY}.json.gz", lines)
     with (folder / "tastes.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
