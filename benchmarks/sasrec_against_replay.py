@@ -26,7 +26,7 @@ from peers.sequences import write_sequences
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmrec.callbacks.save_results import git_state
+from mmrec.environment import git_state
 from mmrec.errors import UserError
 
 HERE = REPOSITORY / "benchmarks"

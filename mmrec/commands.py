@@ -12,6 +12,9 @@ from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-d
 from mmrec.configs import locate_configs
 from mmrec.report.compare import compare_runs
 
+OTHER_KEYS = ("model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "tracking", "ckpt_path")
+"""What a run config may hold beside its data; `prepare` does not look at it."""
+
 
 def prepare(args: Sequence[str]) -> None:
     """Prepare the data of a config and encode its items, without training."""
@@ -21,7 +24,7 @@ def prepare(args: Sequence[str]) -> None:
     parser = ArgumentParser(prog="mmrec prepare", description=prepare.__doc__)
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="any run config, or one with a data section")
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    for key in ("model", "trainer", "seed_everything", "name"):  # a run config has them; they do not matter here
+    for key in OTHER_KEYS:
         parser.add_argument(f"--{key}", type=Any, help=SUPPRESS)
     config = parser.instantiate_classes(parser.parse_args(locate_configs(args)))
     show_dataset(config.data.catalog, config.data.features)

@@ -1,4 +1,4 @@
-"""The one exception a user's mistake raises."""
+"""The one exception a user's mistake raises, and the check that raises it for an option out of its range."""
 
 
 class UserError(Exception):
@@ -7,3 +7,9 @@ class UserError(Exception):
     The message is one line that names the file, line, key or option and says what to do. The command line
     prints it without a traceback and exits with status 2.
     """
+
+
+def require(fits: bool, option: str, value: object, words: str) -> None:
+    """Raise a UserError unless a value fits: "<option> must be <words>, but is <value>"."""
+    if not fits:
+        raise UserError(f"{option} must be {words}, but is {value}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import logging
 import re
 import warnings
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -61,10 +64,24 @@ class RecCLI(LightningCLI):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
         parser.link_arguments("data.max_length", "model.init_args.max_length")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, and open the checkpoint if a file is named: Lightning reads its hyperparameters right afterwards.
+
+        Raises:
+            UserError: the file is no checkpoint.
+        """
+        super().parse_arguments(parser, args)
+        path = self.config[self.config.subcommand].get("ckpt_path")
+        if path is not None and Path(path).is_file():
+            try:
+                torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except Exception as error:
+                raise UserError(f"--ckpt_path {path}: not a readable checkpoint ({type(error).__name__})") from error
+
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
         config = self.config[self.subcommand]
-        dataset = config.data.source.init_args.name
+        dataset = _dataset_name(config.data.source)
         name = config.name or _snake(config.model.class_path.rpartition(".")[2])
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
         config.trainer.default_root_dir = str(self.run_dir)
@@ -72,8 +89,10 @@ class RecCLI(LightningCLI):
             for callback in config.trainer.callbacks or []:
                 if "monitor" in callback.get("init_args", {}):
                     callback.init_args.monitor += f"_{config.data.candidates}"
+        if not _reads_features(config.model):
+            config.data.encoder = None  # so that a model of ids alone asks for no weights and no feature files
         config.ckpt_path = self._checkpoint(config.ckpt_path)
-        if self.subcommand == "fit":
+        if self.subcommand == "fit" and not config.trainer.fast_dev_run:
             _keep_earlier(self.run_dir, resuming=config.ckpt_path is not None)
             if config.trainer.logger in (None, True):
                 self._loggers = loggers(
@@ -118,6 +137,22 @@ class RecCLI(LightningCLI):
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
 
 
+def _dataset_name(source: Any) -> str:
+    """Return the name a source will have: as configured, else as its class or constructor has it by default."""
+    module, _, class_name = source.class_path.rpartition(".")
+    cls = getattr(importlib.import_module(module), class_name)
+    parameter = inspect.signature(cls).parameters.get("name")
+    default = parameter.default if parameter is not None else getattr(cls, "name", _snake(class_name))
+    return str(source.get("init_args", {}).get("name") or default)
+
+
+def _reads_features(model: Any) -> bool:
+    """Whether a configured model takes features at all, and does not have both modalities switched off."""
+    options = model.get("init_args", {})
+    takes = any(name in options for name in ("text_dim", "image_dim"))
+    return takes and (options.get("text", True) or options.get("image", True))
+
+
 def _trainable(model: LightningModule) -> bool:
     return any(p.requires_grad for p in model.parameters())
 
@@ -148,6 +183,7 @@ SILENCED = (
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*torch.jit.script.*is deprecated.*",
     ".*Couldn't infer the batch indices.*",  # predictions carry their users
+    ".*callbacks used to create the checkpoint need to be provided.*",  # early stopping has no part in a test
     ".*is smaller than the logging interval.*",  # everything is logged by epoch
 )
 
@@ -166,5 +202,6 @@ def run(args: Sequence[str]) -> None:
         save_config_kwargs={"overwrite": True},
         seed_everything_default=0,
         auto_configure_optimizers=False,
+        parser_kwargs={"prog": "lightning"},
         args=locate_configs(args),
     )

@@ -56,7 +56,7 @@ def loggers(
 ) -> list[Logger]:
     """Make the loggers of one run; metrics, config and checkpoints share `runs/<dataset>/<model>/seed<k>/`."""
     made: list[Logger] = [CSVLogger(runs, name=f"{dataset}/{model}", version=f"seed{seed}")]
-    if tracking.wandb:
+    if tracking.wandb and os.environ.get("WANDB_MODE") != "disabled":
         folder = runs / dataset / model / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         import wandb  # here: it takes a second, and a run without it need not wait

@@ -91,6 +91,51 @@ def test_fitting_again_keeps_the_earlier_run_and_repeats_it(here: Path, toy: Rec
     assert earlier["metrics"] == result("sasrec")["metrics"]
 
 
+def test_explanations_are_the_same_after_fit_and_after_test(here: Path, toy: RecDataModule) -> None:
+    def evidence() -> list[dict[str, object]]:
+        lines = Path("runs/toy/mm_racl_kal/seed1/explanations.jsonl").read_text().splitlines()
+        return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "3", "--trainer.limit_val_batches", "1")
+    after_fit = evidence()
+    run("test", "toy_mm_racl_kal", toy)
+    assert evidence() == after_fit
+
+
+def test_a_dry_run_touches_nothing(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    before = result("sasrec")
+    run("fit", "toy_sasrec", toy, "--trainer.fast_dev_run", "true")
+    assert result("sasrec") == before
+    assert not Path("runs/toy/sasrec/seed1.1").exists()
+
+
+def test_another_protocol_does_not_overwrite_the_result(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    before = result("sasrec")
+    run("test", "toy_sasrec", toy, "--data.candidates", "uniform100")
+    run("test", "toy_sasrec", toy, "--data.mask_history", "false")
+    assert result("sasrec") == before
+    names = {path.name for path in Path("runs/toy/sasrec/seed1").glob("result*.json")}
+    assert names == {"result.json", "result_uniform100.json", "result_history_kept.json"}
+
+
+def test_a_model_without_modalities_needs_no_features(here: Path, toy: RecDataModule) -> None:
+    absent = ["--data.encoder.class_path", "mmrec.data.encoders.PrecomputedEncoder", "--data.encoder.init_args.items"]
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", *absent, "nowhere.csv")
+    assert result("sasrec")["features"] is None
+
+
+def test_a_source_of_the_users_own(here: Path, toy: RecDataModule) -> None:
+    (here / "my_shop.py").write_text(
+        "from mmrec.data.sources import Toy\n\nclass MyShop(Toy):\n    def __init__(self, path: str) -> None:\n"
+        "        super().__init__(path, name='my_shop')\n    name = 'my_shop'\n"
+    )
+    source = ["--data.source.class_path", "my_shop.MyShop", "--data.source.init_args.path", toy.source.path]
+    main(["fit", "--config", f"{RUN}/toy_popularity.yaml", *source, "--data.root", str(here / "data"), *QUIET])
+    assert Path("runs/my_shop/popularity/seed1/result.json").is_file()
+
+
 def test_popularity_needs_no_training(here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_popularity", toy)
     assert result("popularity")["training"]["epochs"] == 0
@@ -99,9 +144,8 @@ def test_popularity_needs_no_training(here: Path, toy: RecDataModule) -> None:
 
 def test_the_sampled_protocol_has_its_own_names(here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", "--data.candidates", "uniform100")
-    assert set(result("sasrec")["metrics"]) == {
-        f"{name}_uniform100" for name in ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr")
-    }
+    written = json.loads(Path("runs/toy/sasrec/seed1/result_uniform100.json").read_text())
+    assert set(written["metrics"]) == {f"{name}_uniform100" for name in ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr")}
 
 
 def test_compare_shows_models_and_groups(here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +176,14 @@ WRONG = {
         ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "gone.ckpt"],
         "gone.ckpt: no such file",
     ),
+    "broken checkpoint": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "junk.ckpt"],
+        "junk.ckpt: not a readable checkpoint",
+    ),
+    "nothing to train on": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.prepare.user_core", "60"],
+        "no interaction is left",
+    ),
     "contradiction": (
         ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.item_id", "false"],
         "at least one of text, image and item_id",
@@ -146,6 +198,7 @@ def test_a_users_mistake_is_one_line(
 ) -> None:
     monkeypatch.delenv("MMREC_DATA", raising=False)
     args, message = WRONG[case]
+    Path("junk.ckpt").write_text("no checkpoint")
     if "toy" in " ".join(args):
         args = [*args, "--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path, *QUIET]
     with pytest.raises(SystemExit) as exit_:
@@ -171,6 +224,9 @@ def test_a_checkpoint_of_other_data_is_refused(
     with pytest.raises(SystemExit):
         run("test", "toy_sasrec", toy, "--ckpt_path", "other.ckpt", "--data.prepare.split", "ratio")
     assert "trained on other data" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("test", "toy_mm_racl_kal", toy, "--ckpt_path", "best", "--name", "sasrec")
+    assert "does not fit the model" in capsys.readouterr().err
     assert torch.load("other.ckpt", weights_only=True)["data_hash"] == toy.catalog.manifest.data_hash
 
 

@@ -24,7 +24,7 @@ def data_module(settings: Settings) -> RecDataModule:
     parser = ArgumentParser()
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
     config = locate_configs(["--config", settings.config])[1]
-    options = {"encoder": None, "max_length": settings.length, "batch_size": settings.batch_size}
+    options = {"encoder": None, "windows": "last", "max_length": settings.length, "batch_size": settings.batch_size}
     options["eval_batch_size"] = settings.eval_batch_size
     arguments = [f"--data={config}", *(f"--data.{key}={value or 'null'}" for key, value in options.items())]
     data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytorch_lightning as lightning
@@ -71,6 +72,8 @@ class ExplainRecommendations(lightning.Callback):
     def recommendations(self, model: Recommender, data: RecDataModule) -> list[Recommendation]:
         """Return the top recommendations of the sampled users with the model's evidence."""
         rows = data.catalog.instances(Split.TEST)
+        users = data.catalog.users[rows]
+        rows = rows[users.diff(prepend=users[:1] - 1) > 0]  # each user once, at the first test event
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
         made: list[Recommendation] = []
         model.eval()
@@ -93,6 +96,8 @@ class ExplainRecommendations(lightning.Callback):
             end = int(batch.instance[row])
             history = data.catalog.items[data.catalog.offsets[user] : end].tolist()
             for place, (item, score) in enumerate(zip(items[row], scores[row], strict=True), start=1):
+                if math.isinf(score):
+                    break  # the user knows everything else
                 near = [] if neighbours is None else [i for i in history if item in neighbours[i].tolist()]
                 made.append(
                     Recommendation(data.catalog.user_ids[user], item, place, score, history, near, signals[row])

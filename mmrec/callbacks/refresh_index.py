@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytorch_lightning as pl
 
-from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.models.recommender import Recommender
 
 
 class RefreshIndex(pl.Callback):
@@ -15,8 +15,6 @@ class RefreshIndex(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refresh before the epoch's first batch."""
-        if not isinstance(pl_module, MMRaclKal):
-            return
-        churn = pl_module.refresh_library()
+        churn = pl_module.refresh_library() if isinstance(pl_module, Recommender) else None
         if churn is not None:
             pl_module.log("train/neighbour_churn", churn)

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
 
 from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import require
 from mmrec.models.recommender import Recommender
 
 
@@ -27,6 +28,7 @@ class SaveRecommendations(BasePredictionWriter):
 
     def __init__(self, top_k: int = 10) -> None:
         super().__init__(write_interval="epoch")
+        require(top_k >= 1, "SaveRecommendations: top_k", top_k, "at least 1")
         self.top_k = top_k
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
@@ -54,7 +56,7 @@ class SaveRecommendations(BasePredictionWriter):
                 "rank": torch.arange(1, length + 1).repeat(len(users)).numpy(),
                 "score": scores.flatten().float().numpy(),
             }
-        )
+        ).filter(pl.col("score").is_finite())  # a user who knows nearly everything has a shorter list
         share = "" if trainer.world_size == 1 else f".{trainer.global_rank}"
         path = Path(trainer.default_root_dir) / f"recommendations{share}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)

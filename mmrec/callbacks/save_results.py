@@ -23,7 +23,8 @@ TRAINING = "training.json"
 class SaveResults(lightning.Callback):
     """Write `result.json` and `test_ranks.parquet` into the run's folder after `test`.
 
-    `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests.
+    `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests. Both names carry
+    the protocol where it is not the default (`result_uniform100.json`), so that no protocol overwrites another.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,8 @@ class SaveResults(lightning.Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            Path(trainer.default_root_dir).mkdir(parents=True, exist_ok=True)
             text = json.dumps(self.training)
             _replace(Path(trainer.default_root_dir) / TRAINING, lambda path: path.write_text(text))
 
@@ -60,13 +62,14 @@ class SaveResults(lightning.Callback):
             return
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        suffix = data.metric_suffix + ("" if data.mask_history else "_history_kept")
         table = pl_module.metrics.table
         assert table is not None  # `test` has just computed the metrics
         instances, ranks = (column.cpu() for column in table)
         users, items = data.catalog.users[instances], data.catalog.items[instances]
         raw_items = data.catalog.item_table["raw_id"]
         _replace(
-            folder / "test_ranks.parquet",
+            folder / f"test_ranks{suffix}.parquet",
             lambda path: pl.DataFrame(
                 {
                     "user": [data.catalog.user_ids[user] for user in users.tolist()],
@@ -103,7 +106,7 @@ class SaveResults(lightning.Callback):
             },
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        _replace(folder / "result.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
+        _replace(folder / f"result{suffix}.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
 
 
 def _training(folder: Path) -> dict[str, float | int]:

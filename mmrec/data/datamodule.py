@@ -15,7 +15,7 @@ from mmrec.data.features import Features, extract_features
 from mmrec.data.loader import EvalLoader, TrainLoader, Windows
 from mmrec.data.prepare import PrepareOptions, prepare
 from mmrec.data.schema import Source, Split
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require
 from mmrec.seed import global_seed
 
 SCORE_ELEMENTS = 2**26  # scores of an evaluation batch: at most 256 MB of fp32, however large the catalogue
@@ -56,8 +56,7 @@ class RecDataModule(pl.LightningDataModule):
             "batch_size": batch_size,
             "eval_batch_size": eval_batch_size,
         }.items():
-            if value < 1:
-                raise UserError(f"data.{name} must be at least 1, but is {value}")
+            require(value >= 1, f"data.{name}", value, "at least 1")
         self.source = source
         self.options = prepare
         self.encoder = encoder
@@ -109,9 +108,13 @@ class RecDataModule(pl.LightningDataModule):
         return {"split": self.options.split, "candidates": self.candidates, "mask_history": self.mask_history}
 
     def train_dataloader(self) -> TrainLoader:
-        """Training windows."""
+        """Training windows.
+
+        Raises:
+            UserError: no user has two training interactions.
+        """
         trainer = self.trainer
-        return TrainLoader(
+        loader = TrainLoader(
             self.catalog.train,
             self.max_length,
             self.batch_size,
@@ -121,6 +124,12 @@ class RecDataModule(pl.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world=trainer.world_size if trainer else 1,
         )
+        if not len(loader.user):
+            raise UserError(
+                "no user has two training interactions, so there is no next item to learn: raise "
+                "data.prepare.user_core or choose another data.prepare.split"
+            )
+        return loader
 
     def val_dataloader(self) -> EvalLoader:
         """Held-out interactions of the validation split."""

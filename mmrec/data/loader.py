@@ -70,8 +70,9 @@ class TrainLoader:
         batch_size: B per process.
         seed: of the order.
         epoch: returns the current epoch.
-        windows: "last" takes a user's newest L inputs alone, as SASRec does. "all" takes as many windows as it needs
-            to hold the whole history: the newest one, and the others spread evenly over the rest with a random shift.
+        windows: "last" takes a user's newest L inputs alone, as SASRec does. "all" takes as many windows as
+            hold the whole history: the newest one, and the others spread evenly over the rest with a random shift, so
+            that over the epochs every event is a target.
         rank: this process.
         world: number of processes.
     """

@@ -111,11 +111,15 @@ def _build(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]]
     with _steps(f"preparing {source.name}", 5) as step:
         step("reading")
         raw = source.read()
-        _check_bad_share(raw, options.max_bad_share)
+        if not raw.rows_read:
+            raise UserError("the raw files hold no rows at all: check data.source")
+        _check_bad_share(raw.rejected, raw.rows_read, "rows", options.max_bad_share)
         events, raw_users, raw_items = _encode_ids(raw.interactions.collect())
         step("checking images")
         items = _item_table(raw, raw_items)
+        with_image = items["image"].count()
         items, unreadable = _check_images(items)
+        _check_bad_share(unreadable, with_image, "images", options.max_bad_share)
         step("filtering")
         events, dropped = _filter(events, items, options)
         step("splitting")
@@ -150,14 +154,12 @@ def _steps(title: str, total: int) -> Iterator[Any]:
         yield step
 
 
-def _check_bad_share(raw: RawData, limit: float) -> None:
-    bad = sum(entry.count for entry in raw.rejected.values())
-    if not raw.rows_read:
-        raise UserError("the raw files hold no rows at all: check data.source")
-    if bad > limit * raw.rows_read:
-        kind, worst = max(raw.rejected.items(), key=lambda entry: entry[1].count)
+def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit: float) -> None:
+    bad = sum(entry.count for entry in rejected.values())
+    if bad > limit * total:
+        kind, worst = max(rejected.items(), key=lambda entry: entry[1].count)
         raise UserError(
-            f"{bad:,} of {raw.rows_read:,} rows are bad, more than data.prepare.max_bad_share ({limit:.2%}) allows; "
+            f"{bad:,} of {total:,} {what} are bad, more than data.prepare.max_bad_share ({limit:.2%}) allows; "
             f"most often: {kind} ({worst.count:,}, first at {worst.first})"
         )
 

@@ -31,9 +31,10 @@ def info_nce(
     Returns:
         the mean over anchors with at least one allowed negative, a scalar; zero if there is none.
     """
-    anchor, positive, negatives = (F.normalize(x, dim=-1) for x in (anchor, positive, negatives))
+    anchor, positive, negatives = (F.normalize(x.float(), dim=-1) for x in (anchor, positive, negatives))
     plus = (anchor * positive).sum(-1) / temperature
-    similarity = anchor @ negatives.T if negatives.dim() == 2 else torch.einsum("bd,bnd->bn", anchor, negatives)
+    with torch.autocast(anchor.device.type, enabled=False):  # τ magnifies what half precision rounds off
+        similarity = anchor @ negatives.T if negatives.dim() == 2 else torch.einsum("bd,bnd->bn", anchor, negatives)
     minus = (similarity / temperature).masked_fill(~allowed, -torch.inf)
     usable = allowed.any(dim=1)
     # A row of nothing but -inf has no finite gradient, so such rows leave before the logsumexp.

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from mmrec.batch import PAD, SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require
 from mmrec.losses.contrastive import cross_modal, info_nce
 from mmrec.losses.negatives import TrainedPairs, uniform_items
 from mmrec.losses.next_item import next_item_cross_entropy
@@ -121,10 +121,22 @@ class MMRaclKal(Recommender):
         self.save_hyperparameters()
         if not dynamic and static_user == "none":
             raise UserError("no user side is left: set model.init_args.dynamic: true or static_user: prefix")
+        for name, value in {
+            "hidden_dim": hidden_dim, "heads": heads, "ffn_dim": ffn_dim, "n_negatives": n_negatives,
+        }.items():  # fmt: skip
+            require(value >= 1, f"model.init_args.{name}", value, "at least 1")
+        for name, weight in {
+            "layers": layers, "graph_layers": graph_layers, "beta": beta, "lambda_ui": lambda_ui,
+            "lambda_ii": lambda_ii, "lambda_mm": lambda_mm, "weight_decay": weight_decay,
+        }.items():  # fmt: skip
+            require(weight >= 0, f"model.init_args.{name}", weight, "at least 0")
+        for name, scale in {"temperature": temperature, "lr": lr}.items():
+            require(scale > 0, f"model.init_args.{name}", scale, "above 0")
+        for name, share in {"dropout": dropout, "attention_dropout": attention_dropout}.items():
+            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
+        require(0 <= replace_prob <= 1, "model.init_args.replace_prob", replace_prob, "a probability")
         if hidden_dim % heads:
             raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({hidden_dim})")
-        if not 0 <= replace_prob <= 1:
-            raise UserError(f"model.init_args.replace_prob is a probability, but is {replace_prob}")
         self.n_items = n_items
         self.replace_prob = replace_prob
         self.static_user = static_user
@@ -156,6 +168,9 @@ class MMRaclKal(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the known pairs of the train-only view."""
         encoder = self.item_encoder
+        for name, projection in (("text", encoder.text_projection), ("image", encoder.image_projection)):
+            if projection is not None and features is not None and not getattr(features, f"{name}_present").any():
+                raise UserError(f"no item of the data has a {name}: set model.init_args.{name}: false")
         if features is not None and encoder.text_projection is not None:
             encoder.set_features("text", torch.tensor(features.text), torch.tensor(features.text_present))
         if features is not None and encoder.image_projection is not None:
@@ -200,9 +215,17 @@ class MMRaclKal(Recommender):
         """Return N(i) of eq. 5 for all items, (I, K)."""
         if self.library is None:
             return None
+        # In evaluation the parameters are those of a checkpoint, and the table of the last epoch is not theirs.
+        if not self.training:
+            return self._neighbours_now()
         if not self.library.ready:
             self.refresh_library()
         return self.library.neighbours
+
+    @once_per_evaluation
+    def _neighbours_now(self) -> Tensor | None:
+        self.refresh_library()
+        return None if self.library is None else self.library.neighbours
 
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         """L = L_rec + β (λ_ui L_ui + λ_ii L_ii + λ_mm L_mm), eq. 16 and 18."""

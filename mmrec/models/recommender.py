@@ -83,6 +83,10 @@ class Recommender(pl.LightningModule):
         """Return, for each user of the batch, numbers the model decided with, as evidence for an explanation."""
         return [{} for _ in batch.user]
 
+    def refresh_library(self) -> float | None:
+        """Rebuild what is retrieved from, if anything is; return its churn, see `NeighbourTable.refresh`."""
+        return None
+
     def neighbours(self) -> Tensor | None:
         """Return the retrieved neighbours (I, K) of each item, None for a model that retrieves nothing."""
         return None
@@ -109,7 +113,8 @@ class Recommender(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Reseed from (seed, epoch), so that a resumed run draws what an uninterrupted one would have drawn."""
-        torch.manual_seed(global_seed() * 1_000_003 + self.current_epoch)
+        # Processes draw apart: the same dropout on every one would be one mask for all of them.
+        torch.manual_seed(global_seed() * 1_000_003 + self.current_epoch + 7919 * self.global_rank)
 
     def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
         """Minimise "loss" and log its terms."""
@@ -162,8 +167,9 @@ class Recommender(pl.LightningModule):
         self.log_dict({f"{split}/{name}": value for name, value in self.metrics.compute().items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Stamp the data into the checkpoint."""
+        """Stamp the data and the model into the checkpoint."""
         checkpoint["data_hash"] = self.data_hash
+        checkpoint["model_class"] = type(self).__name__
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other data: its item indices mean other items."""
@@ -173,21 +179,46 @@ class Recommender(pl.LightningModule):
                 f"the checkpoint was trained on other data (data hash {stamped[:12] or 'missing'}) than the one given "
                 f"(data hash {self.data_hash[:12]}): pass the config it was trained with, or train anew"
             )
+        if checkpoint.get("model_class", "") != type(self).__name__:
+            raise UserError(
+                f"the checkpoint is of {checkpoint.get('model_class', 'another model')}, the config of "
+                f"{type(self).__name__}: pass the config it was trained with"
+            )
+        own = {name: value.shape for name, value in self.state_dict().items()}
+        saved = {name: value.shape for name, value in checkpoint["state_dict"].items()}
+        for name in sorted(own.keys() | saved.keys()):
+            if own.get(name) != saved.get(name):
+                raise UserError(
+                    f"the checkpoint does not fit the model: {name} is {_shape(saved.get(name))} in the checkpoint and "
+                    f"{_shape(own.get(name))} here; pass the config it was trained with"
+                )
 
     # Ranking.
 
     def ranks(self, batch: EvalBatch) -> Tensor:
-        """Return the rank (B,) of each target among all items, history removed, or among the sampled candidates."""
+        """Return the rank (B,) of each target among all items, history removed, or among the sampled candidates.
+
+        Raises:
+            UserError: a score is not finite.
+        """
         scores = self.score(batch)
+        if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
+            raise UserError(
+                "the model scores an item with a number that is not finite: training has diverged; lower "
+                "model.init_args.lr, or train with --trainer.precision 32"
+            )
         if batch.candidates is None:
             return rank_of_target(scores, batch.target, self._excluded(batch))
         candidates = torch.cat([batch.target[:, None], batch.candidates], dim=1)
         return rank_of_target(scores.gather(1, candidates), torch.zeros_like(batch.target))
 
     def recommend(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
-        """Return the scores and items (B, k) with the highest scores, history removed."""
+        """Return the scores and items (B, k) with the highest scores, history removed.
+
+        Where fewer than k items are left, the last scores are -inf and their items mean nothing.
+        """
         scores = self.score(batch).index_put(self._excluded(batch), torch.tensor(-torch.inf, device=self.device))
-        best = scores.topk(k, dim=1)
+        best = scores.topk(min(k, scores.shape[1]), dim=1)
         return best.values, best.indices
 
     def _excluded(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
@@ -200,3 +231,7 @@ class Recommender(pl.LightningModule):
             [rows, rows.repeat_interleave(batch.items.shape[1]), rows.repeat_interleave(batch.earlier_offsets.diff())]
         )
         return row, torch.cat([torch.full_like(rows, PAD), batch.items.flatten(), batch.earlier])
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "missing" if shape is None else "x".join(map(str, shape)) or "a number"

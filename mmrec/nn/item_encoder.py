@@ -3,7 +3,8 @@ r"""Multimodal item representation (paper, section 3.1, eq. 1-3).
     v̂_t = W_t v_t,  v̂_m = W_m v_m                                  (2)
     e = α v̂_t + (1 - α) v̂_m                                        (3)
 
-The encoders of eq. 1 ran before training (`mmrec.data.features`); their outputs v_t, v_m come in as fixed matrices.
+The encoders of eq. 1 ran before training (`mmrec.data.features`); their outputs v_t, v_m come in as fixed matrices,
+which are centred and scaled to length 1 (the paper says nothing on their scale).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmrec.errors import UserError
 
@@ -105,8 +107,9 @@ class ItemEncoder(nn.Module):
             present: (I,) bool.
         """
         features = features.float()
-        centred = features - features[present].mean(dim=0)
-        rows = nn.functional.normalize(centred, dim=1) * present[:, None]
+        if present.sum() > 1:  # one item alone has no mean to differ from
+            features = features - features[present].mean(dim=0)
+        rows = F.normalize(features, dim=1).masked_fill(~present[:, None], 0.0)
         device = self.text_features.device
         setattr(self, f"{name}_features", rows.to(device))
         setattr(self, f"{name}_present", present.to(device))
@@ -127,9 +130,7 @@ class ItemEncoder(nn.Module):
         )
         if self.id is not None:
             # PAD is no item: its vector is zero whatever the id table holds.
-            fused = (
-                fused + self.id.weight * (torch.arange(len(self.id.weight), device=self.id.weight.device) > 0)[:, None]
-            )
+            fused = fused + F.pad(self.id.weight[1:], (0, 0, 1, 0))
         assert isinstance(fused, Tensor)  # at least one input is on, see the constructor
         return ItemVectors(fused, text, image)
 

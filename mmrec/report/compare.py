@@ -68,7 +68,7 @@ def compare_runs(folder: Path, groups: Path | None = None, console: Console | No
         f"history {'removed' if protocol['mask_history'] else 'kept'}",
     )
     for name in ("model", "seed", *metrics, "parameters", "epochs", "seconds"):
-        table.add_column(name, justify="left" if name == "model" else "right")
+        table.add_column(name, justify="left" if name == "model" else "right", no_wrap=name == "model")
     for _, result in found:
         values = [f"{result['metrics'][name]:.4f}" for name in metrics]
         training = result["training"]
@@ -95,7 +95,12 @@ def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
 def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
     if not groups.is_file():
         raise UserError(f"--groups {groups}: no such file")
-    labels = pl.read_csv(groups, infer_schema=False)
+    try:
+        labels = pl.read_csv(groups, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise UserError(f"--groups {groups}: not a CSV file ({str(error).splitlines()[0]})") from None
+    if labels.width < 2:
+        raise UserError(f"--groups {groups}: needs two columns, user and group, but has {', '.join(labels.columns)}")
     labels = labels.rename(dict(zip(labels.columns[:2], ("user", "group"), strict=True)))
     table = Table(title="NDCG@10 by group of users", box=box.SIMPLE_HEAD)
     table.add_column("model")

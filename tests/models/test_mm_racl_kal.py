@@ -62,6 +62,9 @@ def test_the_literal_user_node_sees_the_edge_to_the_target_in_training(toy: RecD
         ({"dynamic": False, "static_user": "none"}, "no user side"),
         ({"heads": 3}, r"heads \(3\) must divide hidden_dim \(64\)"),
         ({"replace_prob": 1.5}, "probability"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"beta": -1.0}, "beta must be at least 0"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
     ],
 )
 def test_contradictory_options_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:

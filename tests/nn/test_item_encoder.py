@@ -54,3 +54,11 @@ def test_contradictory_switches_are_the_users_errors() -> None:
         ItemEncoder(5, 4, text=False, image=False)
     with pytest.raises(UserError, match=r"image: false"):
         ItemEncoder(5, 4, text_dim=3, image_dim=0)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_modality_that_hardly_anything_has(count: int) -> None:
+    model, present = encoder(), torch.arange(5).eq(2) if count else torch.zeros(5, dtype=torch.bool)
+    model.set_features("image", torch.randn(5, 6), present)
+    assert torch.equal(model.image_features.any(dim=1), present)
+    assert model().fused.isfinite().all()
