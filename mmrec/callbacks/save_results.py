@@ -96,7 +96,7 @@ class SaveResults(lightning.Callback):
             else {"encoder": data.features.encoder, "revision": data.features.revision},
             "parameters": sum(p.numel() for p in pl_module.parameters()),
             "hyperparameters": {key: value for key, value in pl_module.hparams.items() if not key.startswith("_")},
-            "training": {**_training(folder), "best_epoch": _best_epoch(trainer)},
+            "training": {**self._training(folder), "best_epoch": _best_epoch(trainer)},
             "peak_memory_mb": environment.peak_memory_mb(),
             "git": environment.git_state(),
             "machine": {
@@ -108,11 +108,10 @@ class SaveResults(lightning.Callback):
         }
         _replace(folder / f"result{suffix}.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
 
-
-def _training(folder: Path) -> dict[str, float | int]:
-    """Return epochs and seconds of the fit; zeros if the model was never trained."""
-    file = folder / TRAINING
-    return dict(json.loads(file.read_text())) if file.is_file() else {"epochs": 0, "seconds": 0.0}
+    def _training(self, folder: Path) -> dict[str, float | int]:
+        """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one."""
+        file = folder / TRAINING
+        return dict(json.loads(file.read_text())) if file.is_file() else self.training
 
 
 def _replace(path: Path, write: Any) -> None:
