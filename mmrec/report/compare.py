@@ -18,9 +18,9 @@ Result = dict[str, Any]
 
 
 def wide_console() -> Console:
-    """Return a console of the terminal's width, of 100 columns where there is no terminal to ask."""
+    """Return a console of the terminal's width, of 120 columns where there is no terminal to ask."""
     console = Console()
-    return console if console.is_terminal else Console(width=100)
+    return console if console.is_terminal else Console(width=120)
 
 
 def load_results(folder: Path) -> list[tuple[Path, Result]]:
