@@ -167,14 +167,13 @@ class MMRaclKal(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the known pairs of the train-only view."""
-        encoder = self.item_encoder
-        for name, projection in (("text", encoder.text_projection), ("image", encoder.image_projection)):
-            if projection is not None and features is not None and not getattr(features, f"{name}_present").any():
+        for name in ("text", "image"):
+            if features is None or getattr(self.item_encoder, f"{name}_projection") is None:
+                continue
+            present = torch.tensor(getattr(features, f"{name}_present"))
+            if not present.any():
                 raise UserError(f"no item of the data has a {name}: set model.init_args.{name}: false")
-        if features is not None and encoder.text_projection is not None:
-            encoder.set_features("text", torch.tensor(features.text), torch.tensor(features.text_present))
-        if features is not None and encoder.image_projection is not None:
-            encoder.set_features("image", torch.tensor(features.image), torch.tensor(features.image_present))
+            self.item_encoder.set_features(name, torch.tensor(getattr(features, name)), present)
         if self.static is not None:
             self.static.set_graph(catalog.train)
         if self.trained_pairs is not None:
