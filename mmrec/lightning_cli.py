@@ -87,7 +87,7 @@ class RecCLI(LightningCLI):
         config.trainer.default_root_dir = str(self.run_dir)
         if config.data.candidates != "all":
             for callback in config.trainer.callbacks or []:
-                if "monitor" in callback.get("init_args", {}):
+                if callback.get("init_args", {}).get("monitor"):
                     callback.init_args.monitor += f"_{config.data.candidates}"
         if not _reads_features(config.model):
             config.data.encoder = None  # so that a model of ids alone asks for no weights and no feature files
@@ -133,7 +133,8 @@ class RecCLI(LightningCLI):
     def after_fit(self) -> None:
         """Test the best checkpoint."""
         if self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            best = "best" if _trainable(self.model) else None
+            # Of the first checkpoint callback, the one with a monitor; without any, the weights as they are.
+            best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -68,6 +69,8 @@ class ExplainRecommendations(lightning.Callback):
         path = Path(trainer.default_root_dir) / "explanations.jsonl"
         recommendations = self.recommendations(pl_module, data)
         rank_zero_info(describe(pipeline.run(recommendations, path)))
+        with path.open(encoding="utf-8") as file:
+            rank_zero_info(f"the first of them: {json.loads(file.readline())['text']}")
 
     def recommendations(self, model: Recommender, data: RecDataModule) -> list[Recommendation]:
         """Return the top recommendations of the sampled users with the model's evidence."""
