@@ -1,7 +1,7 @@
 """Keep freed memory for the next step.
 
 glibc returns large blocks to the system as soon as they are freed, so that every step of training on a CPU has the
-kernel map and zero the same hundreds of megabytes again, page by page: a third of the time of a step.
+kernel map and zero the same hundreds of megabytes again, page by page.
 """
 
 from __future__ import annotations
