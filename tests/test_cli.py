@@ -180,7 +180,7 @@ WRONG = {
         ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "junk.ckpt"],
         "junk.ckpt: not a readable checkpoint",
     ),
-    "nothing to train on": (
+    "nothing left": (
         ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.prepare.user_core", "60"],
         "no interaction is left",
     ),
