@@ -44,7 +44,9 @@ def environment_of(name: str, package: str, version: str, extra: str = "") -> st
     installed = f"from importlib.metadata import version; raise SystemExit(version('{package}') != '{version}')"
     if python.is_file() and subprocess.run([python, "-c", installed], capture_output=True).returncode == 0:
         return str(python)
-    print(f"installing {package} {version} into {folder.name} (some minutes: PyTorch is large) ...", file=sys.stderr)
+    print(
+        f"installing {package} {version} into {folder.name} (minutes where PyTorch comes with it) ...", file=sys.stderr
+    )
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     requirement = f"{package}[{extra}]=={version}" if extra else f"{package}=={version}"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]

@@ -1,4 +1,4 @@
-"""`python -m mmrec`, the same command as `mmrec` and `lightning`."""
+"""`python -m mmrec`, the same command as `mmrec`."""
 
 from mmrec.cli import main
 

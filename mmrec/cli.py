@@ -4,27 +4,60 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmrec.errors import UserError
 
+COMMANDS = ("prepare", "validate", "download", "compare")
+OVERVIEW = """\
+mmrec prepare --config RUN.yaml    prepare the data and encode the items, without training
+mmrec validate --config RUN.yaml   check the raw data, and write nothing
+mmrec download DATASET | images    fetch the raw data
+mmrec compare runs/DATASET         one table of all runs
+mmrec lightning ...                the command `lightning`, below; `mmrec fit|test|predict` is short for it
+"""
+
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run a command; a user's mistake ends in one line and exit status 2."""
+    """Run a command of `mmrec`, or one of `lightning` that has no namesake here."""
     args = list(sys.argv[1:] if args is None else args)
+    if args and args[0] in COMMANDS:
+        _run(_command, args)
+    elif args and args[0] == "lightning":
+        lightning(args[1:])
+    else:
+        if not args or args[0] in ("-h", "--help"):
+            print(OVERVIEW)
+        lightning(args)
+
+
+def lightning(args: Sequence[str] | None = None) -> None:
+    """Run `lightning fit | validate | test | predict`."""
+    _run(_lightning, list(sys.argv[1:] if args is None else args))
+
+
+def _command(args: list[str]) -> None:
+    if args[0] == "download":
+        from mmrec.download.command import download
+
+        download(args[1:])
+    else:
+        from mmrec import commands
+
+        getattr(commands, args[0])(args[1:])
+
+
+def _lightning(args: list[str]) -> None:
+    from mmrec.lightning_cli import run
+
+    run(args)
+
+
+def _run(command: Callable[[list[str]], None], args: list[str]) -> None:
+    """Run a command; a user's mistake ends in one line and exit status 2."""
     sys.path.insert(0, "")  # classes of the user's own, named in a config, are looked for in the working folder too
-    if not args or args[0] in ("-h", "--help"):
-        print("mmrec prepare --config RUN.yaml   prepare the data and encode the items, without training")
-        print("mmrec compare runs/DATASET        one table of all runs\n")
     try:
-        if args and args[0] in ("prepare", "compare"):
-            from mmrec import commands
-
-            getattr(commands, args[0])(args[1:])
-        else:
-            from mmrec.lightning_cli import run
-
-            run(args)
+        command(args)
     except Exception as error:
         mistake = _users_mistake(error)
         if mistake is None:

@@ -5,35 +5,60 @@ from __future__ import annotations
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # exported at run time
 
 from mmrec.configs import locate_configs
-from mmrec.report.compare import compare_runs
+
+if TYPE_CHECKING:
+    from mmrec.data.datamodule import RecDataModule
 
 OTHER_KEYS = ("model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "tracking", "ckpt_path")
-"""What a run config may hold beside its data; `prepare` does not look at it."""
+"""What a run config may hold beside its data; these commands do not look at it."""
 
 
 def prepare(args: Sequence[str]) -> None:
     """Prepare the data of a config and encode its items, without training."""
-    from mmrec.data.datamodule import RecDataModule
     from mmrec.report.dataset import show_dataset
 
-    parser = ArgumentParser(prog="mmrec prepare", description=prepare.__doc__)
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="any run config, or one with a data section")
-    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    for key in OTHER_KEYS:
-        parser.add_argument(f"--{key}", type=Any, help=SUPPRESS)
-    config = parser.instantiate_classes(parser.parse_args(locate_configs(args)))
-    show_dataset(config.data.catalog, config.data.features)
+    data = _data("prepare", prepare.__doc__, args)
+    catalog = data.catalog
+    show_dataset(catalog.manifest, f"{data.source.name} in {catalog.folder}", data.features)
+
+
+def validate(args: Sequence[str]) -> None:
+    """Check the raw data of a config as `prepare` does, and write nothing."""
+    from mmrec.data.prepare import assemble
+    from mmrec.report.dataset import show_dataset
+
+    data = _data("validate", validate.__doc__, args)
+    manifest = assemble(data.source, data.options, data.root, write=False).manifest
+    if data.encoder is not None:
+        data.encoder.revision()  # raises for weights and arrays that are not there
+    show_dataset(manifest, f"{data.source.name}: checked, nothing written", None)
 
 
 def compare(args: Sequence[str]) -> None:
     """Show the results of all runs under a folder in one table."""
+    from mmrec.report.compare import compare_runs
+
     parser = ArgumentParser(prog="mmrec compare", description=compare.__doc__)
     parser.add_argument("runs", type=Path, help="folder of the runs of one dataset, say runs/toy")
     parser.add_argument("--groups", type=Path | None, default=None, help="CSV of user,group: also NDCG@10 by group")
+    parser.add_argument("--slices", type=bool, default=False, help="true: also NDCG@10 by slice of the target item")
     options = parser.parse_args(list(args))
-    compare_runs(options.runs, options.groups)
+    compare_runs(options.runs, options.groups, options.slices)
+
+
+def _data(name: str, description: str | None, args: Sequence[str]) -> RecDataModule:
+    """Build the data section of a config."""
+    from mmrec.data.datamodule import RecDataModule
+
+    parser = ArgumentParser(prog=f"mmrec {name}", description=description)
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="any run config, or one with a data section")
+    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
+    for key in OTHER_KEYS:
+        parser.add_argument(f"--{key}", type=Any, help=SUPPRESS)
+    data: RecDataModule = parser.instantiate_classes(parser.parse_args(locate_configs(args))).data
+    return data

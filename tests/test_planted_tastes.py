@@ -25,7 +25,7 @@ def ndcg_by_taste(model: Recommender, data: RecDataModule) -> dict[str, float]:
     assert model.metrics.table is not None
     instances, ranks = model.metrics.table
     tastes = dict(pl.read_csv(f"{data.source.path}/tastes.csv").iter_rows())
-    labels = [tastes[data.catalog.user_ids[user]] for user in data.catalog.users[instances]]
+    labels = [tastes[data.catalog.user_ids[user]] for user in data.catalog.user_of(instances)]
     values = ndcg(ranks, 10)
     return {taste: values[torch.tensor([label == taste for label in labels])].mean().item() for taste in set(labels)}
 

@@ -36,7 +36,7 @@ def write_sequences(catalog: Catalog, length: int, folder: Path) -> dict[str, in
     train = {"item_id": _lists(view.items, start, end)}
 
     rows = catalog.instances(Split.TEST)
-    first = catalog.offsets[catalog.users[rows]]
+    first = catalog.offsets[catalog.user_of(rows)]
     test = {
         "item_id": _lists(catalog.items, torch.maximum(first, rows - length), rows),
         "ground_truth": _lists(catalog.items, rows, rows + 1),

@@ -75,7 +75,7 @@ class ExplainRecommendations(lightning.Callback):
     def recommendations(self, model: Recommender, data: RecDataModule) -> list[Recommendation]:
         """Return the top recommendations of the sampled users with the model's evidence."""
         rows = data.catalog.instances(Split.TEST)
-        users = data.catalog.users[rows]
+        users = data.catalog.user_of(rows)
         rows = rows[users.diff(prepend=users[:1] - 1) > 0]  # each user once, at the first test event
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
         made: list[Recommendation] = []

@@ -36,7 +36,7 @@ def uniform_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
     parts = []
     for part in rows.split(max(1, BLOCK_ELEMENTS // catalog.n_items)):
         noise = torch.rand(len(part), catalog.n_items, generator=generator)
-        user = catalog.users[part]
+        user = catalog.user_of(part)
         starts, counts = catalog.offsets[user], catalog.offsets.diff()[user]
         row = torch.repeat_interleave(torch.arange(len(part)), counts)
         place = torch.arange(int(counts.sum())) + torch.repeat_interleave(starts - counts.cumsum(0) + counts, counts)

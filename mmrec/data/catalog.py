@@ -1,4 +1,4 @@
-"""A prepared dataset in memory, and the train-only view that everything learned is built from."""
+"""A prepared dataset, mapped into memory, and the train-only view that everything learned is built from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from mmrec.data.manifest import Manifest
-from mmrec.data.schema import Split
+from mmrec.data.schema import SEQUENCES, Split
+from mmrec.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class TrainView:
         n_users: U.
         n_items: I, padding included.
         offsets: (U + 1,) int64, where each user's items start.
-        items: (n,) int64, item indices grouped by user, oldest first.
+        items: (n,) int32, item indices grouped by user, oldest first.
     """
 
     n_users: int
@@ -43,7 +44,7 @@ class TrainView:
 
 
 class Catalog:
-    """A dataset folder written by `prepare`, opened.
+    """A dataset folder written by `prepare`, opened; the arrays are mapped, not read.
 
     Args:
         folder: the dataset folder.
@@ -51,10 +52,12 @@ class Catalog:
     Attributes:
         n_users: U.
         n_items: I, padding included.
-        users: (n,) int64, user of each interaction, ascending.
-        items: (n,) int64, item of each interaction, chronological within a user.
+        items: (n,) int32, item of each interaction, grouped by user, oldest first.
         split: (n,) int8, `Split` of each interaction.
         offsets: (U + 1,) int64, where each user's interactions start.
+
+    Raises:
+        UserError: the folder is none that `prepare` has made, or a file of it is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,23 +65,35 @@ class Catalog:
         self.manifest = Manifest.load(self.folder)
         self.n_users = self.manifest.n_users
         self.n_items = self.manifest.n_items
-        table = pl.read_parquet(self.folder / "interactions.parquet", columns=["user", "item", "split"])
-        self.users = _tensor(table["user"], np.int64)
-        self.items = _tensor(table["item"], np.int64)
-        self.split = _tensor(table["split"], np.int8)
-        self.offsets = _offsets(torch.bincount(self.users, minlength=self.n_users))
+        self.items = self._map("item", self.manifest.n_interactions)
+        self.split = self._map("split", self.manifest.n_interactions)
+        self.offsets = self._map("offsets", self.n_users + 1)
+
+    def _map(self, name: str, length: int) -> Tensor:
+        file = self.folder / SEQUENCES / f"{name}.npy"
+        try:
+            array = np.load(file, mmap_mode="c")  # copy on write: PyTorch warns of arrays that cannot be written to
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{file}: cannot be read ({error}); remove {self.folder} and prepare again") from None
+        if array.shape != (length,):
+            raise UserError(f"{file}: has shape {array.shape}, not ({length},); remove {self.folder} and prepare again")
+        return torch.from_numpy(array)
 
     @cached_property
     def train(self) -> TrainView:
         """The train-only view. A user's training interactions come before all held-out ones."""
         keep = self.split == int(Split.TRAIN)
-        counts = torch.bincount(self.users[keep], minlength=self.n_users)
-        return TrainView(self.n_users, self.n_items, _offsets(counts), self.items[keep])
+        before = torch.cat([torch.zeros(1, dtype=torch.int64), keep.cumsum(0)])
+        return TrainView(self.n_users, self.n_items, before[self.offsets], self.items[keep])
+
+    def user_of(self, rows: Tensor) -> Tensor:
+        """Return the user (n,) int64 of each interaction, given its row (n,)."""
+        return torch.searchsorted(self.offsets, rows, right=True) - 1
 
     def instances(self, split: Split) -> Tensor:
         """Return the rows (n,) of the held-out interactions of a split that have a history to predict from."""
         rows = torch.nonzero(self.split == int(split)).squeeze(1)
-        return rows[rows > self.offsets[self.users[rows]]]
+        return rows[rows > self.offsets[self.user_of(rows)]]
 
     @cached_property
     def item_table(self) -> pl.DataFrame:
@@ -89,11 +104,3 @@ class Catalog:
     def user_ids(self) -> list[str]:
         """Raw user ids by user index."""
         return pl.read_parquet(self.folder / "users.parquet")["raw_id"].to_list()
-
-
-def _tensor(column: pl.Series, dtype: type[np.generic]) -> Tensor:
-    return torch.from_numpy(column.to_numpy().astype(dtype))
-
-
-def _offsets(counts: Tensor) -> Tensor:
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])

@@ -16,7 +16,7 @@ def windows(items: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     """Gather rows `items[start:end]`, right-padded with PAD to the longest.
 
     Args:
-        items: (n,) int64, all items in one row.
+        items: (n,) integers, all items in one row.
         starts: (B,) int64.
         ends: (B,) int64.
 
@@ -25,7 +25,7 @@ def windows(items: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     """
     length = int((ends - starts).max())
     index = starts[:, None] + torch.arange(length)
-    return items[index.clamp_(max=len(items) - 1)].masked_fill_(index >= ends[:, None], PAD)
+    return items[index.clamp_(max=len(items) - 1)].long().masked_fill_(index >= ends[:, None], PAD)
 
 
 def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,7 @@ def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]
     lengths = ends - starts
     offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
     index = torch.arange(int(offsets[-1])) + torch.repeat_interleave(starts - offsets[:-1], lengths)
-    return items[index], offsets
+    return items[index].long(), offsets
 
 
 def share(order: Tensor, batch_size: int, rank: int, world: int) -> list[Tensor]:
@@ -176,7 +176,7 @@ class EvalLoader:
             target, instance = torch.full_like(index, PAD), index
         else:
             instance = end = self.rows[index]
-            user, target = catalog.users[end], catalog.items[end]
+            user, target = catalog.user_of(end), catalog.items[end].long()
         first = catalog.offsets[user]
         start = torch.maximum(first, end - self.max_length)
         earlier, offsets = ragged(catalog.items, first, start)

@@ -10,7 +10,7 @@ from typing import Any
 from mmrec.errors import UserError
 
 FILE = "manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when the folder's layout or the meaning of a column changes: folders of another version are not read."""
 
 
@@ -28,11 +28,10 @@ class Manifest:
         splits: interactions by split.
         rows_read: rows seen in the raw files.
         rejected: bad rows by kind, count and first place.
+        repeated_items: item records beyond the first of their id.
         dropped: interactions left out by each filter.
         missing: items without text, without image.
-        tie_share: share of consecutive events of a user with the same timestamp.
-        leak_share: share of test events older than the newest training event.
-        without_history: held-out events by split that have nothing before them and are therefore not ranked.
+        statistics: see `mmrec.data.statistics.describe`.
         inputs: path, bytes and sha256 of every input file.
         data_hash: sha256 of the ordered interactions with their split; every result carries it.
         version: of mmrec.
@@ -48,11 +47,10 @@ class Manifest:
     splits: dict[str, int]
     rows_read: int
     rejected: dict[str, dict[str, Any]]
+    repeated_items: int
     dropped: dict[str, int]
     missing: dict[str, int]
-    tie_share: float
-    leak_share: float
-    without_history: dict[str, int]
+    statistics: dict[str, Any]
     inputs: list[dict[str, Any]]
     data_hash: str
     version: str
@@ -80,23 +78,3 @@ class Manifest:
     def save(self, folder: Path) -> None:
         """Write `manifest.json`."""
         (folder / FILE).write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-    def summary(self) -> list[tuple[str, str]]:
-        """Return names and values for people."""
-        return [
-            ("users", f"{self.n_users:,}"),
-            ("items", f"{self.n_items - 1:,}"),
-            ("interactions", f"{self.n_interactions:,}"),
-            *((f"  {name}", f"{count:,}") for name, count in self.splits.items()),
-            ("split", str(self.options["split"])),
-            ("rows read", f"{self.rows_read:,}"),
-            *(
-                (f"  rejected: {kind}", f"{bad['count']:,} (first {bad['first']})")
-                for kind, bad in self.rejected.items()
-            ),
-            *((f"  dropped: {name}", f"{count:,}") for name, count in self.dropped.items() if count),
-            *((f"items without {name}", f"{count:,}") for name, count in self.missing.items()),
-            ("equal times in a row", f"{self.tie_share:.1%}"),
-            ("test older than training", f"{self.leak_share:.1%}"),
-            ("data hash", self.data_hash[:12]),
-        ]

@@ -5,10 +5,12 @@ A `Source` reads somebody's raw files into `RawData`. `prepare` turns that into 
 | file | content |
 |---|---|
 | `interactions.parquet` | user int32, item int32, timestamp int64 (s), split int8; by user, chronological |
-| `items.parquet` | item int32 (row = index, row 0 is padding), raw_id, title, text, image, attributes (JSON) |
+| `sequences/` | the same, to be mapped: `item.npy`, `timestamp.npy`, `split.npy` (n,), `offsets.npy` (U + 1,) |
+| `items.parquet` | item int32 (row = index, row 0 is padding), raw_id, title, text, image, image_url, attributes |
 | `users.parquet` | user int32 (row = index), raw_id |
 | `features/<encoder>/` | `text.npy`, `image.npy` (float16, row = item) and their presence masks |
-| `manifest.json` | options, counts, tie share, leak share, hashes; every result carries `data_hash` |
+| `*.png` | histograms of sequence length and popularity |
+| `manifest.json` | options, counts, statistics, hashes; every result carries `data_hash` |
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ import polars as pl
 PAD = 0
 """Item index of padding. Real items are 1 .. I - 1."""
 
+SEQUENCES = "sequences"
+"""Folder of the arrays that a run maps into memory."""
+
 
 class Split(IntEnum):
     """Which part of the protocol an interaction belongs to."""
@@ -32,18 +37,27 @@ class Split(IntEnum):
     TEST = 2
 
 
-INTERACTION_COLUMNS = {"user": pl.String, "item": pl.String, "timestamp": pl.Int64, "rating": pl.Float32}
-"""What `RawData.interactions` holds, in file order. The timestamp is in seconds; rating is null where unknown."""
+INTERACTION_COLUMNS = {
+    "user": pl.Categorical,
+    "item": pl.Categorical,
+    "timestamp": pl.Int64,
+    "rating": pl.Float32,
+    "weight": pl.Float32,
+}
+"""What `RawData.interactions` holds, in file order; ids may also be String. The timestamp is in seconds. Rating (how
+much the user liked it) and weight (how much of it: pieces, plays, minutes) may be left out; null where unknown."""
 
 ITEM_COLUMNS = {
     "item": pl.String,
     "title": pl.String,
     "text": pl.String,
     "image": pl.String,
+    "image_url": pl.String,
     "attributes": pl.String,
 }
-"""What `RawData.items` holds: `text` is all that a text encoder may read, `image` an absolute path, `attributes` a
-JSON object of facts (name to value or list of values); null where unknown."""
+"""What `RawData.items` holds: `text` is all that a text encoder may read, `image` an absolute path, `image_url` where
+the image can be fetched from, `attributes` a JSON object of facts (name to value or list of values); null where
+unknown."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +78,14 @@ class RawData:
         items: one row an item, columns `ITEM_COLUMNS`; items may lack interactions and the other way round.
         rows_read: rows seen in all files, good or bad.
         rejected: rows left out, by kind (say "broken JSON").
+        repeated_items: item records beyond the first of their id; they are left out and are not bad.
     """
 
     interactions: pl.LazyFrame
     items: pl.DataFrame
     rows_read: int
     rejected: dict[str, Rejected] = field(default_factory=dict)
+    repeated_items: int = 0
 
 
 @runtime_checkable

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-import polars as pl
+import numpy as np
+from numpy.typing import NDArray
 
 from mmrec.data.schema import Split
 
 SplitRule = Literal["ratio", "leave_one_out", "global_time"]
+RULES: tuple[SplitRule, ...] = get_args(SplitRule)
 
 
-def split_interactions(table: pl.DataFrame, rule: SplitRule) -> pl.Series:
+def split_interactions(offsets: NDArray[np.int64], timestamp: NDArray[np.int64], rule: SplitRule) -> NDArray[np.int8]:
     """Assign a `Split` to each interaction.
 
     - `ratio` (the paper's): per user, the last tenth is test, the tenth before it validation, the rest training. Each
@@ -21,29 +23,29 @@ def split_interactions(table: pl.DataFrame, rule: SplitRule) -> pl.Series:
       validation. An event at a quantile belongs to the earlier part.
 
     Args:
-        table: columns user and timestamp, grouped by user, chronological within each.
+        offsets: (U + 1,) where each user's interactions start.
+        timestamp: (n,) chronological within each user.
         rule: one of the three.
 
     Returns:
         (n,) int8, never falling within a user.
     """
     if rule == "global_time":
-        times = table["timestamp"].sort()
         # The event at the quantile itself is the last of the earlier part.
-        cuts = [times[max(0, -(-len(times) * tenths // 10) - 1)] for tenths in (8, 9)]
-        late = pl.col("timestamp")
-        expression = (late > cuts[0]).cast(pl.Int8) * int(Split.VALID) + (late > cuts[1]).cast(pl.Int8)
-        return table.select(expression.alias("split"))["split"]
-    count = pl.len().over("user").cast(pl.Int64)
-    from_end = count - 1 - pl.int_range(pl.len(), dtype=pl.Int64).over("user")
-    held = pl.max_horizontal(pl.lit(1), count // 10) if rule == "ratio" else pl.lit(1)
-    held = pl.when(count >= 3).then(held).otherwise(0)
-    expression = (
-        pl.when(from_end < held)
-        .then(int(Split.TEST))
-        .when(from_end < 2 * held)
-        .then(int(Split.VALID))
-        .otherwise(int(Split.TRAIN))
-        .cast(pl.Int8)
-    )
-    return table.select(expression.alias("split"))["split"]
+        places = [max(0, -(-len(timestamp) * tenths // 10) - 1) for tenths in (8, 9)]
+        first, second = np.partition(timestamp, places)[places]
+        late: NDArray[np.int8] = (timestamp > first).astype(np.int8) + (timestamp > second)
+        return late
+    count = np.diff(offsets)
+    held = np.maximum(1, count // 10) if rule == "ratio" else np.ones_like(count)
+    held[count < 3] = 0
+    parts = np.stack([count - 2 * held, held, held], axis=1)
+    order = np.array([Split.TRAIN, Split.VALID, Split.TEST], np.int8)
+    split: NDArray[np.int8] = np.repeat(np.tile(order, len(count)), parts.ravel())
+    return split
+
+
+def leak_share(timestamp: NDArray[np.int64], split: NDArray[np.int8]) -> float:
+    """Return the share of test events that are older than the newest training event."""
+    train, test = timestamp[split == Split.TRAIN], timestamp[split == Split.TEST]
+    return float((test < train.max()).mean()) if len(test) and len(train) else 0.0

@@ -9,8 +9,9 @@ import polars as pl
 from PIL import Image
 
 from mmrec.data.prepare import PrepareOptions, prepare
-from mmrec.data.schema import INTERACTION_COLUMNS, ITEM_COLUMNS, RawData, Rejected
+from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
 
+EVENT_COLUMNS = {"user": pl.String, "item": pl.String, "timestamp": pl.Int64, "rating": pl.Float32}
 LOOSE = {"user_core": 1, "item_core": 1, "require_text": False, "require_image": False}
 
 
@@ -44,9 +45,9 @@ class Rows:
         folder = self.image_folder()
         pictures = {path.stem: str(path) for path in folder.iterdir()} if folder else {}
         ids = sorted({event[1] for event in events})
-        items = [(item, item, self.texts.get(item), pictures.get(item), None) for item in ids]
+        items = [(item, item, self.texts.get(item), pictures.get(item), None, None) for item in ids]
         return RawData(
-            pl.DataFrame(events, schema=INTERACTION_COLUMNS, orient="row").lazy(),
+            pl.DataFrame(events, schema=EVENT_COLUMNS, orient="row").lazy(),
             pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
             rows_read=len(events) + sum(entry.count for entry in self.rejected.values()),
             rejected=self.rejected,

@@ -56,8 +56,8 @@ def test_text_and_facts_of_2018(tmp_path: Path) -> None:
     assert item[2] == ("Felt & Wool Hat. Miro. Clothing. Hats. Material: felt. For sizes <8 and >12. Warm and soft")
     assert item[3] == str(tmp_path / "images" / "B1.png")
     facts = {"brand": "Miro", "categories": ["Clothing", "Hats"], "price": "$12.99", "material": "felt"}
-    assert json.loads(item[4]) == facts
-    assert other == ("B2", "", "", None, "{}")
+    assert json.loads(item[5]) == facts
+    assert other == ("B2", "", "", None, None, "{}")
 
 
 def test_text_and_facts_of_2023(tmp_path: Path) -> None:
@@ -65,8 +65,9 @@ def test_text_and_facts_of_2023(tmp_path: Path) -> None:
     product |= {"categories": [], "price": 5.97, "details": {"Colour": "red"}, "images": [{"large": "https://x/y.jpg"}]}
     write(tmp_path, "Toys.jsonl", NEW)
     write(tmp_path, "meta_Toys.jsonl", product)
+    facts = {"brand": "Miro", "price": "5.97", "Colour": "red"}
     assert Amazon(str(tmp_path), "TOYS").read().items.rows() == [
-        ("B1", "Hat", "Hat. Miro. Warm", None, json.dumps({"brand": "Miro", "price": "5.97", "Colour": "red"}))
+        ("B1", "Hat", "Hat. Miro. Warm", None, "https://x/y.jpg", json.dumps(facts))
     ]
 
 

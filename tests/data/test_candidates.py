@@ -13,7 +13,7 @@ def test_candidates_are_distinct_and_unknown_to_the_user(toy: RecDataModule) -> 
     assert drawn.shape == (800, 100)
     assert torch.equal(drawn, uniform_candidates(toy.catalog, rows))
     for row, items in zip(rows.tolist(), drawn.tolist(), strict=True):
-        user = toy.catalog.users[row]
+        user = toy.catalog.user_of(row)
         known = toy.catalog.items[toy.catalog.offsets[user] : toy.catalog.offsets[user + 1]].tolist()
         assert len(set(items)) == 100
         assert PAD not in items

@@ -49,8 +49,15 @@ def test_all_layouts_give_the_same_data(layout: str, newline: str, tmp_path: Pat
         ("2", "10", 100, 5.0),
     ]
     assert raw.items.rows() == [
-        ("10", "Misérables, Les", "Misérables, Les (1995). Drama, Musical", None, facts("1995", "Drama", "Musical")),
-        ("20", "Alien", "Alien (1979). Horror", None, facts("1979", "Horror")),
+        (
+            "10",
+            "Misérables, Les",
+            "Misérables, Les (1995). Drama, Musical",
+            None,
+            None,
+            facts("1995", "Drama", "Musical"),
+        ),
+        ("20", "Alien", "Alien (1979). Horror", None, None, facts("1979", "Horror")),
     ]
     assert raw.rejected == {}
 
@@ -66,7 +73,7 @@ def test_overviews_people_and_posters(tmp_path: Path) -> None:
     source = write(tmp_path, {**LAYOUTS["csv"], "overviews.csv": overviews, "links.csv": "movieId,imdbId\n"})
     (tmp_path / "posters").mkdir()
     (tmp_path / "posters" / "20.webp").write_bytes(jpeg())
-    _, (_, _, text, image, attributes) = source.read().items.rows()
+    _, (_, _, text, image, _, attributes) = source.read().items.rows()
     assert text == "Alien (1979). Horror. A crew, a\nguest."
     assert image == str(tmp_path / "posters" / "20.webp")
     assert json.loads(attributes)["director"] == ["Ridley Scott"]
@@ -96,8 +103,8 @@ def test_bad_rows_are_counted_by_kind_with_their_first_place(tmp_path: Path) -> 
         ({"ratings.csv": RATINGS.replace("movieId", "item")}, r"ratings\.csv: no column 'movieId' among userId, item"),
         ({"movies.csv": "movieId,name,genres\n"}, r"movies\.csv: no column 'title' among movieId, name, genres"),
         ({"overviews.csv": "movieId,plot\n"}, r"overviews\.csv: no column 'overview' among movieId, plot"),
-        ({"ratings.csv": ""}, r"ratings\.csv: not readable"),
-        ({"ratings.csv": RATINGS + '1,"20,4,5\n'}, r"ratings\.csv: not readable"),
+        ({"ratings.csv": ""}, r"ratings\.csv: the file is empty"),
+        ({"ratings.csv": RATINGS + '1,"20,4,5\n'}, r"ratings\.csv:5: a quotation mark is not closed"),
     ],
 )
 def test_malformed_files_are_named(files: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -126,7 +133,9 @@ def test_real_movielens_is_the_published_protocol(real_data: Path, tmp_path: Pat
     source = MovieLens(str(real_data / "movielens-1m-poster"))
     counts = {}
     for required in (False, True):
-        options = PrepareOptions(5, 5, require_text=required, require_image=required, split="leave_one_out")
+        options = PrepareOptions(
+            user_core=5, item_core=5, require_text=required, require_image=required, split="leave_one_out"
+        )
         manifest = Manifest.load(prepare(source, options, tmp_path))
         counts[required] = (manifest.n_users, manifest.n_items - 1, manifest.n_interactions)
         assert manifest.splits["test"] == manifest.splits["valid"] == 6040

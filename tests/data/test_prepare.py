@@ -4,6 +4,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,12 @@ EVENTS = st.lists(
 def random_events(count: int = 400, seed: int = 0) -> list[tuple]:
     rng = random.Random(seed)
     return [(rng.randrange(30), min(rng.randrange(25), rng.randrange(25)), rng.randrange(1, 99)) for _ in range(count)]
+
+
+def split_of(times: list[tuple[int, int]], rule: str) -> list[int]:
+    counts = Counter(user for user, _ in times)
+    offsets = np.cumsum([0, *(counts[user] for user in sorted(counts))])
+    return split_interactions(offsets, np.array([time for _, time in times]), rule).tolist()
 
 
 def naive_split(times: list[tuple[int, int]], rule: str) -> list[int]:
@@ -54,8 +61,7 @@ def naive_core(events: list[tuple], user_core: int, item_core: int, iterate: boo
 @given(events=EVENTS)
 def test_splits_equal_the_naive_loop_and_never_go_back_in_time(rule: str, events: list[tuple]) -> None:
     times = sorted((user, time) for user, _, time in events)
-    table = pl.DataFrame(times, schema=["user", "timestamp"], orient="row")
-    splits = split_interactions(table, rule).to_list()
+    splits = split_of(times, rule)
     assert splits == naive_split(times, rule)
     rows = list(zip(times, splits, strict=True))
     for (user, _), split in rows:
@@ -64,10 +70,10 @@ def test_splits_equal_the_naive_loop_and_never_go_back_in_time(rule: str, events
 
 
 def test_held_out_shares() -> None:
-    table = pl.DataFrame({"user": [0] * 2 + [1] * 3 + [2] * 29 + [3] * 30, "timestamp": 1})
-    splits = table.with_columns(split=split_interactions(table, "ratio"))
-    counts = splits.group_by("user").agg(*((pl.col("split") == k).sum().alias(str(k)) for k in range(3))).sort("user")
-    assert counts.rows() == [(0, 2, 0, 0), (1, 1, 1, 1), (2, 25, 2, 2), (3, 24, 3, 3)]
+    users = [0] * 2 + [1] * 3 + [2] * 29 + [3] * 30
+    splits = Counter(zip(users, split_of([(user, 1) for user in users], "ratio"), strict=True))
+    counts = [tuple(splits[user, part] for part in range(3)) for user in range(4)]
+    assert counts == [(2, 0, 0), (1, 1, 1), (25, 2, 2), (24, 3, 3)]
 
 
 @pytest.mark.parametrize("iterate", [True, False])
@@ -145,20 +151,22 @@ def test_manifest_measures(tmp_path: Path) -> None:
     manifest = Manifest.load(prepare(Rows(tmp_path, events), PrepareOptions(**LOOSE, split="leave_one_out"), tmp_path))
     assert (manifest.n_users, manifest.n_items, manifest.n_interactions) == (2, 5, 7)
     assert manifest.splits == {"train": 3, "valid": 2, "test": 2}
-    assert manifest.tie_share == pytest.approx(1 / 5)
-    assert manifest.leak_share == pytest.approx(1 / 2)  # v's test event is older than u's training
+    assert manifest.statistics["tie_share"] == pytest.approx(1 / 5)
+    leaks = manifest.statistics["leak_share"]
+    assert leaks == {"leave_one_out": 1 / 2, "ratio": 1 / 2, "global_time": 0}  # v's test is older than u's training
     events = [("u", "a", 1), ("u", "b", 2), *(("u", f"i{k}", 3) for k in range(6)), ("v", "a", 8), ("w", "b", 9)]
     options = PrepareOptions(**LOOSE, split="global_time")
     manifest = Manifest.load(prepare(Rows(tmp_path, events), options, tmp_path))
-    assert manifest.leak_share == 0
-    assert manifest.without_history == {"valid": 1, "test": 1}
+    assert manifest.statistics["without_history"] == {"valid": 1, "test": 1}
 
 
 def test_runs_are_bit_identical_and_reused(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "raw", random_events())
     first, second = (prepare(rows, PrepareOptions(**LOOSE), tmp_path / name) for name in "ab")
-    names = [path.name for path in sorted(first.iterdir())]
-    assert names == ["interactions.parquet", "items.parquet", "manifest.json", "users.parquet"]
+    names = [str(path.relative_to(first)) for path in sorted(first.rglob("*")) if path.is_file()]
+    arrays = [f"sequences/{name}.npy" for name in ("item", "offsets", "split", "timestamp")]
+    tables = ["interactions.parquet", "items.parquet", "users.parquet"]
+    assert set(names) == {*tables, *arrays, "manifest.json", "popularity.png", "sequence_lengths.png"}
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
     assert prepare(rows, PrepareOptions(**LOOSE), tmp_path / "a") == first
     assert rows.reads == 2

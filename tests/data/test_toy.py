@@ -107,7 +107,7 @@ def test_flaws_of_real_data(shop: tuple[Path, Path]) -> None:
     assert sum(entry["count"] for entry in manifest.rejected.values()) < 0.01 * manifest.rows_read
     assert 0 < manifest.missing["text"] < 10
     assert 0 < manifest.missing["image"] < 10
-    assert manifest.tie_share > 0.2
+    assert manifest.statistics["tie_share"] > 0.2
     assert manifest.n_users == 800
 
 

@@ -96,6 +96,18 @@ def _blocks(file: Path) -> Iterator[tuple[int, bytes]]:
         yield line, rest.removeprefix(b"\xef\xbb\xbf") if line == 1 else rest
 
 
+def _object(pairs: list[tuple[str, Any]]) -> Record:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: a key stands twice, as where a lost line break has joined two records.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
 def _count_lines(block: bytes) -> int:
     return block.count(b"\n") + (not block.endswith(b"\n"))
 
@@ -106,7 +118,7 @@ def _records(line: int, block: bytes) -> Iterator[tuple[int, Record | None]]:
         if not text.strip():
             continue
         try:
-            record = json.loads(text.decode("utf-8"))
+            record = json.loads(text.decode("utf-8"), object_pairs_hook=_object)
         except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
             record = None
         yield number, record if isinstance(record, dict) else None

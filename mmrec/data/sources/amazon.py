@@ -31,17 +31,24 @@ class Amazon:
     `images/<product id>.jpg` (or .png, .webp). Without product records there is neither text nor image.
 
     Args:
-        path: the folder, see `find_raw`.
-        category: as the files are named, in any letter case.
-        images: folder of the images; `<path>/images` if null.
+        path: the folder, or the file of the reviews with the rest beside it, see `find_raw`.
+        category: as the files are named, in any letter case; a file of reviews names its own.
+        meta: file of the product records; `meta_<category>...` beside the reviews if null.
+        images: folder of the images; `images` beside the reviews if null.
         name: of the dataset.
     """
 
     def __init__(
-        self, path: str, category: str = "AMAZON_FASHION", images: str | None = None, name: str = "amazon-fashion"
+        self,
+        path: str,
+        category: str = "AMAZON_FASHION",
+        meta: str | None = None,
+        images: str | None = None,
+        name: str = "amazon-fashion",
     ) -> None:
         self.path = path
         self.category = category
+        self.meta = meta
         self.images = images
         self.name = name
 
@@ -51,32 +58,28 @@ class Amazon:
 
     def image_folder(self) -> Path | None:
         """Return the folder of the images, None if there is none."""
-        folder = find_raw(self.path) / "images" if self.images is None else find_raw(self.images)
+        folder = self._reviews().parent / "images" if self.images is None else find_raw(self.images)
         return folder if folder.is_dir() else None
 
     def files(self) -> list[Path]:
         """Return the reviews and, if there are any, the product records.
 
         Raises:
-            UserError: no reviews of the category, or several files that could be them.
+            UserError: no reviews of the category, several files that could be them, or no such product records.
         """
-        folder = find_raw(self.path)
-        wanted = self.category.lower()
-        reviews = _named(folder, {wanted, f"{wanted}_5"})
-        if len(reviews) != 1:
-            found = ", ".join(path.name for path in reviews) or ", ".join(p.name for p in sorted(folder.iterdir())[:8])
-            problem = "several files that could be the reviews" if reviews else f"no reviews of {self.category}"
-            raise UserError(
-                f"{folder} holds {problem} (found: {found or 'nothing'}): keep one {self.category}.json.gz, "
-                f"{self.category}_5.json.gz or .jsonl.gz, or set data.source.init_args.category"
-            )
-        return reviews + _named(folder, {f"meta_{wanted}"})[:1]
+        reviews = self._reviews()
+        if self.meta is not None:
+            return [reviews, find_raw(self.meta)]
+        stem = reviews.name.split(".")[0].lower().removesuffix("_5")
+        return [reviews, *_named(reviews.parent, {f"meta_{stem}"})[:1]]
 
     def read(self) -> RawData:
         """Read everything."""
         files = self.files()
         table, broken = read_table(files[0], REVIEW, _clean_reviews, _review)
-        events, rejected = check_events(table, files[0])
+        lines = table["line"]
+        rows = table.lazy().select("user", "item", pl.col("timestamp").cast(pl.Int64, strict=False), "rating")
+        events, _, rejected = check_events(rows, lambda row: f"{files[0]}:{lines[row]}")
         parts = [broken, rejected]
         rows_read = table.height
         items: list[tuple[Any, ...]] = []
@@ -92,7 +95,24 @@ class Amazon:
             items=pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
             rows_read=rows_read + sum(part["broken JSON"].count for part in parts if "broken JSON" in part),
             rejected=merge_rejected(*parts),
+            repeated_items=len(items) - len({item[0] for item in items}),
         )
+
+    def _reviews(self) -> Path:
+        place = find_raw(self.path)
+        if place.is_file():
+            return place
+        wanted = self.category.lower()
+        reviews = _named(place, {wanted, f"{wanted}_5"})
+        if len(reviews) != 1:
+            found = ", ".join(path.name for path in reviews) or ", ".join(p.name for p in sorted(place.iterdir())[:8])
+            problem = "several files that could be the reviews" if reviews else f"no reviews of {self.category}"
+            raise UserError(
+                f"{place} holds {problem} (found: {found or 'nothing'}): keep one {self.category}.json.gz, "
+                f"{self.category}_5.json.gz or .jsonl.gz, name the file in data.source.init_args.path, or set "
+                "data.source.init_args.category"
+            )
+        return reviews[0]
 
 
 def _named(folder: Path, stems: set[str]) -> list[Path]:
@@ -109,6 +129,8 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
         fields = pl.read_ndjson(block, schema=dict.fromkeys(REVIEW_FIELDS, pl.String))
     except pl.exceptions.PolarsError:
         return None
+    if any(block.count(f'"{name}"'.encode()) > fields[name].count() for name in REVIEW_FIELDS):
+        return None  # a key stands twice in a line, as where a lost line break has joined two records
     milliseconds = pl.col("timestamp").cast(pl.Int64, strict=False)
     table = fields.select(
         user=pl.coalesce("reviewerID", "user_id"),
@@ -136,8 +158,8 @@ def _review(record: Record) -> tuple[str | None, str | None, str | None, str | N
     )
 
 
-def _product(record: Record, images: dict[str, str]) -> tuple[str, str, str, str | None, str]:
-    """Return id, title, text, image and facts of a product record of either release."""
+def _product(record: Record, images: dict[str, str]) -> tuple[str, str, str, str | None, str | None, str]:
+    """Return id, title, text, image, its address and facts of a product record of either release."""
     item = _string(record.get("parent_asin", record.get("asin"))) or ""
     title = _clean(record.get("title"))
     brand = _clean(record.get("brand") or record.get("store"))
@@ -154,7 +176,21 @@ def _product(record: Record, images: dict[str, str]) -> tuple[str, str, str, str
         if colon and len(key.split()) <= 2:  # "Material: linen" is a fact, a sentence with a colon is not
             facts.setdefault(key.lower(), value)
     known = {key: value for key, value in facts.items() if key and value}
-    return item, title, text, images.get(item), json.dumps(known, ensure_ascii=False)
+    return item, title, text, images.get(item), _image_url(record), json.dumps(known, ensure_ascii=False)
+
+
+def _image_url(record: Record) -> str | None:
+    """Return the address of the first picture: in 2023 the large one (500 pixels), in 2018 the high resolution."""
+    for field in ("images", "imageURLHighRes", "imageURL"):
+        pictures = record.get(field)
+        for picture in pictures if isinstance(pictures, list) else [pictures]:
+            sizes = (
+                [picture.get(size) for size in ("large", "hi_res", "thumb")] if isinstance(picture, dict) else [picture]
+            )
+            for url in sizes:
+                if isinstance(url, str) and url.startswith(("http://", "https://")):
+                    return url
+    return None
 
 
 def _texts(value: object) -> list[str]:

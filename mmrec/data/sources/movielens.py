@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
+from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, scan_rows
 from mmrec.data.sources._events import check_events, find_images, merge_rejected
 from mmrec.data.sources._paths import find_raw
 from mmrec.errors import UserError
@@ -33,6 +32,10 @@ GENRES_100K = (
     *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
 """The flags of `u.item`, in order (its `u.genre`)."""
+
+LAYOUTS = (("ratings.csv", "movies.csv"), ("ratings.dat", "movies.dat"), ("u.data", "u.item"))
+RATING_COLUMNS = ("userId", "movieId", "rating", "timestamp")
+RATING_NAMES = ("user", "item", "rating", "timestamp")
 
 
 class MovieLens:
@@ -62,7 +65,7 @@ class MovieLens:
 
     def image_folder(self) -> Path | None:
         """Return `posters`, None if there is none."""
-        folder = find_raw(self.path) / "posters"
+        folder = self._folder() / "posters"
         return folder if folder.is_dir() else None
 
     def files(self) -> list[Path]:
@@ -71,54 +74,73 @@ class MovieLens:
         Raises:
             UserError: the folder is not there or in none of the layouts.
         """
+        folder = self._folder()
+        names = next(names for names in LAYOUTS if (folder / names[0]).is_file())
+        if not (folder / names[1]).is_file():
+            raise UserError(f"{folder / names[1]} is missing: every MovieLens archive has it by {names[0]}")
+        overviews = folder / "overviews.csv"
+        return [folder / name for name in names] + ([overviews] if overviews.is_file() else [])
+
+    def _folder(self) -> Path:
+        """Return the folder of the ratings: the one that is named, or one inside it, as archives unpack."""
         folder = find_raw(self.path)
-        for names in (("ratings.csv", "movies.csv"), ("ratings.dat", "movies.dat"), ("u.data", "u.item")):
-            if (folder / names[0]).is_file():
-                if not (folder / names[1]).is_file():
-                    raise UserError(f"{folder / names[1]} is missing: every MovieLens archive has it by {names[0]}")
-                overviews = folder / "overviews.csv"
-                return [folder / name for name in names] + ([overviews] if overviews.is_file() else [])
-        raise UserError(
-            f"{folder} is no MovieLens folder: it has no ratings.csv, ratings.dat or u.data. "
-            "Unpack an archive of grouplens.org there"
-        )
+        inside = sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
+        found = [place for place in (folder, *inside) if any((place / names[0]).is_file() for names in LAYOUTS)]
+        if not found or (found[0] != folder and len(found) > 1):
+            raise UserError(
+                f"{folder} is no MovieLens folder: it has no ratings.csv, ratings.dat or u.data"
+                + (f", and several folders in it have ({', '.join(place.name for place in found)})" if found else "")
+                + ". Unpack an archive of grouplens.org there, or name the folder of the ratings"
+            )
+        return found[0]
 
     def read(self) -> RawData:
         """Read everything."""
         files = self.files()
-        table = _ratings(files[0])
-        events, rejected = check_events(table, files[0])
+        events, rows, rejected = _ratings(files[0])
         overviews = _overviews(files[2]) if len(files) > 2 else {}
         images = find_images(files[0].parent / "posters")
         movies = list(_movies(files[1]))
-        items = [_item(*movie, overviews.get(movie[0], {}), images.get(movie[0])) for movie in movies if movie[0]]
-        nameless = len(movies) - len(items)
-        if nameless:
-            rejected = merge_rejected(rejected, {"movie without id": Rejected(nameless, str(files[1]))})
+        named = [movie for movie in movies if movie[0]]
+        if len(named) < len(movies):
+            nameless = Rejected(len(movies) - len(named), str(files[1]))
+            rejected = merge_rejected(rejected, {"movie without id": nameless})
+        items = [_item(*movie, overviews.get(movie[0], {}), images.get(movie[0])) for movie in named]
         return RawData(
             interactions=events.lazy(),
             items=pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
-            rows_read=table.height + len(movies),
+            rows_read=rows + len(movies),
             rejected=rejected,
+            repeated_items=len(named) - len({movie[0] for movie in named}),
         )
 
 
-def _ratings(file: Path) -> pl.DataFrame:
-    """Read the ratings as strings, with line numbers; a row that is too short has nulls, `surplus` what is too much."""
+def _ratings(file: Path) -> tuple[pl.DataFrame, int, dict[str, Rejected]]:
+    """Read the ratings, see `check_events`."""
     if file.suffix == ".csv":
-        header = _header(file, ("userId", "movieId", "rating", "timestamp"))
-        table = _read_strings(file, [*header, "surplus"], skip_rows=1)
-        table = table.select("userId", "movieId", "rating", "timestamp", "surplus")
+        rows = scan_rows(file, _header(file, RATING_COLUMNS)).select(*RATING_COLUMNS, SURPLUS)
+        quote, header = '"', True
     else:
-        # A field of "a::b" cut at each ":" leaves an empty column between any two.
-        separator, places = (":", (0, 2, 4, 6, 8)) if file.suffix == ".dat" else ("\t", (0, 1, 2, 3, 4))
-        names = [f"field {place}" for place in range(places[-1] + 1)]
-        table = _read_strings(file, names, separator=separator, quote_char=None).select(pl.nth(*places))
-        if table.height and table.row(0)[3] is None:
-            fields = "user, item, rating and timestamp"
-            raise UserError(f"{file}:1: expected {fields} between {'::' if separator == ':' else 'tabs'}")
-    table.columns = ["user", "item", "rating", "timestamp", "surplus"]
-    return table.with_row_index("line", offset=2 if file.suffix == ".csv" else 1)
+        # A field of "a::b" cut at each ":" leaves an empty column after each.
+        separator, step = (":", 2) if file.suffix == ".dat" else ("\t", 1)
+        names = [f"field {place}" for place in range(4 * step)]
+        fields = names[::step]
+        gaps = [name for name in names if name not in fields]
+        rows = scan_rows(file, names, separator, quote=None, header=False)
+        rows = rows.select(*fields, pl.coalesce(*gaps, SURPLUS).alias(SURPLUS))
+        quote, header = None, False
+    rows = rows.rename(dict(zip(rows.collect_schema().names(), (*RATING_NAMES, SURPLUS), strict=True)))
+    time = pl.col("timestamp").cast(pl.Int64, strict=False)
+    with explained(file, quote=quote):
+        if not header and (first := rows.head(1).collect()).height and first["timestamp"][0] is None:
+            raise UserError(f"{file}:1: expected user, item, rating and timestamp between {_shown(separator)}")
+        return check_events(
+            rows.with_columns(time), lambda row: f"{file}:{line_of(file, row, quote=quote, header=header)}"
+        )
+
+
+def _shown(separator: str) -> str:
+    return "::" if separator == ":" else "tabs"
 
 
 def _header(file: Path, wanted: tuple[str, ...]) -> list[str]:
@@ -127,42 +149,26 @@ def _header(file: Path, wanted: tuple[str, ...]) -> list[str]:
     Raises:
         UserError: one that is wanted is missing.
     """
-    with _explained(file):
-        header = pl.read_csv(file, n_rows=0, infer_schema=False).columns
+    header = read_header(file)
     missing = [column for column in wanted if column not in header]
     if missing:
         raise UserError(f"{file}: no column {missing[0]!r} among {', '.join(header)}")
     return header
 
 
-def _read_strings(file: Path, columns: list[str], **options: Any) -> pl.DataFrame:
-    """Read a file of separated values as strings; rows may be shorter or longer than `columns`."""
-    schema = dict.fromkeys(columns, pl.String)
-    with _explained(file):
-        return pl.read_csv(
-            file,
-            has_header=False,
-            schema=schema,
-            missing_columns="insert",
-            truncate_ragged_lines=True,
-            raise_if_empty=False,
-            **options,
-        )
-
-
-@contextmanager
-def _explained(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not readable as text in UTF-8: {str(error).splitlines()[0]}") from None
+def _read(file: Path, wanted: tuple[str, ...]) -> pl.DataFrame:
+    """Read a small CSV as strings."""
+    with explained(file):
+        return scan_rows(file, _header(file, wanted)).collect()
 
 
 def _movies(file: Path) -> Iterator[tuple[str, str, list[str]]]:
     """Yield id, title and genres of each movie."""
     if file.suffix == ".csv":
-        table = _read_strings(file, _header(file, ("movieId", "title", "genres")), skip_rows=1)
-        for movie, title, genres in table.select("movieId", "title", "genres").iter_rows():
+        columns = ("movieId", "title", "genres")
+        for movie, title, genres in _read(file, columns).select(columns).iter_rows():
+            if movie is None and title is None:  # a blank line
+                continue
             yield movie, title or "", [] if not genres or genres.startswith("(no ") else genres.split("|")
         return
     for number, line in enumerate(_decode(file.read_bytes()).rstrip().split("\n"), start=1):
@@ -185,13 +191,13 @@ def _decode(content: bytes) -> str:
 
 
 def _overviews(file: Path) -> dict[str, dict[str, str]]:
-    table = _read_strings(file, _header(file, ("movieId", "overview")), skip_rows=1)
+    table = _read(file, ("movieId", "overview"))
     return {row["movieId"]: row for row in table.fill_null("").iter_rows(named=True)}
 
 
 def _item(
     movie: str, title: str, genres: list[str], overview: dict[str, str], image: str | None
-) -> tuple[str, str, str, str | None, str]:
+) -> tuple[str, str, str, str | None, None, str]:
     text = ". ".join(part for part in (title, ", ".join(genres), overview.get("overview", "")) if part)
     year = YEAR.search(title)
     facts: dict[str, str | list[str]] = {"genres": genres}
@@ -201,4 +207,4 @@ def _item(
         people = [person.strip() for person in overview.get(name, "").split(",") if person.strip()]
         if people:
             facts[name] = people
-    return movie, YEAR.sub("", title).strip(), text, image, json.dumps(facts, ensure_ascii=False)
+    return movie, YEAR.sub("", title).strip(), text, image, None, json.dumps(facts, ensure_ascii=False)

@@ -1,0 +1,78 @@
+"""Which image files can be decoded; what is found is remembered, so that a killed run does not open them again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+from PIL import Image
+
+SAVE_EVERY = 5.0  # seconds of work a kill may lose
+KEY = ("path", "bytes", "modified")
+SCHEMA = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "readable": pl.Boolean}
+
+
+def readable(path: str) -> bool:
+    """Whether a file decodes as a picture of no more pixels than Pillow's limit."""
+    try:
+        with Image.open(path) as image:
+            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                return False
+            image.draft("L", (1, 1))  # JPEG only: decodes at an eighth of the size
+            image.load()  # not verify(), which does not see that a JPEG is cut off
+    except Exception:  # what a decoder raises on a malformed file is anyone's guess
+        return False
+    return True
+
+
+def check_images(
+    paths: Sequence[str], memory: Path, write: bool = True, progress: Callable[[int, int], None] | None = None
+) -> list[bool]:
+    """Return whether each file is readable.
+
+    Args:
+        paths: image files.
+        memory: Parquet file of what was found before, by path, size and time of change.
+        write: keep in `memory` what is found now, every few seconds.
+        progress: called with the number of files checked and of all that must be.
+    """
+    known = pl.read_parquet(memory) if memory.is_file() else pl.DataFrame(schema=SCHEMA)
+    files = pl.DataFrame([_key(path) for path in paths], schema={name: SCHEMA[name] for name in KEY}, orient="row")
+    unknown = files.join(known, on=KEY, how="anti").unique(maintain_order=True)
+    found: list[bool] = []
+
+    def remembered() -> pl.DataFrame:
+        fresh = unknown.head(len(found)).with_columns(readable=pl.Series(found, dtype=pl.Boolean))
+        return pl.concat([known, fresh])
+
+    saved = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        for good in pool.map(readable, unknown["path"]):
+            found.append(good)
+            if progress is not None:
+                progress(len(found), len(unknown))
+            if write and time.monotonic() - saved > SAVE_EVERY:
+                _save(remembered(), memory)
+                saved = time.monotonic()
+    table = remembered()
+    if write and found:
+        _save(table, memory)
+    return files.join(table, on=KEY, how="left", maintain_order="left")["readable"].to_list()
+
+
+def _key(path: str) -> tuple[str, int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, -1, -1  # vanished since it was listed: not readable
+    return path, status.st_size, status.st_mtime_ns
+
+
+def _save(table: pl.DataFrame, file: Path) -> None:
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    table.write_parquet(beside)
+    os.replace(beside, file)

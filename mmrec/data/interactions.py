@@ -1,0 +1,121 @@
+"""Interactions as arrays of small integers, and the steps from raw order to sequences: filter, sort, deduplicate, core.
+
+20 million interactions are four arrays of 160 MB at most; every step is a pass over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int32]
+Times = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+BLOCK = 1 << 24  # interactions whose repeats are looked for at once: bounds what the sort of pairs needs
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Interactions in one order.
+
+    Args:
+        user: (n,) int32 codes.
+        item: (n,) int32 codes.
+        timestamp: (n,) int64 seconds.
+        values: (n,) float32 rating and weight where they are known, NaN for single unknown ones.
+    """
+
+    user: Codes
+    item: Codes
+    timestamp: Times
+    values: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: Any, values: bool = True) -> Interactions:
+        """Return some rows, by mask or by index; without rating and weight if they have served."""
+        kept = {name: value[rows] for name, value in self.values.items()} if values else {}
+        return Interactions(self.user[rows], self.item[rows], self.timestamp[rows], kept)
+
+
+def encode(table: pl.DataFrame) -> tuple[Interactions, pl.Series, pl.Series]:
+    """Replace ids by codes in order of first appearance, whatever the ids are.
+
+    Args:
+        table: columns of `INTERACTION_COLUMNS`.
+
+    Returns:
+        the interactions in the order of the table, and the ids of users and items by code.
+    """
+    codes, ids = {}, {}
+    for column in ("user", "item"):
+        physical = table[column].to_physical().to_numpy()
+        first, order = _first_rows(physical)
+        new = np.zeros(len(first), np.int32)
+        new[order] = np.arange(len(order), dtype=np.int32)
+        codes[column] = new[physical]
+        ids[column] = table[column].gather(first[order]).cast(pl.String)
+    known = [name for name in ("rating", "weight") if name in table.columns]
+    values: dict[str, Floats] = {name: table[name].fill_null(float("nan")).to_numpy() for name in known}
+    return Interactions(codes["user"], codes["item"], table["timestamp"].to_numpy(), values), ids["user"], ids["item"]
+
+
+def _first_rows(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first row of each code, -1 for one that does not occur, and the codes in order of that row."""
+    first = np.full(int(codes.max(initial=0)) + 1, -1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of repeated codes the last assignment stays
+    present = np.flatnonzero(first >= 0)
+    return first, present[np.argsort(first[present])]
+
+
+def chronological(events: Interactions) -> Interactions:
+    """Group by user, oldest first; equal times stay in the order they have. Rating and weight go."""
+    keys = pl.DataFrame({"user": events.user, "timestamp": events.timestamp})
+    order = keys.select(pl.arg_sort_by("user", "timestamp", maintain_order=True)).to_series()
+    return events.take(order.to_numpy(), values=False)
+
+
+def first_of_pair(events: Interactions) -> Mask:
+    """Mark the first event of each user-item pair, of events grouped by user."""
+    first = np.zeros(len(events), np.bool_)
+    start = 0
+    while start < len(events):
+        end = min(start + BLOCK, len(events))
+        if end < len(events):  # not within a user
+            end = int(np.searchsorted(events.user, events.user[end - 1], side="right"))
+        pair = (events.user[start:end].astype(np.int64) << 32) | events.item[start:end]
+        order = np.argsort(pair, kind="stable")
+        ordered = pair[order]
+        new = np.ones(len(pair), np.bool_)
+        new[1:] = ordered[1:] != ordered[:-1]
+        first[start + order[new]] = True
+        start = end
+    return first
+
+
+def core(events: Interactions, user_core: int, item_core: int, iterate: bool) -> Interactions:
+    """Keep users and items with enough interactions: once, or repeated until all left have enough (a k-core)."""
+    while len(events):
+        enough = (np.bincount(events.user) >= user_core)[events.user]
+        enough &= (np.bincount(events.item) >= item_core)[events.item]
+        done = bool(enough.all()) or not iterate
+        events = events if enough.all() else events.take(enough)
+        if done:
+            break
+    return events
+
+
+def renumber(codes: Codes) -> tuple[Codes, NDArray[np.int64]]:
+    """Close the gaps that filters have left; return the new codes and the old code of each new one."""
+    old = np.flatnonzero(np.bincount(codes))
+    new = np.zeros(int(codes.max(initial=0)) + 1, np.int32)
+    new[old] = np.arange(len(old), dtype=np.int32)
+    return new[codes], old

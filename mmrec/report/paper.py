@@ -1,0 +1,27 @@
+"""What the paper reports, from `experiments/paper_numbers.csv`: printed beside our figures, never used as a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+import mmrec
+
+FILE = "paper_numbers.csv"
+ROWS = {"amazon-fashion": "Amazon-Fashion", "movielens-poster": "MovieLens-25M"}
+"""The paper's name of a dataset."""
+
+
+def reported(table: int, row: str) -> dict[str, float]:
+    """Return the figures of a row by column; empty if the paper has no such row.
+
+    Args:
+        table: number of the table.
+        row: as the paper names it.
+    """
+    package = Path(mmrec.__file__).parent
+    beside = package.parent / "experiments" / FILE
+    numbers = pl.read_csv(beside if beside.is_file() else package / FILE)
+    found = numbers.filter((pl.col("table") == table) & (pl.col("row") == row))
+    return dict(found.select("column", "value").iter_rows())
