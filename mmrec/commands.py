@@ -46,7 +46,7 @@ def compare(args: Sequence[str]) -> None:
     parser = ArgumentParser(prog="mmrec compare", description=compare.__doc__)
     parser.add_argument("runs", type=Path, help="folder of the runs of one dataset, say runs/toy")
     parser.add_argument("--groups", type=Path | None, default=None, help="CSV of user,group: also NDCG@10 by group")
-    parser.add_argument("--slices", type=bool, default=False, help="true: also NDCG@10 by slice of the target item")
+    parser.add_argument("--slices", action="store_true", help="also NDCG@10 by slice of the target item")
     options = parser.parse_args(list(args))
     compare_runs(options.runs, options.groups, options.slices)
 

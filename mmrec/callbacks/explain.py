@@ -98,13 +98,13 @@ class ExplainRecommendations(lightning.Callback):
         for row, user in enumerate(batch.user.tolist()):
             end = int(batch.instance[row])
             history = data.catalog.items[data.catalog.offsets[user] : end].tolist()
+            known_by = model.item_signals(items[row])
             for place, (item, score) in enumerate(zip(items[row], scores[row], strict=True), start=1):
                 if math.isinf(score):
                     break  # the user knows everything else
                 near = [] if neighbours is None else [i for i in history if item in neighbours[i].tolist()]
-                made.append(
-                    Recommendation(data.catalog.user_ids[user], item, place, score, history, near, signals[row])
-                )
+                numbers = {**known_by[place - 1], **signals[row]}
+                made.append(Recommendation(data.catalog.user_ids[user], item, place, score, history, near, numbers))
         return made
 
 

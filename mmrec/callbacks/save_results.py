@@ -11,9 +11,11 @@ from typing import Any
 import polars as pl
 import pytorch_lightning as lightning
 import torch
+from torch import Tensor
 
 from mmrec import environment
 from mmrec.data.datamodule import RecDataModule
+from mmrec.metrics.slices import item_slices, slice_metrics
 from mmrec.models.recommender import Recommender
 from mmrec.seed import global_seed
 
@@ -25,6 +27,8 @@ class SaveResults(lightning.Callback):
 
     `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests. Both names carry
     the protocol where it is not the default (`result_uniform100.json`), so that no protocol overwrites another.
+    `result.json` has the metrics over all test instances and, under `slices`, by slice of the target item, see
+    `mmrec.metrics.slices`.
     """
 
     def __init__(self) -> None:
@@ -66,7 +70,7 @@ class SaveResults(lightning.Callback):
         table = pl_module.metrics.table
         assert table is not None  # `test` has just computed the metrics
         instances, ranks = (column.cpu() for column in table)
-        users, items = data.catalog.users[instances], data.catalog.items[instances]
+        users, items = data.catalog.user_of(instances), data.catalog.items[instances]
         raw_items = data.catalog.item_table["raw_id"]
         _replace(
             folder / f"test_ranks{suffix}.parquet",
@@ -78,6 +82,8 @@ class SaveResults(lightning.Callback):
                 }
             ).write_parquet(path),
         )
+        members = item_slices(data.catalog.train.popularity, *_presence(data))
+        slices = slice_metrics(ranks, items, members, data.metric_suffix)
         result = {
             "run": folder.name,
             "model": folder.parent.name,
@@ -88,6 +94,10 @@ class SaveResults(lightning.Callback):
                 name.removeprefix("test/"): round(float(value), 6)
                 for name, value in trainer.callback_metrics.items()
                 if name.startswith("test/")
+            },
+            "slices": {
+                name: {key: value if value is None else round(value, 6) for key, value in row.items()}
+                for name, row in slices.items()
             },
             "protocol": {**data.protocol(), "instances": len(ranks)},
             "data_hash": data.catalog.manifest.data_hash,
@@ -112,6 +122,15 @@ class SaveResults(lightning.Callback):
         """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one."""
         file = folder / TRAINING
         return dict(json.loads(file.read_text())) if file.is_file() else self.training
+
+
+def _presence(data: RecDataModule) -> tuple[Tensor, Tensor]:
+    """Return which items (I,) have a text and a picture: in the features, or in `items.parquet` without an encoder."""
+    if data.features is not None:
+        return torch.from_numpy(data.features.text_present), torch.from_numpy(data.features.image_present)
+    table = data.catalog.item_table
+    text, image = (torch.from_numpy(table[name].is_not_null().to_numpy(writable=True)) for name in ("text", "image"))
+    return text, image
 
 
 def _replace(path: Path, write: Any) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
+WORKERS = min(8, os.cpu_count() or 1)
+PART = 256  # files handed to the threads at once: what an interruption waits for
 SAVE_EVERY = 5.0  # seconds of work a kill may lose
 KEY = ("path", "bytes", "modified")
 SCHEMA = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "readable": pl.Boolean}
@@ -50,9 +52,9 @@ def check_images(
         return pl.concat([known, fresh])
 
     saved = time.monotonic()
-    with ThreadPoolExecutor() as pool:
-        for good in pool.map(readable, unknown["path"]):
-            found.append(good)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for part in unknown.iter_slices(PART):
+            found += pool.map(readable, part["path"])
             if progress is not None:
                 progress(len(found), len(unknown))
             if write and time.monotonic() - saved > SAVE_EVERY:

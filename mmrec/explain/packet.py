@@ -93,17 +93,21 @@ def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_l
     facts = clean_facts(knowledge.facts(item))
     history = [i for i in recommendation.history if i != PAD][-history_length:]
     return Packet(
-        title=clean(knowledge.title(item)),
+        title=_title(item, knowledge),
         facts=facts,
         keywords=[clean(word) for word in knowledge.keywords(item)],
         visual=knowledge.visual_words(item),
         history=[
-            HistoryItem(clean(knowledge.title(i)), shared_facts(facts, clean_facts(knowledge.facts(i))))
-            for i in history
+            HistoryItem(_title(i, knowledge), shared_facts(facts, clean_facts(knowledge.facts(i)))) for i in history
         ],
-        neighbours=[clean(knowledge.title(i)) for i in recommendation.neighbours if i != PAD][-history_length:],
+        neighbours=[_title(i, knowledge) for i in recommendation.neighbours if i != PAD][-history_length:],
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
     )
+
+
+def _title(item: int, knowledge: Knowledge) -> str:
+    """Return a title that is never empty: of what catalogues hold, some titles are blanks or invisible characters."""
+    return clean(knowledge.title(item)) or clean(knowledge.raw_id(item)) or f"item {item}"
 
 
 def clean(text: str, limit: int = MAX_CHARS) -> str:

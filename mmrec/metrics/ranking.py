@@ -50,6 +50,11 @@ def rank_metrics(ranks: Tensor) -> dict[str, Tensor]:
     return values
 
 
+def mean_metrics(ranks: Tensor, suffix: str = "") -> dict[str, Tensor]:
+    """Mean of each metric over instances, float32 scalars, of ranks (n,); names end in the protocol's suffix."""
+    return {name + suffix: value.mean().float() for name, value in rank_metrics(ranks).items()}
+
+
 class RankingMetrics(Metric):
     """Collects the rank of every instance; the same numbers for any batch size and any number of processes.
 
@@ -81,4 +86,4 @@ class RankingMetrics(Metric):
         instances, ranks = dim_zero_cat(self.instances), dim_zero_cat(self.ranks)
         order = instances.argsort()
         self.table = instances[order], ranks[order]
-        return {name + self.suffix: value.mean().float() for name, value in rank_metrics(ranks[order]).items()}
+        return mean_metrics(ranks[order], self.suffix)

@@ -202,13 +202,19 @@ class MMRaclKal(Recommender):
         return None if self.library is None else self.library.refresh(self.item_encoder().fused)
 
     def signals(self, batch: SequenceBatch) -> list[dict[str, float]]:
-        """Return α and, for each user, the mean gate: the share of dynamic interest."""
-        shared = {} if self.item_encoder.alpha is None else {"alpha": self.item_encoder.alpha.item()}
+        """Return, for each user, the mean gate: the share of dynamic interest."""
         rows = torch.arange(len(batch.user), device=batch.user.device)
         _, gate = self._interests(batch, batch.items, self.tables(), (rows, batch.lengths - 1))
         if gate is None:
-            return [dict(shared) for _ in rows]
-        return [{**shared, "gate": mean} for mean in gate.mean(dim=1).tolist()]
+            return super().signals(batch)
+        return [{"gate": mean} for mean in gate.mean(dim=1).tolist()]
+
+    def item_signals(self, items: list[int]) -> list[dict[str, float]]:
+        """Return the α of eq. 3 that holds for each item, 1 or 0 where a modality is missing, none where both are."""
+        if self.item_encoder.alpha is None:
+            return super().item_signals(items)
+        text, image = (weight[items].tolist() for weight in self.item_encoder.weights())
+        return [{"alpha": t} if t or i else {} for t, i in zip(text, image, strict=True)]
 
     def neighbours(self) -> Tensor | None:
         """Return N(i) of eq. 5 for all items, (I, K)."""

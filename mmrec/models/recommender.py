@@ -83,6 +83,10 @@ class Recommender(pl.LightningModule):
         """Return, for each user of the batch, numbers the model decided with, as evidence for an explanation."""
         return [{} for _ in batch.user]
 
+    def item_signals(self, items: list[int]) -> list[dict[str, float]]:
+        """Return, for each item, numbers that say what the model knows it by, as evidence for an explanation."""
+        return [{} for _ in items]
+
     def refresh_library(self) -> float | None:
         """Rebuild what is retrieved from, if anything is; return its churn, see `NeighbourTable.refresh`."""
         return None

@@ -75,11 +75,13 @@ class ItemEncoder(nn.Module):
         super().__init__()
         if not (text or image or item_id):
             raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
-        for name, wanted, width in (("text", text, text_dim), ("image", image, image_dim)):
+        for name, wanted, width, other in (("text", text, text_dim, "image"), ("image", image, image_dim, "text")):
             if wanted and not width:
+                alone = not item_id and not (text and image)
+                instead = f" and item_id: true, or {other}: true if the items have one" if alone else ""
                 raise UserError(
-                    f"the model wants {name} features (model.init_args.{name}: true) but the data has none: "
-                    f"set data.encoder, or model.init_args.{name}: false"
+                    f"the model wants {name} features but the data has none (no data.encoder makes them, or no item "
+                    f"has any {name}): set model.init_args.{name}: false{instead}"
                 )
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None

@@ -44,16 +44,19 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
     return found
 
 
-def compare_runs(folder: Path, groups: Path | None = None, console: Console | None = None) -> None:
-    """Print metrics, size and time of each run, best NDCG@10 last; with groups, NDCG@10 by group of users.
+def compare_runs(
+    folder: Path, groups: Path | None = None, slices: bool = False, console: Console | None = None
+) -> None:
+    """Print metrics, size and time of each run, best NDCG@10 last; if asked, NDCG@10 by group of users and by slice.
 
     Args:
         folder: holds `<model>/seed<k>/result.json`.
         groups: CSV with a header, first column user (raw id), second column group.
+        slices: also by slice of the target item, see `mmrec.metrics.slices`.
         console: where to print.
 
     Raises:
-        UserError: the runs do not share data and protocol, or a file is missing.
+        UserError: the runs do not share data and protocol, or a file is missing or older than what is asked of it.
     """
     console = console or wide_console()
     found = load_results(folder)
@@ -79,6 +82,8 @@ def compare_runs(folder: Path, groups: Path | None = None, console: Console | No
     console.print(table)
     if groups is not None:
         console.print(_by_group(found, groups))
+    if slices:
+        console.print(_by_slice(found))
 
 
 def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
@@ -111,4 +116,30 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
         ranks = pl.read_parquet(path / "test_ranks.parquet").join(labels, on="user")
         means = {group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")}
         table.add_row(result["model"], *(f"{means[name]:.4f}" if name in means else "-" for name in names))
+    return table
+
+
+def _by_slice(found: list[tuple[Path, Result]]) -> Table:
+    """Return NDCG@10 by slice. A model with features and one without may differ in which items have a text or image.
+
+    So runs of the same instances stand together, below the number of instances.
+    """
+    groups: dict[tuple[int, ...], list[Result]] = {}
+    for path, result in found:
+        if "slices" not in result:
+            raise UserError(f"{path}/result.json has no slices: run `lightning test` for it again")
+        groups.setdefault(tuple(values["instances"] for values in result["slices"].values()), []).append(result)
+    table = Table(title="NDCG@10 by slice of the target item", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    table.add_column("seed", justify="right")
+    for name in found[0][1]["slices"]:
+        table.add_column(name.replace("_", "\n"), justify="right")
+    for counts, results in groups.items():
+        table.add_row("instances", "", *(f"{count:,}" for count in counts), style="dim")
+        for result in results:
+            values = (values["ndcg@10"] for values in result["slices"].values())
+            table.add_row(
+                result["model"], str(result["seed"]), *("-" if value is None else f"{value:.4f}" for value in values)
+            )
+        table.add_section()
     return table

@@ -24,8 +24,8 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "faiss") -> T
             devices that faiss does not serve).
 
     Returns:
-        (I, K) int64, nearest first. An item whose vector is zero resembles nothing: its row names itself, and so does
-        the row of PAD.
+        (I, K) int64, nearest first. An item whose vector is zero resembles nothing: no other row names it, and its own
+        row names itself, as does the row of PAD and the end of a row where fewer than K others have a vector.
 
     Raises:
         UserError: there are not K other items, or faiss is not installed.
@@ -33,12 +33,15 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "faiss") -> T
     n_items = len(vectors)
     if not 1 <= k <= n_items - 2:
         raise UserError(f"neighbours must be between 1 and {n_items - 2}, the number of other items, but is {k}")
-    library = F.normalize(vectors[1:].detach().float(), dim=1)
-    search = _search_faiss if backend == "faiss" else _search_torch
-    found = _drop_self(search(library, k + 1)) + 1
-    itself = torch.arange(1, n_items, device=vectors.device)[:, None]
-    found = torch.where(library.any(dim=1, keepdim=True), found, itself)
-    return torch.cat([found.new_zeros(1, k), found])
+    table = torch.arange(n_items, device=vectors.device)[:, None].repeat(1, k)
+    # The cosine with a zero vector is undefined; the 0 that a product makes of it would beat every negative cosine.
+    known = 1 + torch.nonzero(vectors[1:].detach().any(dim=1)).squeeze(1)
+    if len(known) > 1:
+        library = F.normalize(vectors[known].detach().float(), dim=1)
+        search = _search_faiss if backend == "faiss" else _search_torch
+        found = _drop_self(search(library, min(k + 1, len(known))))
+        table[known, : found.shape[1]] = known[found]
+    return table
 
 
 def _search_faiss(library: Tensor, k: int) -> Tensor:

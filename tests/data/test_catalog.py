@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from mmrec.data.catalog import Catalog
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.options import PrepareOptions
+from mmrec.data.prepare import prepare
+from mmrec.data.schema import Split
+from mmrec.errors import UserError
+from tests.data.rows import LOOSE, Rows
+
+
+def test_the_arrays_say_what_the_table_says(toy: RecDataModule) -> None:
+    catalog = toy.catalog
+    table = pl.read_parquet(catalog.folder / "interactions.parquet")
+    rows = torch.arange(table.height)
+    assert torch.equal(catalog.user_of(rows), torch.tensor(table["user"].to_numpy(), dtype=torch.int64))
+    for name in ("item", "split", "timestamp"):
+        assert np.array_equal(np.load(catalog.folder / "sequences" / f"{name}.npy"), table[name].to_numpy())
+    train = table.filter(pl.col("split") == int(Split.TRAIN))
+    assert catalog.train.items.tolist() == train["item"].to_list()
+    assert catalog.train.users.tolist() == train["user"].to_list()
+
+
+def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
+    folder = prepare(Rows(tmp_path, [("u", str(k), k + 1) for k in range(9)]), PrepareOptions(**LOOSE), tmp_path)
+    file = folder / "sequences" / "item.npy"
+    content = file.read_bytes()
+    for damaged in (content[:-4], content[:40], b"", np.array(3).tobytes()):
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"item\.npy: .*prepare again"):
+            Catalog(folder)

@@ -1,0 +1,55 @@
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mmrec.data import images
+from mmrec.data.images import check_images, readable
+from tests.data.rows import jpeg
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    for name, content in {"a": jpeg(), "b": jpeg()[:2000], "c": b"no picture", "d": jpeg()}.items():
+        (tmp_path / f"{name}.jpg").write_bytes(content)
+    return [str(tmp_path / f"{name}.jpg") for name in "abcd"]
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_only_whole_pictures_of_bounded_size_are_readable(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [readable(file) for file in (*files, "nowhere.jpg")] == [True, False, False, True, False]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64 - 1)
+    assert not readable(files[0])
+
+
+def test_a_killed_check_goes_on_where_it_was(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, opened = tmp_path / "memory.parquet", []
+
+    def slow(file: str) -> bool:
+        opened.append(file)
+        if len(opened) == 3:
+            raise KeyboardInterrupt
+        return readable(file)
+
+    monkeypatch.setattr(images, "SAVE_EVERY", 0)
+    monkeypatch.setattr(images, "readable", slow)
+    monkeypatch.setattr(images, "PART", 1)
+    with pytest.raises(KeyboardInterrupt):
+        check_images(files, memory)
+    assert check_images(files, memory) == [True, False, False, True]
+    assert [file for file in opened if opened.count(file) > 1] == [files[2]] * 2
+
+
+def test_a_changed_file_is_opened_again(files: list[str], tmp_path: Path) -> None:
+    memory = tmp_path / "memory.parquet"
+    check_images(files, memory)
+    Path(files[1]).write_bytes(jpeg())
+    os.utime(files[0], ns=(1, 1))
+    assert check_images(files, memory) == [True, True, False, True]
+
+
+def test_nothing_is_written_unless_asked(files: list[str], tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    assert check_images(files, tmp_path / "memory.parquet", write=False) == [True, False, False, True]
+    assert sorted(tmp_path.iterdir()) == before
