@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from mmrec.cli import main
+from mmrec.cli import lightning, main
 from mmrec.data.datamodule import RecDataModule
 
 RUN = "lightning_configs/run"
@@ -28,7 +28,7 @@ def here(tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) ->
 
 def run(command: str, config: str, toy: RecDataModule, *args: str) -> None:
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
-    main([command, "--config", f"{RUN}/{config}.yaml", *data, *QUIET, *args])
+    lightning([command, "--config", f"{RUN}/{config}.yaml", *data, *QUIET, *args])
 
 
 def result(model: str) -> dict[str, object]:
@@ -148,11 +148,33 @@ def test_the_sampled_protocol_has_its_own_names(here: Path, toy: RecDataModule) 
     assert set(written["metrics"]) == {f"{name}_uniform100" for name in ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr")}
 
 
-def test_compare_shows_models_and_groups(here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_checks_what_prepare_does_and_writes_nothing(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", f"{RUN}/toy_mm_racl_kal.yaml", "--data.source.init_args.path", toy.source.path]
+    before = sorted(Path(toy.source.path).rglob("*"))
+    main(["validate", *config])
+    checked = capsys.readouterr().out
+    assert list(here.iterdir()) == []
+    assert sorted(Path(toy.source.path).rglob("*")) == before
+    main(["prepare", *config])
+    prepared = capsys.readouterr().out
+    assert toy.catalog.manifest.data_hash[:12] in checked
+    rows = [line for line in checked.splitlines() if "│" in line]
+    assert len(rows) > 25
+    assert [line for line in rows if line not in prepared] == []
+    with pytest.raises(SystemExit):
+        main(["validate", *config, "--data.prepare.max_bad_share", "0"])
+    assert "are bad, more than data.prepare.max_bad_share" in capsys.readouterr().err
+
+
+def test_compare_shows_models_groups_and_slices(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("fit", "toy_popularity", toy)
-    main(["compare", "runs/toy", "--groups", str(Path(toy.source.path) / "tastes.csv")])
+    main(["compare", "runs/toy", "--slices", "--groups", str(Path(toy.source.path) / "tastes.csv")])
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("popularity", "full ranking", "long_term", "image"))
+    assert all(word in shown for word in ("popularity", "full ranking", "long_term", "unseen"))
 
 
 def test_wandb_records_offline_without_an_account(
@@ -233,10 +255,11 @@ def test_a_checkpoint_of_other_data_is_refused(
 @pytest.mark.slow
 def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "1")
-    alone = result("mm_racl_kal")["metrics"]
+    alone = result("mm_racl_kal")
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
     devices = ["--trainer.accelerator", "cpu", "--trainer.devices", "2"]
     test = ["test", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *data, *QUIET, *devices]
     subprocess.run([sys.executable, "-m", "mmrec", *test], check=True, timeout=300)
-    assert result("mm_racl_kal")["metrics"] == alone
+    assert result("mm_racl_kal")["metrics"] == alone["metrics"]
+    assert result("mm_racl_kal")["slices"] == alone["slices"]
     assert result("mm_racl_kal")["machine"]["processes"] == 2

@@ -1,5 +1,8 @@
 import math
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -203,6 +206,31 @@ def test_a_killed_run_leaves_nothing(
     assert [path for path in (tmp_path / "rows").iterdir() if path.is_dir()] == []
     folder = prepare(rows, PrepareOptions(**LOOSE), tmp_path)
     assert Manifest.load(folder).n_interactions == len({event[:2] for event in rows.events})
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mmrec.data.manifest import Manifest
+from mmrec.data.prepare import PrepareOptions, prepare
+from tests.data.rows import LOOSE, Rows
+from tests.data.test_prepare import random_events
+
+Manifest.save = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+prepare(Rows(Path(sys.argv[1]) / "raw", random_events()), PrepareOptions(**LOOSE), Path(sys.argv[1]))
+"""
+
+
+def test_a_run_that_is_shot_leaves_nothing_that_is_trusted(tmp_path: Path) -> None:
+    shot = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[2])
+    assert shot.returncode == -signal.SIGKILL
+    left = [path for path in (tmp_path / "rows").iterdir() if path.is_dir()]
+    assert [path.suffix for path in left] == [".partial"]
+    assert (left[0] / "interactions.parquet").is_file()
+    folder = prepare(Rows(tmp_path / "raw", random_events()), PrepareOptions(**LOOSE), tmp_path)
+    assert [path for path in (tmp_path / "rows").iterdir() if path.is_dir()] == [folder]
+    whole = prepare(Rows(tmp_path / "raw", random_events()), PrepareOptions(**LOOSE), tmp_path / "elsewhere")
+    assert Manifest.load(folder) == Manifest.load(whole)
 
 
 def test_two_at_once_prepare_once(tmp_path: Path) -> None:
