@@ -35,7 +35,7 @@ def write_ratings(folder: Path, rows: int, seed: int = 0) -> int:
         file.writelines(f"{movie},Film {movie} (1999),Comedy|Drama\n" for movie in ids)
     shares = np.cumsum(1 / np.arange(1, ITEMS + 1))
     activity = np.minimum(rng.lognormal(4.3, 1.1, max(10, USERS_AT_20M * rows // 20_000_000)), 4000)
-    counts = np.ceil(activity * rows / activity.sum() * 1.16).astype(np.int64)  # 1.16: pairs drawn twice are dropped
+    counts = np.ceil(activity * rows / activity.sum() * 1.44).astype(np.int64)  # 1.44: pairs drawn twice are dropped
     total = 0
     with (folder / "ratings.csv").open("wb") as out:
         for block in np.array_split(np.arange(len(counts)), -(-int(counts.sum()) // BLOCK)):

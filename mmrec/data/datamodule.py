@@ -11,10 +11,13 @@ import pytorch_lightning as pl
 from mmrec.data.candidates import uniform_candidates
 from mmrec.data.catalog import Catalog
 from mmrec.data.encoders import FeatureEncoder
+from mmrec.data.encoders.processes import Devices, count_devices
 from mmrec.data.features import Features, extract_features
 from mmrec.data.loader import EvalLoader, TrainLoader, Windows
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.options import PrepareOptions
+from mmrec.data.prepare import prepare
 from mmrec.data.schema import Source, Split
+from mmrec.data.whitening import whiten_features
 from mmrec.errors import UserError, require
 from mmrec.seed import global_seed
 
@@ -35,6 +38,8 @@ class RecDataModule(pl.LightningDataModule):
         eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
         mask_history: remove a user's history from the candidates.
+        encoder_devices: processes that encode, on a GPU each where there are any; "auto" is one for each GPU.
+        whiten: PCA-whiten the features to this width, fitted on items of training interactions; null for off.
     """
 
     def __init__(
@@ -49,12 +54,16 @@ class RecDataModule(pl.LightningDataModule):
         eval_batch_size: int = 256,
         candidates: Literal["all", "uniform100"] = "all",
         mask_history: bool = True,
+        encoder_devices: Devices = 1,
+        whiten: int | None = None,
     ) -> None:
         super().__init__()
         for name, value in {
             "max_length": max_length,
             "batch_size": batch_size,
             "eval_batch_size": eval_batch_size,
+            "encoder_devices": 1 if encoder_devices == "auto" else encoder_devices,
+            "whiten": 1 if whiten is None else whiten,
         }.items():
             require(value >= 1, f"data.{name}", value, "at least 1")
         self.source = source
@@ -67,6 +76,8 @@ class RecDataModule(pl.LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.candidates = candidates
         self.mask_history = mask_history
+        self.encoder_devices = encoder_devices
+        self.whiten = whiten
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -75,8 +86,13 @@ class RecDataModule(pl.LightningDataModule):
 
     @cached_property
     def features(self) -> Features | None:
-        """The item features, or None without an encoder."""
-        return None if self.encoder is None else Features(extract_features(self.catalog.folder, self.encoder))
+        """The item features, whitened if asked, or None without an encoder."""
+        if self.encoder is None:
+            return None
+        folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
+        if self.whiten is not None:
+            folder = whiten_features(folder, self.catalog.train.popularity.numpy() > 0, self.whiten)
+        return Features(folder)
 
     @property
     def n_users(self) -> int:

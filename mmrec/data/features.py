@@ -7,6 +7,9 @@ A folder `features/<encoder>-<key>/` of a prepared dataset, with I items of whic
 | `text.npy`, `image.npy` | float16 (I, T) and (I, M); row 0 and the rows of missing items are zero |
 | `text_present.npy`, `image_present.npy` | bool (I,) |
 | `features.json` | encoder, options, revision, counts of present, missing and rejected items, sha256 of the arrays |
+
+While they are made, finished blocks lie in `features/.<encoder>-<key>-<items>.partial/`, from which a killed extraction
+goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmrec.data.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, hash_file
+from mmrec.data.encoders.base import MODALITIES, PART_ITEMS, FeatureEncoder, Modality, Part, class_path, hash_file
+from mmrec.data.encoders.blocks import block_file, encode_to, load_block
+from mmrec.data.encoders.processes import encode_on_devices
 from mmrec.data.schema import PAD
 from mmrec.errors import UserError
 
@@ -36,19 +42,21 @@ MANIFEST = "features.json"
 
 def feature_folder(dataset: Path, encoder: FeatureEncoder) -> Path:
     """Return where `extract_features` puts the features; the key stands for class, options and revision."""
-    identity = json.dumps([_class_path(encoder), encoder.options(), encoder.revision()], sort_keys=True)
+    identity = json.dumps([class_path(encoder), encoder.options(), encoder.revision()], sort_keys=True)
     return dataset / "features" / f"{encoder.name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
-def extract_features(dataset: Path, encoder: FeatureEncoder) -> Path:
+def extract_features(dataset: Path, encoder: FeatureEncoder, devices: int = 1) -> Path:
     """Encode the items of a prepared dataset, or find that it has been done.
 
-    Safe against a kill (the folder appears when it is complete) and against other processes (they wait). Features of
-    other items, from before the dataset was prepared anew, are replaced.
+    Safe against a kill (the folder appears when it is complete, and the next call goes on from the blocks that were
+    finished) and against other processes (they wait). Features of other items, from before the dataset was prepared
+    anew, are replaced.
 
     Args:
         dataset: folder with `items.parquet`.
         encoder: what makes the vectors.
+        devices: processes that share the work, see `mmrec.data.encoders.processes`.
 
     Returns:
         The feature folder, for `Features`.
@@ -68,24 +76,36 @@ def extract_features(dataset: Path, encoder: FeatureEncoder) -> Path:
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if _items_hash(folder) == items_hash:  # another process has made them meanwhile
             return folder
-        partial = folder.with_name(f".{folder.name}.partial")
-        if partial.exists():
-            shutil.rmtree(partial)  # what a killed run has left
-        partial.mkdir()
+        partial = folder.with_name(f".{folder.name}-{items_hash[:8]}.partial")
+        for other in folder.parent.glob(f".{folder.name}-*.partial"):
+            if other != partial:  # a killed run over other items
+                shutil.rmtree(other)
+        blocks, complete = partial / "blocks", partial / "complete"
+        blocks.mkdir(parents=True, exist_ok=True)
         items = pl.read_parquet(table).sort("item")
+        parts = _encode(blocks, items, encoder, devices)
+        shutil.rmtree(complete, ignore_errors=True)  # of a run that was killed after its last block
+        complete.mkdir()
+        merged = {}
+        for modality in MODALITIES:
+            files = [block_file(blocks, part) for part in parts if part.modality == modality]
+            merged[modality] = _merge(files, complete, modality, len(items))
         manifest = {
-            "encoder": _class_path(encoder),
+            "encoder": class_path(encoder),
             "name": encoder.name,
             "options": encoder.options(),
             "revision": encoder.revision(),
             "n_items": len(items),
             "items_sha256": items_hash,
-            **_encode(partial, items, encoder),
+            "text": merged["text"],
+            "image": merged["image"],
+            "coverage": _coverage(complete),
         }
-        (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        (complete / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
-        partial.rename(folder)
+        complete.rename(folder)
+        shutil.rmtree(partial)
     return folder
 
 
@@ -93,8 +113,8 @@ class Features:
     """An extracted feature folder, opened by memory map.
 
     Attributes:
-        text: (I, T) float16, T = 0 where the encoder makes no text vectors.
-        image: (I, M) float16, M = 0 where the encoder makes no image vectors.
+        text: (I, T) float16, T = 0 where the encoder makes no text vectors or no item has a text.
+        image: (I, M) float16, M = 0 likewise.
         text_present: (I,) bool, false for padding and for items without a text vector.
         image_present: (I,) bool, likewise.
         encoder: name of the encoder.
@@ -134,68 +154,71 @@ class Features:
         return int(self.image.shape[1])
 
 
-class _Table:
-    """The array of one modality while it is being written."""
-
-    def __init__(self, folder: Path, modality: Modality, n_items: int, dim: int) -> None:
-        needed, free = 2 * n_items * dim, shutil.disk_usage(folder).free
-        if needed > free:  # running out later would kill the process: the array is a memory map
-            raise UserError(f"{folder}: {modality} features need {needed >> 20} MiB, {free >> 20} MiB are free")
-        self.folder, self.modality, self.dim = folder, modality, dim
-        self.path = folder / f"{modality}.npy"
-        self.vectors = np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=(n_items, dim))
-        self.present = np.zeros(n_items, dtype=np.bool_)
-        self.rejected: dict[str, dict[str, Any]] = {}
-
-    def add(self, block: Block, encoder: str) -> None:
-        with np.errstate(over="ignore"):
-            half = np.asarray(block.vectors, dtype=np.float16)
-        finite = np.isfinite(half).all(axis=1)
-        if not finite.all():
-            raise UserError(
-                f"{encoder}: the {self.modality} vector of item {block.rows[~finite][0]} is not finite as float16 "
-                "(at most 65,504): scale the input or compute with precision fp32"
-            )
-        self.vectors[block.rows] = half
-        self.present[block.rows] = True
-        for rejected in block.rejected:
-            self.rejected.setdefault(rejected.kind, {"count": 0, "first": rejected.where})["count"] += 1
-
-    def close(self) -> dict[str, Any]:
-        """Write what is left and return the modality's part of the manifest."""
-        self.vectors.flush()
-        np.save(self.folder / f"{self.modality}_present.npy", self.present)
-        present, rejected = int(self.present.sum()), sum(entry["count"] for entry in self.rejected.values())
-        for kind, entry in self.rejected.items():
-            fault = f"{self.modality}: {entry['count']} x {kind}, first {entry['first']}"
-            if not present:
-                raise UserError(f"no {self.modality} features at all: {fault}")
-            log.warning("%s; counted as missing", fault)
-        log.info("%s features of %d of %d items", self.modality, present, len(self.present) - 1)
-        return {
-            "dim": self.dim,
-            "present": present,
-            "missing": len(self.present) - 1 - present - rejected,
-            "rejected": self.rejected,
-            "sha256": hash_file(self.path),
-        }
-
-
-def _encode(folder: Path, items: pl.DataFrame, encoder: FeatureEncoder) -> dict[str, dict[str, Any]]:
-    """Write all arrays and return the manifest's part of each modality."""
-    dims = dict(zip(MODALITIES, encoder.dims(), strict=True))
-    tables = {modality: _Table(folder, modality, len(items), dim) for modality, dim in dims.items()}
+def _encode(blocks: Path, items: pl.DataFrame, encoder: FeatureEncoder, devices: int) -> list[Part]:
+    """Write the blocks that are not there yet and return all parts."""
+    made = encoder.modalities()
+    real = items.filter(pl.col("item") != PAD)
+    parts = [
+        Part(modality, some) for modality in MODALITIES if modality in made for some in real.iter_slices(PART_ITEMS)
+    ]
+    todo = [part for part in parts if not block_file(blocks, part).exists()]
+    if len(todo) < len(parts):
+        log.info("%s: going on with %d of %d blocks", encoder.name, len(todo), len(parts))
+    if devices > 1 and len(todo) > 1:
+        encode_on_devices(blocks, encoder, todo, min(devices, len(todo)))
+        return parts
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        tasks = {
-            modality: progress.add_task(f"{modality} features", total=len(items) - 1, visible=False)
-            for modality in MODALITIES
-        }
-        for block in encoder.encode(items.filter(pl.col("item") != PAD)):
-            tables[block.modality].add(block, encoder.name)
-            done = len(block.rows) + len(block.rejected)
-            progress.update(tasks[block.modality], advance=done, visible=True)
-    return {modality: table.close() for modality, table in tables.items()}
+        tasks = {}
+        for modality in made:
+            left = sum(len(part.items) for part in todo if part.modality == modality)
+            tasks[modality] = progress.add_task(f"{modality} features", total=len(real), completed=len(real) - left)
+        for part in encode_to(blocks, encoder, todo):
+            progress.update(tasks[part.modality], advance=len(part.items))
+    return parts
+
+
+def _merge(files: Sequence[Path], folder: Path, modality: Modality, n_items: int) -> dict[str, Any]:
+    """Write the arrays of a modality from its blocks and return its part of the manifest."""
+    dim = next((block.vectors.shape[1] for block in map(load_block, files) if len(block.rows)), 0)
+    needed, free = 2 * n_items * dim, shutil.disk_usage(folder).free
+    if needed > free:  # running out later would kill the process: the array is a memory map
+        raise UserError(f"{folder}: {modality} features need {needed >> 20} MiB, {free >> 20} MiB are free")
+    path = folder / f"{modality}.npy"
+    vectors = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(n_items, dim))
+    present = np.zeros(n_items, dtype=np.bool_)
+    rejected: dict[str, dict[str, Any]] = {}
+    for block in map(load_block, files):
+        if len(block.rows):
+            vectors[block.rows] = block.vectors
+            present[block.rows] = True
+        for bad in block.rejected:
+            rejected.setdefault(bad.kind, {"count": 0, "first": bad.where})["count"] += 1
+    vectors.flush()
+    np.save(folder / f"{modality}_present.npy", present)
+    for kind, entry in rejected.items():
+        fault = f"{modality}: {entry['count']} x {kind}, first {entry['first']}"
+        if not present.any():
+            for file in files:  # to try again when the cause, say a disk that was not mounted, is gone
+                file.unlink()
+            raise UserError(f"no {modality} features at all: {fault}")
+        log.warning("%s; counted as missing", fault)
+    if files:
+        log.info("%s features of %d of %d items", modality, present.sum(), n_items - 1)
+    return {
+        "dim": dim,
+        "present": int(present.sum()),
+        "missing": n_items - 1 - int(present.sum()) - sum(entry["count"] for entry in rejected.values()),
+        "rejected": rejected,
+        "sha256": hash_file(path),
+    }
+
+
+def _coverage(folder: Path) -> dict[str, int]:
+    """Count the items by the modalities they have."""
+    text, image = (np.load(folder / f"{modality}_present.npy")[1:] for modality in MODALITIES)
+    groups = {"both": text & image, "text_only": text & ~image, "image_only": image & ~text, "neither": ~text & ~image}
+    return {name: int(group.sum()) for name, group in groups.items()}
 
 
 def _items_hash(folder: Path) -> str | None:
@@ -205,7 +228,3 @@ def _items_hash(folder: Path) -> str | None:
     except FileNotFoundError:
         return None
     return str(manifest["items_sha256"])
-
-
-def _class_path(encoder: FeatureEncoder) -> str:
-    return f"{type(encoder).__module__}.{type(encoder).__qualname__}"

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from jsonargparse import ArgumentParser
 from PIL import Image, ImageDraw
 
-from mmrec.data.encoders import FeatureEncoder, HandcraftedEncoder, OpenClipEncoder, PrecomputedEncoder
-from mmrec.data.encoders.base import UnreadableImageError, image_batches, load_rgb
+from mmrec.data.encoders import (
+    FeatureEncoder,
+    HandcraftedEncoder,
+    JoinedEncoder,
+    OpenClipEncoder,
+    Part,
+    PrecomputedEncoder,
+    SentenceTransformerEncoder,
+    TimmEncoder,
+)
+from mmrec.data.encoders.base import UnreadableImageError, load_rgb
 from mmrec.data.encoders.handcrafted import hashed_words, image_statistics
+from mmrec.data.encoders.inputs import read_parts
 from mmrec.errors import UserError
+from tests.data.encoding import encoded, frame
 
 COLOURS = {"red": (190, 30, 40), "green": (40, 140, 60), "navy": (20, 30, 100), "grey": (120, 120, 120)}
 PATTERNS = ("plain", "stripes", "dots", "checks")
 GARMENTS = ("dress", "trousers", "shirt")
-
-
-def frame(texts=None, images=None, ids=None):
-    n = len(texts or images or ids)
-    return pl.DataFrame(
-        {
-            "item": np.arange(1, n + 1, dtype=np.int32),
-            "raw_id": ids or [f"a{i}" for i in range(n)],
-            "text": pl.Series(texts or [None] * n, dtype=pl.String),
-            "image": pl.Series([None if i is None else str(i) for i in images or [None] * n], dtype=pl.String),
-        }
-    )
-
-
-def encoded(encoder, items, modality):
-    blocks = [block for block in encoder.encode(items) if block.modality == modality]
-    rejected = [reason for block in blocks for reason in block.rejected]
-    return np.concatenate([b.rows for b in blocks]), np.concatenate([b.vectors for b in blocks]), rejected
 
 
 def draw(colour, pattern, garment, rng):
@@ -153,10 +144,11 @@ def test_rows_stay_with_their_pictures(tmp_path):
         files.append(tmp_path / f"{width}.png")
         Image.new("RGB", (width, 2)).save(files[-1])
     files[3], files[6] = None, tmp_path / "absent.png"
-    batches = list(image_batches(frame(images=files), 4, lambda image: image.width))
-    assert [len(rows) for rows, _, _ in batches] == [4, 3, 2]
-    assert all(rows.tolist() == widths for rows, widths, _ in batches)
-    assert [len(rejected) for _, _, rejected in batches] == [0, 1, 0]
+    parts = [Part("image", some) for some in frame(images=files).iter_slices(4)]
+    inputs = list(read_parts(parts, lambda image: image.width))
+    assert [each.rows.tolist() for each in inputs] == [[1, 2, 3], [5, 6, 8], [9, 10, 11]]
+    assert all(each.values == each.rows.tolist() for each in inputs)
+    assert [len(each.rejected) for each in inputs] == [0, 1, 0]
 
 
 @dataclass
@@ -178,12 +170,12 @@ class Arrays:
 @pytest.mark.parametrize("ids", ["x\n02\nz\n", "id\nx\n02\nz", '\ufeffid,title\r\nx,"a, b"\r\n02,c\r\nz,d\r\n'])
 def test_precomputed_rows_are_matched_by_raw_id(tmp_path, ids):
     encoder = Arrays(tmp_path).encoder(ids)
-    rows, vectors, rejected = encoded(encoder, frame(ids=["z", "2", "02", "x"]), "text")
-    assert encoder.dims() == (2, 0)
+    rows, vectors, (unlisted, broken) = encoded(encoder, frame(ids=["z", "2", "02", "x"]), "text")
+    assert encoder.modalities() == ("text",)
     assert rows.tolist() == [4]
     assert vectors.tolist() == [[0, 1]]
-    [reason] = rejected
-    assert reason.where.endswith("text.npy: row 1 (id 02)")
+    assert unlisted.where.endswith("items.csv: no '2' in its first column, which has ids such as 'x'")
+    assert broken.where.endswith("text.npy: row 1 (id 02)")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +183,6 @@ def test_precomputed_rows_are_matched_by_raw_id(tmp_path, ids):
     [
         ({"rows": 5}, "names 3 rows but .*text.npy has 5"),
         ({"ids": "x\nx\nz\n"}, "id 'x' stands twice"),
-        ({"ids": "p\nq\nr\n"}, r"none of its ids \(such as 'p'\).*\(such as 'x'\)"),
         ({"text": "flat.npy"}, "is 1-d float64"),
         ({"text": "whole.npy"}, "is 2-d int64"),
         ({"text": "objects.npy"}, "not a .npy array of numbers"),
@@ -230,140 +221,24 @@ def test_precomputed_revision_follows_content_not_place(tmp_path):
     assert one.revision() != other.revision()
 
 
-TINY = {
-    "embed_dim": 12,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-}
+NAMED = {"model": "tf_efficientnet_lite0.in1k", "checkpoint": "w.pt", "batch_size": 8}
+CHOICES = [
+    (HandcraftedEncoder, {"text_dim": 64}),
+    (PrecomputedEncoder, {"items": "items.csv", "image": "image.npy", "text": None}),
+    (OpenClipEncoder, {"pretrained": None, "checkpoint": "w.pt", "precision": "bf16", "batch_size": "auto"}),
+    (SentenceTransformerEncoder, {"model": "intfloat/e5-small-v2"}),
+    (TimmEncoder, NAMED),
+    (
+        JoinedEncoder,
+        {
+            "text": {"class_path": "mmrec.data.encoders.HandcraftedEncoder", "init_args": {"text_dim": 32}},
+            "image": {"class_path": "mmrec.data.encoders.TimmEncoder", "init_args": NAMED},
+        },
+    ),
+]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """Return the checkpoint of a small random CLIP, known to open_clip as `tiny-clip`."""
-    open_clip, torch = pytest.importorskip("open_clip"), pytest.importorskip("torch")
-    folder = tmp_path_factory.mktemp("clip")
-    (folder / "tiny-clip.json").write_text(json.dumps(TINY))
-    open_clip.add_model_config(folder)
-    torch.manual_seed(0)
-    torch.save(open_clip.create_model("tiny-clip").state_dict(), folder / "weights.pt")
-    return folder / "weights.pt"
-
-
-def tiny_encoder(weights, **options):
-    defaults = {"architecture": "tiny-clip", "pretrained": None, "checkpoint": str(weights), "device": "cpu"}
-    return OpenClipEncoder(**(defaults | options))
-
-
-def clip_items(folder):
-    rng, files = np.random.default_rng(1), []
-    for index in range(5):
-        files.append(folder / f"{index}.png")
-        Image.fromarray(rng.integers(0, 256, (40 + index, 50, 3), dtype=np.uint8)).save(files[-1])
-    files[2] = folder / "absent.png"
-    return frame(texts=["a red dress", None, "word " * 200, "naïve café", ""], images=files)
-
-
-def one_by_one(checkpoint, items, **options):
-    """The same by plain open_clip calls, one item at a time."""
-    import open_clip
-    import torch
-
-    model, preprocess = open_clip.create_model_from_pretrained("tiny-clip", str(checkpoint), **options)
-    tokenize = open_clip.get_tokenizer("tiny-clip")
-    with torch.no_grad():
-        texts = [model.encode_text(tokenize([t]), normalize=True)[0].numpy() for t in items["text"] if t]
-        pictures = [
-            model.encode_image(preprocess(Image.open(path))[None], normalize=True)[0].numpy()
-            for path in items["image"]
-            if Path(path).exists()
-        ]
-    return np.stack(texts), np.stack(pictures)
-
-
-def test_open_clip_in_batches_equals_one_by_one(tiny, tmp_path):
-    items, encoder = clip_items(tmp_path), tiny_encoder(tiny, batch_size=2)
-    texts, pictures = one_by_one(tiny, items)
-    rows, vectors, _ = encoded(encoder, items, "text")
-    assert rows.tolist() == [1, 3, 4]
-    np.testing.assert_allclose(vectors, texts, atol=1e-5)
-    rows, vectors, rejected = encoded(encoder, items, "image")
-    assert rows.tolist() == [1, 2, 4, 5]
-    np.testing.assert_allclose(vectors, pictures, atol=1e-5)
-    assert len(rejected) == 1
-    assert encoder.dims() == (12, 12)
-
-
-def test_open_clip_checkpoint_keeps_the_settings_of_its_tag(tiny, tmp_path, monkeypatch):
-    import open_clip
-
-    tag = {"quick_gelu": True, "mean": (0.1, 0.2, 0.3), "std": (1, 1, 1), "resize_mode": "squash"}
-    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: tag)
-    items = clip_items(tmp_path)
-    settings = {"image_mean": (0.1, 0.2, 0.3), "image_std": (1, 1, 1), "image_resize_mode": "squash"}
-    texts, pictures = one_by_one(tiny, items, force_quick_gelu=True, **settings)
-    encoder = tiny_encoder(tiny, pretrained="tag")
-    np.testing.assert_allclose(encoded(encoder, items, "text")[1], texts, atol=1e-5)
-    np.testing.assert_allclose(encoded(encoder, items, "image")[1], pictures, atol=1e-5)
-    assert np.abs(texts - one_by_one(tiny, items)[0]).max() > 1e-4
-
-
-def test_open_clip_half_precision_is_close(tiny, tmp_path):
-    items = clip_items(tmp_path)
-    exact = encoded(tiny_encoder(tiny), items, "image")[1]
-    half = encoded(tiny_encoder(tiny, precision="bf16"), items, "image")[1]
-    assert 0 < np.abs(exact - half).max() < 0.02
-
-
-def test_open_clip_revision_names_the_weights(tiny, tmp_path):
-    other = tmp_path / "other.pt"
-    other.write_bytes(tiny.read_bytes() + b"x")
-    assert tiny_encoder(tiny).revision() != tiny_encoder(other).revision()
-    assert "ViT-B-32/laion2b_s34b_b79k" in OpenClipEncoder().revision()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"architecture": "ViT-Q-99"}, "unknown architecture 'ViT-Q-99'; choose one of: .*ViT-B-32,"),
-        ({"architecture": "ViT-B-32", "pretrained": "mine"}, "no weights 'mine'; choose: .*laion2b_s34b_b79k"),
-        ({"checkpoint": "broken.pt"}, "broken.pt: cannot be loaded as tiny-clip"),
-        ({"device": "cuda:99"}, "device 'cuda:99' cannot be used"),
-    ],
-)
-def test_open_clip_mistakes_are_named(tiny, tmp_path, monkeypatch, options, message):
-    monkeypatch.chdir(tmp_path)
-    Path("broken.pt").write_bytes(b"no weights")
-    with pytest.raises(UserError, match=message):
-        list(tiny_encoder(tiny, **options).encode(clip_items(tmp_path)))
-
-
-def test_open_clip_without_network_says_what_to_do(tmp_path, monkeypatch):
-    import open_clip
-
-    def unreachable(settings):
-        raise FileNotFoundError("Failed to download file\nLast error: no route")
-
-    monkeypatch.setattr(open_clip, "download_pretrained", unreachable)
-    with pytest.raises(UserError, match=r"huggingface\.co/laion/.*checkpoint FILE, or choose") as caught:
-        list(OpenClipEncoder(device="cpu").encode(clip_items(tmp_path)))
-    assert "\n" not in str(caught.value)
-
-
-def test_open_clip_without_any_weights_is_a_mistake():
-    with pytest.raises(UserError, match="name the weights"):
-        OpenClipEncoder(pretrained=None)
-    with pytest.raises(UserError, match=r"absent.pt does not exist"):
-        tiny_encoder("absent.pt").revision()
-
-
-@pytest.mark.parametrize(
-    ("encoder", "arguments"),
-    [
-        (HandcraftedEncoder, {"text_dim": 64}),
-        (PrecomputedEncoder, {"items": "items.csv", "image": "image.npy", "text": None}),
-        (OpenClipEncoder, {"pretrained": None, "checkpoint": "w.pt", "precision": "bf16"}),
-    ],
-)
+@pytest.mark.parametrize(("encoder", "arguments"), CHOICES)
 def test_encoders_are_chosen_in_a_config(encoder, arguments):
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--encoder", type=FeatureEncoder)
@@ -371,3 +246,22 @@ def test_encoders_are_chosen_in_a_config(encoder, arguments):
     built = parser.instantiate_classes(parser.parse_object({"encoder": choice})).encoder
     assert isinstance(built, encoder)
     assert isinstance(built, FeatureEncoder)
+
+
+def test_joined_takes_each_modality_from_its_encoder(tmp_path):
+    text = Arrays(tmp_path).encoder()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "x.png")
+    items = frame(texts=["red", "blue"], images=[tmp_path / "x.png", None], ids=["x", "z"])
+    joined = JoinedEncoder(text, HandcraftedEncoder())
+    parts = [Part("text", items), Part("image", items[:1]), Part("image", items[1:])]
+    texts, first, second = joined.encode(parts)
+    assert texts.vectors.tolist() == [[0, 1]]
+    assert (first.rows.tolist(), first.vectors.shape, second.rows.tolist()) == ([1], (1, 248), [])
+    assert joined.name == "precomputed+handcrafted"
+    assert text.revision() in joined.revision()
+    assert joined.options() != JoinedEncoder(HandcraftedEncoder(), HandcraftedEncoder()).options()
+
+
+def test_joined_refuses_an_encoder_without_the_modality():
+    with pytest.raises(UserError, match="SentenceTransformerEncoder makes no image vectors"):
+        JoinedEncoder(HandcraftedEncoder(), SentenceTransformerEncoder())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +26,7 @@ realdata = pytest.mark.skipif(not MOVIELENS.is_dir(), reason=f"no MovieLens post
 
 def write_items(folder, raw_ids, texts=None, images=None):
     """Write `items.parquet` as preparation does, with the padding row."""
+    folder.mkdir(exist_ok=True)
     empty = [None] * len(raw_ids)
     columns = {"raw_id": raw_ids, "title": texts or empty, "text": texts or empty, "image": images or empty}
     table = {name: pl.Series([None, *values], dtype=pl.String) for name, values in columns.items()}
@@ -34,12 +38,12 @@ def write_items(folder, raw_ids, texts=None, images=None):
 
 
 class Counting:
-    """Text vectors (i, 2 i) and image vectors i of item i, without item 2; counts its calls."""
+    """Text vectors (i, 2 i) and image vectors i of item i, without item 2; notes what it is asked for."""
 
     name = "counting"
 
-    def __init__(self, scale=1.0, dims=(2, 1), die_after=99, bad=()):
-        self.scale, self.widths, self.die_after, self.bad, self.calls = scale, dims, die_after, bad, 0
+    def __init__(self, scale=1.0, modalities=("text", "image"), die_at=None, bad=()):
+        self.scale, self.made, self.die_at, self.bad, self.asked = scale, modalities, die_at, bad, []
 
     def options(self):
         return {"scale": self.scale}
@@ -47,19 +51,32 @@ class Counting:
     def revision(self):
         return "1"
 
-    def dims(self):
-        return self.widths
+    def modalities(self):
+        return self.made
 
-    def encode(self, items):
-        self.calls += 1
-        for done, row in enumerate(items["item"].to_list()):
-            if done == self.die_after:
+    def encode(self, parts):
+        for modality, items in parts:
+            rows = items["item"].to_numpy().astype(np.int64)
+            if (modality, self.die_at) in {(modality, row) for row in rows.tolist()} and modality == self.made[-1]:
                 raise KeyboardInterrupt
-            for modality, width in zip(("text", "image"), self.widths, strict=True):
-                if row in self.bad:
-                    yield Block(modality, np.zeros(0, int), np.zeros((0, width)), (RejectedItem("odd", f"item {row}"),))
-                elif width and row != 2:
-                    yield Block(modality, np.array([row]), self.scale * row * np.arange(1, width + 1)[None])
+            self.asked += [(modality, row) for row in rows.tolist()]
+            rejected = tuple(RejectedItem("odd", f"item {row}") for row in rows if row in self.bad)
+            rows = rows[(rows != 2) & ~np.isin(rows, self.bad)]
+            width = {"text": 2, "image": 1}[modality]
+            yield Block(rows, self.scale * rows[:, None] * np.arange(1, width + 1), rejected)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def folders(dataset):
+    return [path.name for path in (dataset / "features").iterdir() if path.is_dir()]
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr("mmrec.data.features.PART_ITEMS", 2)
 
 
 def test_arrays_masks_and_counts(tmp_path):
@@ -74,28 +91,105 @@ def test_arrays_masks_and_counts(tmp_path):
     assert (features.encoder, features.revision) == ("counting", "1")
 
 
+def test_coverage_counts_items_by_what_they_have(tmp_path):
+    texts, images = ["x", "y", None, None], [None, str(tmp_path / "a.png"), str(tmp_path / "a.png"), None]
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
+    folder = extract_features(write_items(tmp_path, ["a", "b", "c", "d"], texts, images), HandcraftedEncoder())
+    coverage = Features(folder).manifest["coverage"]
+    assert coverage == {"both": 1, "text_only": 1, "image_only": 1, "neither": 1}
+
+
 def test_features_are_made_once_per_options_and_items(tmp_path):
     encoder = Counting()
     first = extract_features(write_items(tmp_path, ["a", "b"]), encoder)
     assert extract_features(tmp_path, encoder) == first
-    assert encoder.calls == 1
+    assert len(encoder.asked) == 4
     assert extract_features(tmp_path, Counting(scale=2.0)) != first
     write_items(tmp_path, ["a", "b", "c"])
     assert extract_features(tmp_path, encoder) == first
-    assert encoder.calls == 2
+    assert len(encoder.asked) == 10
     assert len(Features(first).text) == 4
 
 
-def test_a_killed_run_leaves_nothing_to_trust(tmp_path):
-    write_items(tmp_path, ["a", "b", "c"])
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("die_at", [1, 4, 7])
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path, die_at):
+    whole, broken = (write_items(tmp_path / name, list("abcdefg")) for name in ("whole", "broken"))
+    expected = extract_features(whole, Counting(bad=(5,)))
+    first, second = Counting(bad=(5,), die_at=die_at), Counting(bad=(5,))
     with pytest.raises(KeyboardInterrupt):
-        extract_features(tmp_path, Counting(die_after=1))
-    [partial] = (path for path in (tmp_path / "features").iterdir() if path.is_dir())
+        extract_features(broken, first)
+    [partial] = folders(broken)
     with pytest.raises(UserError, match="not a complete feature folder"):
-        Features(partial)
-    folder = extract_features(tmp_path, Counting())
-    assert Features(folder).text_present.sum() == 2
-    assert [path for path in folder.parent.iterdir() if path.is_dir()] == [folder]
+        Features(broken / "features" / partial)
+    folder = extract_features(broken, second)
+    assert contents(folder) == contents(expected)
+    assert sorted(first.asked + second.asked) == sorted((m, row) for m in ("text", "image") for row in range(1, 8))
+    assert folders(broken) == [folder.name]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_block_that_was_being_written_is_not_trusted(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    write_items(tmp_path, list("abcd"))
+    with monkeypatch.context() as patch:
+        patch.setattr("mmrec.data.encoders.blocks.os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            extract_features(tmp_path, Counting())
+    encoder = Counting()
+    features = Features(extract_features(tmp_path, encoder))
+    assert len(encoder.asked) == 8
+    assert features.text[1:, 1].tolist() == [2, 0, 6, 8]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mmrec.data import features
+from tests.data.test_features import Counting
+
+class Killed(Counting):
+    __module__, __qualname__ = Counting.__module__, Counting.__qualname__
+    def encode(self, parts):
+        for number, block in enumerate(super().encode(parts)):
+            if number == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield block
+
+features.PART_ITEMS = 2
+features.extract_features(Path(sys.argv[1]), Killed())
+"""
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_killed_process_has_kept_its_finished_blocks(tmp_path):
+    whole, broken = (write_items(tmp_path / name, list("abcdefg")) for name in ("whole", "broken"))
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(broken)], cwd=Path(__file__).parents[2])
+    assert killed.returncode == -signal.SIGKILL
+    encoder = Counting()
+    assert contents(extract_features(broken, encoder)) == contents(extract_features(whole, Counting()))
+    assert encoder.asked == [("image", row) for row in range(3, 8)]  # four parts of texts and one of images were done
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_blocks_of_other_items_are_not_used(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        extract_features(write_items(tmp_path, list("abcd")), Counting(die_at=3))
+    encoder = Counting()
+    folder = extract_features(write_items(tmp_path, list("dcba")), encoder)
+    assert len(encoder.asked) == 8
+    assert folders(tmp_path) == [folder.name]
+
+
+def test_a_fault_of_all_items_can_be_mended(tmp_path):
+    picture = tmp_path / "a.png"
+    write_items(tmp_path, ["a"], images=[str(picture)])
+    with pytest.raises(UserError, match="no image features at all: image: 1 x unreadable image"):
+        extract_features(tmp_path, HandcraftedEncoder())
+    Image.new("RGB", (9, 9), "red").save(picture)
+    assert Features(extract_features(tmp_path, HandcraftedEncoder())).image_present[1]
 
 
 def test_others_wait_for_the_first(tmp_path):
@@ -106,12 +200,12 @@ def test_others_wait_for_the_first(tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert encoder.calls == 1
+    assert len(encoder.asked) == 6
 
 
 def test_a_modality_that_is_not_made_is_empty(tmp_path):
-    features = Features(extract_features(write_items(tmp_path, ["a", "b"]), Counting(dims=(3, 0))))
-    assert features.image.shape == (3, 0)
+    features = Features(extract_features(write_items(tmp_path, ["a", "b"]), Counting(modalities=("text",))))
+    assert (features.text_dim, features.image.shape) == (2, (3, 0))
     assert features.image_present.tolist() == [False] * 3
 
 
@@ -132,6 +226,14 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
 def test_useless_features_are_an_error(tmp_path, encoder, message):
     with pytest.raises(UserError, match=message):
         extract_features(write_items(tmp_path, ["a", "b"]), encoder)
+
+
+def test_ids_that_match_no_item_are_named(tmp_path):
+    np.save(tmp_path / "text.npy", np.zeros((2, 3), dtype=np.float32))
+    (tmp_path / "ids.csv").write_text("p\nq\n")
+    encoder = PrecomputedEncoder(items=str(tmp_path / "ids.csv"), text=str(tmp_path / "text.npy"))
+    with pytest.raises(UserError, match=r"2 x id without a row, first .*ids.csv: no 'x' in .*such as 'p'"):
+        extract_features(write_items(tmp_path, ["x", "y"]), encoder)
 
 
 def test_unprepared_dataset_is_named(tmp_path):

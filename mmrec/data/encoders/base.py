@@ -1,19 +1,16 @@
 """What a feature encoder is, and what every encoder of texts and pictures needs.
 
-An encoder turns the items of a prepared dataset into vectors, block by block; `mmrec.data.features` owns the files.
-So an encoder holds no paths of the dataset, and encoding some of the items is the same call with fewer rows.
+An encoder turns parts of a prepared dataset into vectors; `mmrec.data.features` owns the files. So an encoder holds no
+paths of the dataset, and going on after an interruption is the same call with fewer parts.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -24,9 +21,23 @@ Modality = Literal["text", "image"]
 MODALITIES: tuple[Modality, ...] = ("text", "image")
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.floating[Any]]
-T = TypeVar("T")
 
-DECODER_THREADS = min(8, os.cpu_count() or 1)
+PART_ITEMS = 128
+"""Items of a part, the unit that is written, kept after a kill and dealt to processes. Their pictures are in memory
+together with those of the next part, decoded ahead: about 150 MiB of 224 x 224 pixels in fp32."""
+
+
+class Part(NamedTuple):
+    """Some items, and which modality of them to encode.
+
+    Args:
+        modality: "text" or "image".
+        items: columns item, raw_id, title, text, image as in `items.parquet`, without the padding row; some of the
+            items may lack the modality.
+    """
+
+    modality: Modality
+    items: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -41,16 +52,14 @@ class RejectedItem:
 
 @dataclass(frozen=True)
 class Block:
-    """Vectors of one modality for some items.
+    """The vectors of a part.
 
     Args:
-        modality: "text" or "image".
         rows: (n,) item indices.
-        vectors: (n, T) or (n, M), finite; row j belongs to item `rows[j]`.
+        vectors: (n, T) or (n, M), finite; row j belongs to item `rows[j]`. Any width where n is 0.
         rejected: items that could not be encoded; they are not in `rows`.
     """
 
-    modality: Modality
     rows: Rows
     vectors: Vectors
     rejected: tuple[RejectedItem, ...] = ()
@@ -58,7 +67,10 @@ class Block:
 
 @runtime_checkable
 class FeatureEncoder(Protocol):
-    """Makes text and image vectors of items. Takes plain constructor arguments; `name` begins a folder's name."""
+    """Makes text and image vectors of items. Takes plain constructor arguments; `name` begins a folder's name.
+
+    It must survive pickling before its first use: with several devices each process gets a copy.
+    """
 
     name: str
 
@@ -68,14 +80,16 @@ class FeatureEncoder(Protocol):
     def revision(self) -> str:
         """Return what identifies weights, preprocessing and code. Raises UserError if a file is missing."""
 
-    def dims(self) -> tuple[int, int]:
-        """Return the widths (T, M) of text and image vectors, 0 for a modality that the encoder does not make."""
+    def modalities(self) -> tuple[Modality, ...]:
+        """Return the modalities it makes vectors of."""
 
-    def encode(self, items: pl.DataFrame) -> Iterator[Block]:
-        """Yield vectors block by block; items that no block names are missing.
+    def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
+        """Yield one block for each part, in their order; items of a part that its block does not name are missing.
+
+        A vector must not depend on how the items are cut into parts, rounding aside.
 
         Args:
-            items: columns item, raw_id, title, text, image as in `items.parquet`, without the padding row.
+            parts: of the encoder's own modalities; all parts of a modality follow each other.
 
         Raises:
             UserError: the encoder cannot work at all (no weights, no matching file).
@@ -90,6 +104,11 @@ def hash_file(path: Path) -> str:
     """Return the hexadecimal sha256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def class_path(encoder: FeatureEncoder) -> str:
+    """Return the full name of an encoder's class, as a config names it."""
+    return f"{type(encoder).__module__}.{type(encoder).__qualname__}"
 
 
 def load_rgb(path: str) -> Image.Image:
@@ -114,40 +133,3 @@ def load_rgb(path: str) -> Image.Image:
         raise
     except Exception as error:  # a decoder of broken bytes raises nearly anything: OSError, SyntaxError, struct.error
         raise UnreadableImageError(f"{path}: {str(error) or type(error).__name__}") from error
-
-
-def text_batches(items: pl.DataFrame, size: int) -> Iterator[tuple[Rows, list[str]]]:
-    """Yield (item indices, texts) of the items with a text that is not blank, `size` at a time."""
-    filled = items.filter(pl.col("text").str.strip_chars() != "")
-    for part in filled.iter_slices(size):
-        yield part["item"].cast(pl.Int64).to_numpy(), part["text"].to_list()
-
-
-def image_batches(
-    items: pl.DataFrame, size: int, prepare: Callable[[Image.Image], T]
-) -> Iterator[tuple[Rows, list[T], tuple[RejectedItem, ...]]]:
-    """Yield (item indices, prepared pictures, rejected) of the items with an image, at most `size` at a time.
-
-    Pictures are decoded and prepared in threads, one batch ahead of the caller.
-    """
-
-    def load(path: str) -> T | RejectedItem:
-        try:
-            return prepare(load_rgb(path))
-        except UnreadableImageError as error:
-            return RejectedItem("unreadable image", str(error))
-
-    def collect(rows: Rows, loaded: Iterator[T | RejectedItem]) -> tuple[Rows, list[T], tuple[RejectedItem, ...]]:
-        results = list(loaded)
-        good = [result for result in results if not isinstance(result, RejectedItem)]
-        bad = tuple(result for result in results if isinstance(result, RejectedItem))
-        return rows[[not isinstance(result, RejectedItem) for result in results]], good, bad
-
-    ahead: deque[tuple[Rows, Iterator[T | RejectedItem]]] = deque()
-    with ThreadPoolExecutor(DECODER_THREADS) as pool:
-        for part in items.filter(pl.col("image").is_not_null()).iter_slices(size):
-            ahead.append((part["item"].cast(pl.Int64).to_numpy(), pool.map(load, part["image"].to_list())))
-            if len(ahead) > 1:
-                yield collect(*ahead.popleft())
-        while ahead:
-            yield collect(*ahead.popleft())

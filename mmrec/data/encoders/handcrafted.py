@@ -10,16 +10,16 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmrec.data.encoders.base import Block, RejectedItem, image_batches, text_batches
+from mmrec.data.encoders.base import MODALITIES, Block, Modality, Part, RejectedItem
+from mmrec.data.encoders.inputs import read_parts
 from mmrec.errors import UserError
 
 Floats = NDArray[np.floating[Any]]
@@ -30,7 +30,6 @@ ORIENTATIONS, GRID = 8, 4  # gradient histograms of GRID x GRID cells
 CELLS = 8  # the silhouette has CELLS x CELLS cells
 COLOURS = 2 * HUES + GREYS  # each hue dark and bright
 IMAGE_DIM = 2 * COLOURS + GRID * GRID * ORIENTATIONS + CELLS * CELLS
-BATCH = 256
 
 WORD = re.compile(r"\w+")
 
@@ -64,19 +63,23 @@ class HandcraftedEncoder:
         """Return the version of this code: raise it whenever a vector changes."""
         return "1"
 
-    def dims(self) -> tuple[int, int]:
-        """Return (text_dim, 248)."""
-        return self.text_dim, IMAGE_DIM
+    def modalities(self) -> tuple[Modality, ...]:
+        """Return both."""
+        return MODALITIES
 
-    def encode(self, items: pl.DataFrame) -> Iterator[Block]:
-        """Yield text blocks, then image blocks. A text without any word is rejected."""
-        for rows, texts in text_batches(items, BATCH):
-            vectors = np.stack([hashed_words(text, self.text_dim) for text in texts])
+    def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
+        """Yield one block for each part. A text without any word is rejected."""
+        for inputs in read_parts(parts, _pixels):
+            if inputs.modality == "image":
+                pixels = inputs.values
+                described = image_statistics(np.stack(pixels)) if pixels else np.empty((0, IMAGE_DIM), np.float32)
+                yield Block(inputs.rows, described, inputs.rejected)
+                continue
+            hashed = [hashed_words(text, self.text_dim) for text in inputs.values]
+            vectors = np.array(hashed, dtype=np.float32).reshape(-1, self.text_dim)
             good = vectors.any(axis=1)
-            rejected = tuple(RejectedItem("text without words", f"item {row}") for row in rows[~good].tolist())
-            yield Block("text", rows[good], vectors[good], rejected)
-        for rows, pixels, rejected in image_batches(items, BATCH, _pixels):
-            yield Block("image", rows, image_statistics(np.array(pixels).reshape(-1, SIZE, SIZE, 6)), rejected)
+            wordless = tuple(RejectedItem("text without words", f"item {row}") for row in inputs.rows[~good].tolist())
+            yield Block(inputs.rows[good], vectors[good], wordless)
 
 
 @lru_cache(maxsize=1 << 17)

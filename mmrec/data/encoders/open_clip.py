@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import polars as pl
 from PIL import Image
 
-from mmrec.data.encoders.base import Block, hash_file, image_batches, text_batches
+from mmrec.data.encoders.base import MODALITIES, Modality
+from mmrec.data.encoders.neural import BatchSize, Network, NeuralEncoder, Precision, checkpoint_hash, one_line
 from mmrec.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,12 +20,12 @@ if TYPE_CHECKING:
 
 PREPROCESSING = "rgb-on-white, validation transform"
 WAY_OUT = (
-    "download the weights elsewhere and pass --data.encoder.init_args.checkpoint FILE, "
+    "download the weights elsewhere and give the encoder checkpoint FILE, "
     "or choose a precomputed or handcrafted encoder"
 )
 
 
-class OpenClipEncoder:
+class OpenClipEncoder(NeuralEncoder):
     """CLIP vectors of length 1. Texts are cut at the architecture's context length; unreadable pictures are missing.
 
     Args:
@@ -35,9 +33,13 @@ class OpenClipEncoder:
         pretrained: tag of the weights; it also decides the preprocessing and activation. Null for weights of your own,
             which then need `checkpoint` and get the architecture's defaults.
         checkpoint: local file with the weights (.pt, .bin, .safetensors); nothing is downloaded.
-        batch_size: items at a time.
+        batch_size: items at a time, at most 128; half as many where a GPU's memory does not hold them. "auto" begins
+            with 128 on a GPU and takes 32 on a CPU.
         device: "auto" (a GPU where there is one), or a torch device such as "cuda:1".
         precision: "auto" is bf16 autocast on a GPU (fp16 where it has no bf16) and fp32 elsewhere.
+
+    Raises:
+        UserError: no weights are named, or the batch size is out of its range.
     """
 
     def __init__(
@@ -45,20 +47,16 @@ class OpenClipEncoder:
         architecture: str = "ViT-B-32",
         pretrained: str | None = "laion2b_s34b_b79k",
         checkpoint: str | None = None,
-        batch_size: int = 64,
+        batch_size: BatchSize = "auto",
         device: str = "auto",
-        precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+        precision: Precision = "auto",
     ) -> None:
+        super().__init__(batch_size, device, precision)
         if pretrained is None and checkpoint is None:
             raise UserError("OpenClipEncoder: name the weights, by the tag in pretrained or the file in checkpoint")
-        if batch_size < 1:
-            raise UserError(f"OpenClipEncoder: batch_size is {batch_size}, it must be at least 1")
         self.architecture = architecture
         self.pretrained = pretrained
         self.checkpoint = None if checkpoint is None else Path(checkpoint).expanduser()
-        self.batch_size = batch_size
-        self.device = device
-        self.precision = precision
         self.name = re.sub(r"[^\w.-]", "-", f"openclip-{architecture}-{pretrained or 'own'}")
 
     def options(self) -> dict[str, object]:
@@ -69,37 +67,31 @@ class OpenClipEncoder:
         """Return weights (architecture, tag, the checkpoint's sha256), preprocessing and open_clip version."""
         weights = f"{self.architecture}/{self.pretrained or 'own'}"
         if self.checkpoint is not None:
-            if not self.checkpoint.is_file():
-                raise UserError(f"OpenClipEncoder: checkpoint {self.checkpoint} does not exist; give a weights file")
-            weights += f"@{hash_file(self.checkpoint)}"
+            weights += f"@{checkpoint_hash(self.checkpoint, type(self).__name__)}"
         return f"{weights}; {PREPROCESSING}; open_clip {version('open_clip_torch')}"
 
-    def dims(self) -> tuple[int, int]:
-        """Return the width of the shared space, twice."""
-        width = int(self._config()["embed_dim"])
-        return width, width
+    def modalities(self) -> tuple[Modality, ...]:
+        """Return both."""
+        return MODALITIES
 
-    def encode(self, items: pl.DataFrame) -> Iterator[Block]:
-        """Yield text blocks, then image blocks.
+    def load(self, device: torch.device) -> Network:
+        """Return the two towers.
 
         Raises:
             UserError: unknown architecture or tag, weights that cannot be fetched or do not fit the architecture.
         """
         import torch
 
-        device = _device(self.device)
         model, preprocess, tokenize = self._load(device)
 
-        def run(method: Callable[..., Tensor], batch: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-            with torch.inference_mode(), _autocast(device, self.precision):
-                vectors: Tensor = method(batch.to(device, non_blocking=True), normalize=True)
-            return vectors.float().cpu().numpy()
+        def embed(modality: Modality, batch: list[Any]) -> Tensor:
+            if modality == "text":
+                vectors: Tensor = model.encode_text(tokenize(batch).to(device), normalize=True)
+            else:
+                vectors = model.encode_image(torch.stack(batch).to(device), normalize=True)
+            return vectors
 
-        for rows, texts in text_batches(items, self.batch_size):
-            yield Block("text", rows, run(model.encode_text, tokenize(texts)))
-        for rows, pictures, rejected in image_batches(items, self.batch_size, preprocess):
-            empty = np.empty((0, self.dims()[1]), dtype=np.float32)
-            yield Block("image", rows, run(model.encode_image, torch.stack(pictures)) if pictures else empty, rejected)
+        return Network(embed, preprocess)
 
     def _config(self) -> dict[str, Any]:
         import open_clip
@@ -135,9 +127,9 @@ class OpenClipEncoder:
                 image_resize_mode=settings.get("resize_mode"),
             )
         except Exception as error:  # unpickling, key and shape errors: whatever is wrong with a weights file
-            reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"{weights}: cannot be loaded as {self.architecture} ({reason}); give weights of this architecture"
+                f"{weights}: cannot be loaded as {self.architecture} ({one_line(error)}); give weights of this "
+                "architecture"
             ) from error
         try:
             tokenizer = open_clip.get_tokenizer(self.architecture)
@@ -168,25 +160,3 @@ class OpenClipEncoder:
             raise UserError(
                 f"OpenClipEncoder: cannot fetch {self.architecture}/{self.pretrained} from {address}: {WAY_OUT}"
             ) from error
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"OpenClipEncoder: device {name!r} cannot be used ({str(error).splitlines()[0]})") from error
-    return torch.device(name)
-
-
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    import torch
-
-    if precision == "auto":
-        gpu = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-        precision = gpu if device.type == "cuda" else "fp32"
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")

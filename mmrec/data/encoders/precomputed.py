@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mmrec.data.encoders.base import MODALITIES, Block, Modality, RejectedItem, hash_file
+from mmrec.data.encoders.base import MODALITIES, Block, Modality, Part, RejectedItem, hash_file
 from mmrec.data.sources._paths import find_raw
 from mmrec.errors import UserError
 
-BATCH = 4096
+Array = NDArray[np.floating[Any]]
 
 
 class PrecomputedEncoder:
     """Imports arrays, matching rows by the raw item id. Values are taken as they are, not normalised.
 
-    Relative paths are looked for in the current folder, then in the folders of raw data. Items whose id has no row are
-    missing; so are rows of NaN, the usual mark for "no picture", and rows with any other NaN or infinity, which are
+    Relative paths are looked for in the current folder, then in the folders of raw data. Rows of NaN, the usual mark
+    for "no picture", are missing. So are items whose id has no row, and rows with any other NaN or infinity: both are
     reported.
 
     Args:
@@ -55,43 +56,45 @@ class PrecomputedEncoder:
         files = [self.paths["text"], self.paths["image"], self.items]
         return "+".join("none" if path is None else hash_file(find_raw(path))[:16] for path in files)
 
-    def dims(self) -> tuple[int, int]:
-        """Return the arrays' widths, 0 for one that is not given."""
-        text, image = (self._open(modality) for modality in MODALITIES)
-        return 0 if text is None else text.shape[1], 0 if image is None else image.shape[1]
+    def modalities(self) -> tuple[Modality, ...]:
+        """Return those that have an array."""
+        return tuple(modality for modality in MODALITIES if self.paths[modality] is not None)
 
-    def encode(self, items: pl.DataFrame) -> Iterator[Block]:
-        """Yield the rows of the items whose id is listed.
+    def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
+        """Yield one block for each part.
 
         Raises:
-            UserError: a file is missing or is no 2-d floating array, its rows are not the ids', or no id matches.
+            UserError: a file is missing or is no 2-d floating array, or its rows are not the ids'.
         """
-        for modality in MODALITIES:
+        for modality, group in groupby(parts, key=lambda part: part.modality):
             array = self._open(modality)
-            if array is None:
-                continue
             ids = self._ids(len(array), self.paths[modality])
-            matched = items.select("item", "raw_id").join(ids, on="raw_id", how="inner", maintain_order="left")
-            if matched.is_empty():
-                ours = items["raw_id"].first() if len(items) else "none"
-                raise UserError(
-                    f"{self.items}: none of its ids (such as {ids['raw_id'].first()!r}) is an item of this dataset "
-                    f"(such as {ours!r}); its first column must hold the raw item ids"
-                )
-            for part in matched.iter_slices(BATCH):
-                rows = part["item"].cast(pl.Int64).to_numpy()
-                vectors = np.asarray(array[part["row"].to_numpy()])
-                absent, finite = np.isnan(vectors).all(axis=1), np.isfinite(vectors).all(axis=1)
-                rejected = tuple(
-                    RejectedItem("row with some NaN or infinity", f"{self.paths[modality]}: row {row} (id {raw_id})")
-                    for row, raw_id in part.filter(~finite & ~absent).select("row", "raw_id").iter_rows()
-                )
-                yield Block(modality, rows[finite], vectors[finite], rejected)
+            for part in group:
+                yield self._block(part, array, ids)
 
-    def _open(self, modality: Modality) -> NDArray[np.floating[Any]] | None:
+    def _block(self, part: Part, array: Array, ids: pl.DataFrame) -> Block:
+        """Look the part's ids up; `ids` has columns raw_id and row (of the array)."""
+        table = part.items.select("item", "raw_id").join(ids, on="raw_id", how="left", maintain_order="left")
+        known = table.filter(pl.col("row").is_not_null())
+        rows = known["item"].cast(pl.Int64).to_numpy()
+        vectors = np.asarray(array[known["row"].to_numpy()])
+        absent, finite = np.isnan(vectors).all(axis=1), np.isfinite(vectors).all(axis=1)
+        unlisted = tuple(
+            RejectedItem(
+                "id without a row",
+                f"{self.items}: no {raw_id!r} in its first column, which has ids such as {ids['raw_id'].first()!r}",
+            )
+            for raw_id in table.filter(pl.col("row").is_null())["raw_id"]
+        )
+        broken = tuple(
+            RejectedItem("row with some NaN or infinity", f"{self.paths[part.modality]}: row {row} (id {raw_id})")
+            for row, raw_id in known.filter(~finite & ~absent).select("row", "raw_id").iter_rows()
+        )
+        return Block(rows[finite], vectors[finite], unlisted + broken)
+
+    def _open(self, modality: Modality) -> Array:
         path = self.paths[modality]
-        if path is None:
-            return None
+        assert path is not None  # encode is called for `modalities` alone
         try:
             array = np.load(find_raw(path), mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
