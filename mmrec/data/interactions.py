@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ Times = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-BLOCK = 1 << 24  # interactions whose repeats are looked for at once: bounds what the sort of pairs needs
+BLOCK = 1 << 24  # interactions sorted at once: bounds what a sort needs beside the arrays themselves
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
-    def take(self, rows: Any, values: bool = True) -> Interactions:
-        """Return some rows, by mask or by index; without rating and weight if they have served."""
-        kept = {name: value[rows] for name, value in self.values.items()} if values else {}
-        return Interactions(self.user[rows], self.item[rows], self.timestamp[rows], kept)
+    def take(self, mask: Mask) -> Interactions:
+        """Return the marked rows."""
+        values = {name: value[mask] for name, value in self.values.items()}
+        return Interactions(self.user[mask], self.item[mask], self.timestamp[mask], values)
 
 
 def encode(table: pl.DataFrame) -> tuple[Interactions, pl.Series, pl.Series]:
@@ -63,6 +64,7 @@ def encode(table: pl.DataFrame) -> tuple[Interactions, pl.Series, pl.Series]:
         new[order] = np.arange(len(order), dtype=np.int32)
         codes[column] = new[physical]
         ids[column] = table[column].gather(first[order]).cast(pl.String)
+        table = table.drop(column)  # its memory is free where the caller keeps no table
     known = [name for name in ("rating", "weight") if name in table.columns]
     values: dict[str, Floats] = {name: table[name].fill_null(float("nan")).to_numpy() for name in known}
     return Interactions(codes["user"], codes["item"], table["timestamp"].to_numpy(), values), ids["user"], ids["item"]
@@ -78,26 +80,37 @@ def _first_rows(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 def chronological(events: Interactions) -> Interactions:
     """Group by user, oldest first; equal times stay in the order they have. Rating and weight go."""
-    keys = pl.DataFrame({"user": events.user, "timestamp": events.timestamp})
-    order = keys.select(pl.arg_sort_by("user", "timestamp", maintain_order=True)).to_series()
-    return events.take(order.to_numpy(), values=False)
+    user, item, timestamp = np.empty_like(events.user), np.empty_like(events.item), np.empty_like(events.timestamp)
+    start = 0
+    for first, last in _user_ranges(events.user):
+        rows = np.flatnonzero((events.user >= first) & (events.user < last))
+        keys = pl.DataFrame({"user": events.user[rows], "timestamp": events.timestamp[rows]})
+        order = keys.select(pl.arg_sort_by("user", "timestamp", maintain_order=True)).to_series()
+        rows = rows[order.to_numpy()]
+        part = slice(start, start + len(rows))
+        user[part], item[part], timestamp[part] = events.user[rows], events.item[rows], events.timestamp[rows]
+        start = part.stop
+    return Interactions(user, item, timestamp, {})
+
+
+def _user_ranges(user: Codes) -> list[tuple[int, int]]:
+    """Cut the users into ranges [first, last) of about BLOCK interactions each."""
+    ends = np.cumsum(np.bincount(user))
+    cuts = np.searchsorted(ends, np.arange(BLOCK, len(user), BLOCK)) + 1
+    return list(pairwise(np.unique([0, *cuts, len(ends)]).tolist()))
 
 
 def first_of_pair(events: Interactions) -> Mask:
     """Mark the first event of each user-item pair, of events grouped by user."""
     first = np.zeros(len(events), np.bool_)
-    start = 0
-    while start < len(events):
-        end = min(start + BLOCK, len(events))
-        if end < len(events):  # not within a user
-            end = int(np.searchsorted(events.user, events.user[end - 1], side="right"))
+    for users in _user_ranges(events.user):
+        start, end = np.searchsorted(events.user, users)
         pair = (events.user[start:end].astype(np.int64) << 32) | events.item[start:end]
         order = np.argsort(pair, kind="stable")
         ordered = pair[order]
         new = np.ones(len(pair), np.bool_)
         new[1:] = ordered[1:] != ordered[:-1]
         first[start + order[new]] = True
-        start = end
     return first
 
 

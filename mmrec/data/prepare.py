@@ -96,15 +96,13 @@ class Dataset:
 
         lengths = np.diff(self.offsets)
         user = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-        columns: dict[str, NDArray[Any]] = {"user": user, "item": self.item, "timestamp": self.timestamp, "split": self.split}
-        pl.DataFrame(columns).write_parquet(folder / "interactions.parquet")
+        arrays: dict[str, NDArray[Any]] = {"item": self.item, "timestamp": self.timestamp, "split": self.split}
+        pl.DataFrame({"user": user, **arrays}).write_parquet(folder / "interactions.parquet")
         self.items.write_parquet(folder / "items.parquet")
         users = pl.DataFrame({"user": np.arange(len(lengths), dtype=np.int32), "raw_id": self.users})
         users.write_parquet(folder / "users.parquet")
         (folder / SEQUENCES).mkdir()
-        arrays: dict[str, NDArray[Any]] = {**columns, "offsets": self.offsets}
-        del arrays["user"]  # follows from the offsets
-        for name, array in arrays.items():
+        for name, array in {**arrays, "offsets": self.offsets}.items():
             np.save(folder / SEQUENCES / f"{name}.npy", array)
         save_histograms(folder, lengths, np.bincount(self.item, minlength=len(self.items))[1:])
         self.manifest.save(folder)
@@ -136,7 +134,7 @@ def assemble(
         if not raw.rows_read:
             raise UserError("the raw files hold no rows at all: check data.source")
         _check_bad_share(raw.rejected, raw.rows_read, "rows", options.max_bad_share)
-        events, raw_users, raw_items = encode(_compact(raw.interactions))
+        events, raw_users, raw_items = encode(_compact(raw))
         step("filtering")
         dropped = Dropped()
         items = _item_table(raw, raw_items)
@@ -242,8 +240,9 @@ def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit
         )
 
 
-def _compact(interactions: pl.LazyFrame) -> pl.DataFrame:
-    """Collect the interactions with ids as categories: a source may give them as strings."""
+def _compact(raw: RawData) -> pl.DataFrame:
+    """Collect the interactions with ids as categories (a source may give strings); `raw` lets go of them."""
+    interactions, raw.interactions = raw.interactions, pl.LazyFrame()
     names = interactions.collect_schema().names()
     columns = (pl.col(name).cast(dtype) for name, dtype in INTERACTION_COLUMNS.items() if name in names)
     return interactions.select(columns).collect(engine="streaming")

@@ -30,7 +30,9 @@ class Rows:
     def files(self) -> list[Path]:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "rows.json"
-        file.write_text(json.dumps([self.events, self.texts]))
+        content = json.dumps([self.events, self.texts])
+        if not file.is_file() or file.read_text() != content:  # another thread may be reading it
+            file.write_text(content)
         return [file]
 
     def image_folder(self) -> Path | None:

@@ -1,5 +1,6 @@
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrec.data import interactions
 from mmrec.data.interactions import chronological, encode, first_of_pair
 from mmrec.data.manifest import Manifest
 from mmrec.data.options import PrepareOptions
 from mmrec.data.prepare import prepare
+from mmrec.data.schema import ITEM_COLUMNS, RawData
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, Rows, prepared
 
@@ -57,22 +60,24 @@ def test_weight_filters_and_needs_a_weight(tmp_path: Path) -> None:
         {"user": ["u"] * 4, "item": list("abcd"), "timestamp": [1, 2, 3, 4], "weight": [2, 1, None, 3]}
     )
     rows = Rows(tmp_path, [])
-    raw = rows.read()
-    raw.interactions, raw.rows_read = table.lazy(), 4
-    rows.read = lambda: raw  # type: ignore[method-assign]
+    rows.read = lambda: RawData(table.lazy(), pl.DataFrame(schema=ITEM_COLUMNS), 4)  # type: ignore[method-assign]
     assert [row[1] for row in prepared(rows, tmp_path, min_weight=2)] == ["a", "d"]
     with pytest.raises(UserError, match="min_rating is set, but the source reads no rating"):
         prepared(rows, tmp_path, min_rating=2)
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.integers(1, 4)), min_size=1, max_size=50))
-def test_order_and_first_of_pairs_equal_the_naive_loop(events: list[tuple]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz"), st.integers(1, 4)), min_size=1, max_size=50),
+    st.sampled_from([1, 3, 10, 99]),
+)
+def test_order_and_first_of_pairs_equal_the_naive_loop(events: list[tuple], block: int) -> None:
     schema = {"user": pl.Categorical, "item": pl.Categorical, "timestamp": pl.Int64}
     coded, users, items = encode(pl.DataFrame(events, schema=schema, orient="row"))
     assert users.to_list() == list(dict.fromkeys(event[0] for event in events))
-    ordered = chronological(coded)
-    first = first_of_pair(ordered)
+    with mock.patch.object(interactions, "BLOCK", block):
+        ordered = chronological(coded)
+        first = first_of_pair(ordered)
     found = list(zip(users.gather(ordered.user), items.gather(ordered.item), ordered.timestamp.tolist(), strict=True))
     assert found == sorted(events, key=lambda event: (users.to_list().index(event[0]), event[2]))
     seen: set[tuple] = set()
