@@ -51,8 +51,8 @@ def compare(args: Sequence[str]) -> None:
     compare_runs(options.runs, options.groups, options.slices)
 
 
-def _data(name: str, description: str | None, args: Sequence[str]) -> RecDataModule:
-    """Build the data section of a config."""
+def data_parser(name: str, description: str | None) -> ArgumentParser:
+    """Return a parser of run configs that builds their data section, as `data`, and ignores the rest."""
     from mmrec.data.datamodule import RecDataModule
 
     parser = ArgumentParser(prog=f"mmrec {name}", description=description)
@@ -60,5 +60,10 @@ def _data(name: str, description: str | None, args: Sequence[str]) -> RecDataMod
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
     for key in OTHER_KEYS:
         parser.add_argument(f"--{key}", type=Any, help=SUPPRESS)
+    return parser
+
+
+def _data(name: str, description: str | None, args: Sequence[str]) -> RecDataModule:
+    parser = data_parser(name, description)
     data: RecDataModule = parser.instantiate_classes(parser.parse_args(locate_configs(args))).data
     return data

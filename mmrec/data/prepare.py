@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,30 @@ def assemble(
         return _dataset(source, options, inputs, raw, rejected, dropped, events, items, raw_users)
 
 
+def missing_images(source: Source, options: PrepareOptions, root: Path) -> tuple[pl.DataFrame, Path]:
+    """Return the addresses of images that are not there, of the items that would stay if they were.
+
+    Args:
+        source: reads the raw files.
+        options: filters; that an image is required counts for nothing here.
+        root: where prepared datasets are kept; nothing is written.
+
+    Returns:
+        columns id and url, and the folder where the source looks for images.
+
+    Raises:
+        UserError: the source has no such folder, no item has an address, or as `prepare`.
+    """
+    folder = source.image_folder()
+    if folder is None:
+        raise UserError("the source has no folder of images: name one in data.source.init_args.images")
+    items = assemble(source, replace(options, require_image=False), root, write=False).items[1:]
+    if not items["image_url"].count():
+        raise UserError(f"no item of {source.name} has an address of an image: use --urls FILE and --to {folder}")
+    lacking = items.filter(pl.col("image").is_null() & pl.col("image_url").is_not_null())
+    return lacking.select(id="raw_id", url="image_url"), folder
+
+
 def _dataset(
     source: Source,
     options: PrepareOptions,
@@ -200,7 +224,7 @@ def _dataset(
 def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]]) -> str:
     image_folder = source.image_folder()
     images: list[object] = []
-    if image_folder is not None:
+    if image_folder is not None and image_folder.is_dir():
         # With the place, since items.parquet has absolute paths: they would dangle once the images have moved.
         images = [str(image_folder.absolute()), sorted((e.name, e.stat().st_size) for e in os.scandir(image_folder))]
     content = [entry["sha256"] for entry in inputs]

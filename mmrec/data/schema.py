@@ -102,7 +102,7 @@ class Source(Protocol):
         """
 
     def image_folder(self) -> Path | None:
-        """Return the folder of the images, whose listing also decides the result; None if there is none."""
+        """Return the folder of the images, there or not yet, whose listing also decides the result; None for none."""
 
     def options(self) -> dict[str, object]:
         """Return the constructor's arguments that change the result, for the manifest."""

@@ -12,6 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from mmrec.commands import data_parser
+from mmrec.configs import locate_configs
+from mmrec.data.prepare import missing_images
 from mmrec.download.addresses import Addresses, load_addresses
 from mmrec.download.dataset import download_dataset
 from mmrec.download.images import ImageSummary, download_images
@@ -64,20 +67,31 @@ def _dataset(args: Sequence[str]) -> None:
 
 
 def _images(args: Sequence[str]) -> None:
-    parser = ArgumentParser(prog="mmrec download images", description="Download images by a list of addresses.")
-    parser.add_argument("--urls", type=Path, required=True, help="CSV or Parquet, a row for each id and address")
-    parser.add_argument("--to", type=Path, required=True, help="folder of the images, say FOLDER/posters")
-    parser.add_argument("--id_column", type=str, default="id", help="its column of ids, which become file names")
-    parser.add_argument("--url_column", type=str, default="url", help="its column of addresses")
+    of_config = any(arg.split("=")[0] in ("-c", "--config", "--data") for arg in args)
+    description = "Download images: of a list of addresses, or those that the items of a config lack."
+    if of_config:
+        parser = data_parser("download images", description)
+    else:
+        parser = ArgumentParser(prog="mmrec download images", description=description)
+        parser.add_argument("--config", type=Path, help="any run config: its items' images, into its source's folder")
+        parser.add_argument("--urls", type=Path, help="instead: CSV or Parquet, a row for each id and address")
+        parser.add_argument("--to", type=Path, help="folder of the images, say FOLDER/posters")
+        parser.add_argument("--id_column", type=str, default="id", help="its column of ids, which become file names")
+        parser.add_argument("--url_column", type=str, default="url", help="its column of addresses")
     parser.add_argument("--max_failed_share", type=float, default=1.0, help="of ids without an image; more is an error")
     parser.add_argument("--retry_failed", action="store_true", help="ask again for images that were gone (404, 410)")
     parser.add_argument("--limits", type=ImageLimits, default=ImageLimits())
-    options = parser.parse_args(list(args))
+    options = parser.parse_args(locate_configs(args))
     share = options.max_failed_share
     require(0 <= share <= 1, "--max_failed_share", share, "between 0 and 1")
-    table = read_urls(options.urls, options.id_column, options.url_column)
-    limits = parser.instantiate_classes(options).limits
-    show_images(download_images(table, options.to, limits, options.retry_failed), share)
+    ready = parser.instantiate_classes(options)
+    if of_config:
+        table, folder = missing_images(ready.data.source, ready.data.options, ready.data.root)
+    elif options.urls is None or options.to is None:
+        raise UserError("mmrec download images needs --config RUN.yaml, or --urls FILE and --to FOLDER")
+    else:
+        table, folder = read_urls(options.urls, options.id_column, options.url_column), options.to
+    show_images(download_images(table, folder, ready.limits, options.retry_failed), share)
 
 
 def show_images(summary: ImageSummary, max_failed_share: float) -> None:

@@ -26,12 +26,13 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
         console: where to print.
     """
     console = console or wide_console()
-    figures = reported(1, ROWS.get(manifest.dataset, ""))
+    row = ROWS.get(manifest.dataset, "")
+    figures = reported(1, row)
     table = Table(title=title)
     table.add_column("")
     table.add_column("here", justify="right")
     if figures:
-        table.add_column("paper", justify="right")
+        table.add_column(f"paper: {row}", justify="right")
     for section in (_counts(manifest), _reading(manifest), _spread(manifest), _trust(manifest), _features(features)):
         for name, value in section:
             paper = f"{figures[name]:,}" if name in figures else ""

@@ -9,7 +9,11 @@ import polars as pl
 import mmrec
 
 FILE = "paper_numbers.csv"
-ROWS = {"amazon-fashion": "Amazon-Fashion", "movielens-poster": "MovieLens-25M"}
+ROWS = {
+    "amazon-fashion": "Amazon-Fashion",
+    "movielens-25m": "MovieLens-25M",
+    "movielens-poster": "MovieLens-25M",
+}
 """The paper's name of a dataset."""
 
 

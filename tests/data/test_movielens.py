@@ -125,7 +125,7 @@ def test_missing_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UserError, match=r"movies\.csv is missing"):
         write(tmp_path / "half", {"ratings.csv": RATINGS}).files()
     monkeypatch.setenv("MMREC_DATA", str(tmp_path))
-    assert MovieLens("half").image_folder() is None
+    assert MovieLens("half").image_folder() == tmp_path / "half" / "posters"  # where downloads go
 
 
 @pytest.mark.realdata

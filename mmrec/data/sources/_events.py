@@ -12,6 +12,7 @@ from mmrec.data.schema import INTERACTION_COLUMNS, Rejected
 
 LATEST = 4_102_444_800  # 2100-01-01 in seconds: a later time is milliseconds taken for seconds, or nonsense
 BLANK = "blank line"
+IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 FAULTS = pl.Enum(
     [
         *(BLANK, "too many fields", "missing user", "missing item", "malformed user", "malformed item"),
@@ -80,12 +81,11 @@ def merge_rejected(*parts: dict[str, Rejected]) -> dict[str, Rejected]:
     return merged
 
 
-def find_images(folder: Path) -> dict[str, str]:
-    """Return the image file of each item id, `<id>.jpg`, `.jpeg`, `.png` or `.webp`; empty if there is no folder."""
-    if not folder.is_dir():
+def find_images(folder: Path | None) -> dict[str, str]:
+    """Return the image file of each item id, named `<id>` and an ending of `IMAGES`; empty if there is no folder."""
+    if folder is None or not folder.is_dir():
         return {}
-    endings = {".jpg", ".jpeg", ".png", ".webp"}
-    return {path.stem: str(path.absolute()) for path in sorted(folder.iterdir()) if path.suffix.lower() in endings}
+    return {path.stem: str(path.absolute()) for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGES}
 
 
 def _fault(kind: str) -> pl.Expr:

@@ -10,13 +10,13 @@ from mmrec.errors import UserError
 
 
 def find_raw(path: str | Path) -> Path:
-    """Find a raw file or folder: as given, in $MMREC_DATA, in data/raw of the project, in shared/data beside it.
+    """Find a raw file or folder: as given, in $MMREC_DATA, in data/raw of here and of the project, in shared/data beside.
 
     Raises:
         UserError: it is in none of these places.
     """
     project = Path(mmrec.__file__).parents[1]
-    roots = [Path(), project / "data" / "raw", project.parent / "shared" / "data"]
+    roots = [Path(), Path("data", "raw"), project / "data" / "raw", project.parent / "shared" / "data"]
     if os.environ.get("MMREC_DATA"):
         roots.insert(1, Path(os.environ["MMREC_DATA"]))
     tried = list(dict.fromkeys((root / path).absolute() for root in roots))

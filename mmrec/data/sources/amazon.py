@@ -57,9 +57,8 @@ class Amazon:
         return {"category": self.category}
 
     def image_folder(self) -> Path | None:
-        """Return the folder of the images, None if there is none."""
-        folder = self._reviews().parent / "images" if self.images is None else find_raw(self.images)
-        return folder if folder.is_dir() else None
+        """Return the folder of the images."""
+        return self._reviews().parent / "images" if self.images is None else find_raw(self.images)
 
     def files(self) -> list[Path]:
         """Return the reviews and, if there are any, the product records.
@@ -84,7 +83,7 @@ class Amazon:
         rows_read = table.height
         items: list[tuple[Any, ...]] = []
         if len(files) > 1:
-            images = find_images(folder) if (folder := self.image_folder()) else {}
+            images = find_images(self.image_folder())
             records, broken = read_records(files[1], lambda record: _product(record, images))
             items = [item for item in records if item[0]]
             nameless = len(records) - len(items)

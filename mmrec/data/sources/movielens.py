@@ -64,9 +64,8 @@ class MovieLens:
         return {}
 
     def image_folder(self) -> Path | None:
-        """Return `posters`, None if there is none."""
-        folder = self._folder() / "posters"
-        return folder if folder.is_dir() else None
+        """Return `posters`."""
+        return self._folder() / "posters"
 
     def files(self) -> list[Path]:
         """Return ratings, movies and overviews.
@@ -99,7 +98,7 @@ class MovieLens:
         files = self.files()
         events, rows, rejected = _ratings(files[0])
         overviews = _overviews(files[2]) if len(files) > 2 else {}
-        images = find_images(files[0].parent / "posters")
+        images = find_images(self.image_folder())
         movies = list(_movies(files[1]))
         named = [movie for movie in movies if movie[0]]
         if len(named) < len(movies):

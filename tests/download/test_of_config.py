@@ -1,0 +1,58 @@
+"""From product records that name their pictures to a dataset that requires them."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from mmrec.cli import main
+from tests.download.conftest import QUICK, picture
+from tests.download.site import Site, serve
+
+LIMITS = [word for name, value in QUICK.items() for word in (f"--limits.{name}", str(value))]
+PREPARE = {"user_core": 1, "item_core": 3, "require_image": True}
+
+
+@pytest.fixture
+def shop(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Five products that five customers buy, one that only one does; B1's picture is gone, B0 has one already."""
+    monkeypatch.chdir(tmp_path)
+    raw = tmp_path / "raw"
+    (raw / "images").mkdir(parents=True)
+    (raw / "images" / "B0.jpg").write_bytes(picture())
+    sales = [(f"A{user}", f"B{item}") for user in range(5) for item in range(5)] + [("A0", "RARE")]
+    reviews = [{"reviewerID": u, "asin": i, "unixReviewTime": 10**9 + k} for k, (u, i) in enumerate(sales)]
+    (raw / "SHOP.json").write_text("\n".join(map(json.dumps, reviews)))
+    names = sorted({item for _, item in sales})
+    products = [{"asin": i, "title": f"Hat {i}", "imageURLHighRes": [site.url(f"/{i}.jpg")]} for i in names]
+    (raw / "meta_SHOP.json").write_text("\n".join(map(json.dumps, products)))
+    for item in names:
+        if item != "B1":
+            site.pages[f"/{item}.jpg"] = serve(picture())
+    source = {"class_path": "mmrec.data.sources.Amazon", "init_args": {"path": str(raw), "category": "SHOP"}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"data": {"source": source, "prepare": PREPARE}}))
+    return raw
+
+
+def test_the_items_that_stay_get_their_pictures(shop: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["download", "images", "--config", "run.yaml", *LIMITS])
+    assert sorted(file.name for file in (shop / "images").iterdir()) == ["B0.jpg", "B2.jpg", "B3.jpg", "B4.jpg"]
+    assert not Path("data").exists()
+    main(["prepare", "--config", "run.yaml"])
+    (table,) = Path("data").rglob("items.parquet")
+    items = pl.read_parquet(table)[1:]
+    assert sorted(items["raw_id"]) == ["B0", "B2", "B3", "B4"]
+    assert all(Path(image).is_file() for image in items["image"])
+    assert "interactions dropped: require_image" in capsys.readouterr().out
+
+
+def test_a_source_without_addresses_says_what_to_do(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "meta_SHOP.json").unlink()
+    with pytest.raises(SystemExit):
+        main(["download", "images", "--config", "run.yaml", "--data.prepare.require_text", "false"])
+    assert "no item of amazon-fashion has an address of an image: use --urls FILE" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["download", "images"])
+    assert "needs --config RUN.yaml, or --urls FILE and --to FOLDER" in capsys.readouterr().err
