@@ -226,7 +226,9 @@ def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str,
     images: list[object] = []
     if image_folder is not None and image_folder.is_dir():
         # With the place, since items.parquet has absolute paths: they would dangle once the images have moved.
-        images = [str(image_folder.absolute()), sorted((e.name, e.stat().st_size) for e in os.scandir(image_folder))]
+        files = (Path(folder, name) for folder, _, names in os.walk(image_folder) for name in names)
+        listing = sorted((str(file.relative_to(image_folder)), file.stat().st_size) for file in files)
+        images = [str(image_folder.absolute()), listing]
     content = [entry["sha256"] for entry in inputs]
     identity = [FORMAT_VERSION, type(source).__name__, source.options(), asdict(options), content, images]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrec.data.schema import RawData, Source
-from mmrec.data.sources import Amazon, MovieLens
+from mmrec.data.sources import Amazon, MovieLens, Tabular
 from mmrec.errors import UserError
 
 Event = tuple[str, str, int]
@@ -70,6 +70,18 @@ def amazon_gzip(folder: Path, content: bytes) -> Source:
     return Amazon(str(folder), "SHOP")
 
 
+def tabular_csv(folder: Path, content: bytes) -> Source:
+    (folder / "events.csv").write_bytes(content)
+    events = str(folder / "events.csv")
+    return Tabular(events, user="userId", item="movieId", time="timestamp", rating="rating")
+
+
+def tabular_json(folder: Path, content: bytes) -> Source:
+    (folder / "events.jsonl").write_bytes(content)
+    events = str(folder / "events.jsonl")
+    return Tabular(events, user="reviewerID", item="asin", time="unixReviewTime", rating="overall")
+
+
 def csv_text() -> str:
     return "userId,movieId,rating,timestamp\n" + "".join(f"{u},{i},{r},{t}\n" for u, i, t, r in ROWS)
 
@@ -116,6 +128,8 @@ def number(text: object) -> int:
 FORMATS: dict[str, tuple[Callable[[Path, bytes], Source], str, Callable[[str], Iterator[Event]]]] = {
     "movielens csv": (movielens_csv, csv_text(), csv_events),
     "movielens dat": (movielens_dat, dat_text(), dat_events),
+    "tabular csv": (tabular_csv, csv_text(), csv_events),
+    "tabular json": (tabular_json, json_text(), json_events),
     "amazon json": (amazon, json_text(), json_events),
     "amazon gzip": (amazon_gzip, json_text(), json_events),
 }

@@ -2,6 +2,7 @@
 
 from mmrec.data.sources.amazon import Amazon
 from mmrec.data.sources.movielens import MovieLens
+from mmrec.data.sources.tabular import Tabular
 from mmrec.data.sources.toy import Toy
 
-__all__ = ["Amazon", "MovieLens", "Toy"]
+__all__ = ["Amazon", "MovieLens", "Tabular", "Toy"]

@@ -89,7 +89,7 @@ def explained(file: Path, separator: str = ",", quote: str | None = '"') -> Iter
         yield
     except pl.exceptions.PolarsError as error:
         raise explain(file, error, separator, quote) from error
-    except OSError as error:
+    except (OSError, EOFError) as error:
         if file.suffix != ".gz":
             raise
         raise explain(file, error, separator, quote) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -65,13 +66,25 @@ def read_records(
 ) -> tuple[list[tuple[Any, ...]], dict[str, Rejected]]:
     """Return the row that `convert` makes of each line's object, and the lines that hold no object."""
     rows, broken, first = [], 0, 0
-    for line, block in _blocks(file):
-        for number, record in _records(line, block):
-            if record is None:
-                broken, first = broken + 1, first or number
-            else:
-                rows.append(convert(record))
+    for number, record in iter_records(file):
+        if record is None:
+            broken, first = broken + 1, first or number
+        else:
+            rows.append(convert(record))
     return rows, _rejected(file, broken, first)
+
+
+def iter_records(file: Path) -> Iterator[tuple[int, Record | None]]:
+    """Yield each line's number and object, None if it holds none; blank lines are passed over."""
+    for line, block in _blocks(file):
+        yield from _records(line, block)
+
+
+def holds_key(file: Path, key: str) -> bool:
+    """Return whether any line seems to have an object with a key."""
+    spellings = {json.dumps(key), json.dumps(key, ensure_ascii=False)}
+    pattern = re.compile(b"(?:%b)\\s*:" % b"|".join(re.escape(spelling.encode()) for spelling in spellings))
+    return any(pattern.search(block) for _, block in _blocks(file))
 
 
 def _rejected(file: Path, broken: int, first: int) -> dict[str, Rejected]:

@@ -10,7 +10,7 @@ from mmrec.errors import UserError
 
 
 def find_raw(path: str | Path) -> Path:
-    """Find a raw file or folder: as given, in $MMREC_DATA, in data/raw of here and of the project, in shared/data beside.
+    """Find a raw file or folder: as given, in $MMREC_DATA, in data/raw here and of the project, or in shared/data.
 
     Raises:
         UserError: it is in none of these places.
@@ -25,5 +25,5 @@ def find_raw(path: str | Path) -> Path:
             return place
     raise UserError(
         f"{path} not found, neither at {', nor at '.join(map(str, tried))}: set MMREC_DATA to the folder that holds "
-        "it, or pass its path in the config (data.source.init_args.path for a data set)"
+        "it, or pass its path in the config (for a data set below data.source.init_args)"
     )

@@ -1,0 +1,475 @@
+import csv
+import gzip
+import json
+import random
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrec.data.manifest import Manifest
+from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.schema import RawData
+from mmrec.data.sources import MovieLens, Tabular, _jsonl
+from mmrec.data.sources._template import Template
+from mmrec.errors import UserError
+from tests.data.rows import LOOSE, jpeg
+
+HEADER = "user,item,time\n"
+EVENT = {"user": "u", "item": "i", "time": 1_700_000_000}
+
+
+def write(folder: Path, name: str, content: str | bytes | list[dict]) -> str:
+    """Write text, bytes or rows in the format that the name says; return the path."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, list) and name.endswith(".parquet"):
+        pl.DataFrame(content, infer_schema_length=None).write_parquet(path)
+        return str(path)
+    if isinstance(content, list) and "json" in name:
+        content = "".join(json.dumps(row) + "\n" for row in content)
+    elif isinstance(content, list):
+        content = pl.DataFrame(content).write_csv(separator="\t" if ".tsv" in name else ",")
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return str(path)
+
+
+def tabular(interactions: str | list[str], **options: object) -> Tabular:
+    return Tabular(interactions, **{"user": "user", "item": "item", "time": "time", **options})
+
+
+def events(source: Tabular) -> list[tuple]:
+    return source.read().interactions.collect().rows()
+
+
+def faults(raw: RawData) -> dict[str, tuple[int, str]]:
+    return {kind: (entry.count, Path(entry.first).name) for kind, entry in raw.rejected.items()}
+
+
+def test_worked_example(tmp_path: Path) -> None:
+    orders = "customer_id,sku,ordered_at,stars,quantity\n7,007,2024-01-31T10:00:00+02:00,5,2\n7,8,2024-01-31,,1\n"
+    products = (
+        'sku,name,brand,description,kinds\n007,Hat,,"Warm,\nsoft",Wool|Winter\n8,Cap,Miro,,\n8,Again,,,\n9,New,,,\n'
+    )
+    write(tmp_path, "shop/photos/007.jpg", jpeg())
+    source = Tabular(
+        name="my-shop",
+        interactions=write(tmp_path, "shop/orders/2024.csv", orders),
+        user="customer_id",
+        item="sku",
+        time="ordered_at",
+        rating="stars",
+        weight="quantity",
+        items=write(tmp_path, "shop/products.csv", products),
+        title="name",
+        text="{name}. {brand}. {description}",
+        image="photos/{sku}.jpg",
+        attributes={"brand": "brand", "kind": "kinds"},
+        list_separator="|",
+    )
+    assert events(source) == [("7", "007", 1706688000, 5.0, 2.0), ("7", "8", 1706659200, None, 1.0)]
+    folder = prepare(source, PrepareOptions(**LOOSE), tmp_path / "data")
+    manifest = Manifest.load(folder)
+    assert (folder.parent.name, manifest.n_users, manifest.n_items, manifest.n_interactions) == ("my-shop", 1, 3, 2)
+    assert (manifest.rows_read, manifest.repeated_items, manifest.missing) == (6, 1, {"text": 0, "image": 1})
+    items = pl.read_parquet(folder / "items.parquet").drop("item", "image_url").rows()[1:]
+    assert sorted(items) == [
+        ("007", "Hat", "Hat. Warm,\nsoft", str(tmp_path / "shop/photos/007.jpg"), '{"kind": ["Wool", "Winter"]}'),
+        ("8", "Cap", "Cap. Miro", None, '{"brand": "Miro"}'),
+    ]
+
+
+def test_all_formats_give_the_same_data(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    rows = [
+        {"user": rng.randrange(20), "item": rng.randrange(9), "time": 1_700_000_000 + rng.randrange(99), "n": None}
+        | {"rating": rng.choice([None, 1.5, 5.0])}
+        for _ in range(300)
+    ]
+    found = set()
+    for name in ("o.csv", "o.tsv", "o.csv.gz", "o.parquet", "o.jsonl", "o.json.gz", "o.ndjson"):
+        source = tabular(write(tmp_path / name, name, rows), rating="rating")
+        options = PrepareOptions(**{**LOOSE, "min_rating": 2.0})
+        found.add(Manifest.load(prepare(source, options, tmp_path / "data")).data_hash)
+        assert events(source)[0] == (str(rows[0]["user"]), str(rows[0]["item"]), rows[0]["time"], rows[0]["rating"])
+    assert len(found) == 1
+
+
+BIG = 2**63 - 1
+IDS = [("007", "007"), (7, "7"), (7.0, "7"), (BIG, str(BIG)), ("7.0", "7.0"), ("Ünï ☃", "Ünï ☃"), (" 7 ", "7")]
+NO_IDS = [(7.5, "malformed"), (1e300, "malformed"), ("a\nb", "malformed"), ("", "missing"), (None, "missing")]
+
+
+@pytest.mark.parametrize(("value", "expected"), [*IDS, *NO_IDS, (float("nan"), "missing")])
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_ids_of_any_type(value: object, expected: str, ending: str, tmp_path: Path) -> None:
+    good = {**EVENT, "item": "good" if isinstance(value, str | None) else 1}
+    raw = tabular(write(tmp_path, f"o.{ending}", [good, {**EVENT, "item": value}])).read()
+    if expected in ("malformed", "missing"):
+        assert faults(raw) == {f"{expected} item": (1, "o.parquet: row 2" if ending == "parquet" else "o.jsonl:2")}
+    else:
+        assert raw.interactions.collect()["item"][1] == expected
+
+
+def test_ids_of_typed_columns(tmp_path: Path) -> None:
+    table = pl.DataFrame({"user": ["a"], "item": [Decimal("7.00")], "time": [1]}).with_columns(
+        pl.col("user").cast(pl.Categorical)
+    )
+    table.write_parquet(tmp_path / "o.parquet")
+    assert events(tabular(str(tmp_path / "o.parquet"))) == [("a", "7", 1)]
+
+
+def test_blocks_of_json_equal_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(0)
+    values = [7, "7", 7.0, 7.5, "7.5", True, "true", None, [1], {"a": 1}, 1e17, 10**17, "1e17", "é", "\ud800", 2**70]
+    rows = [{"user": "u", "item": rng.choice(values[:2]), "time": 1_700_000_000, "n": k} for k in range(400)]
+    for row in rng.sample(rows, 40):
+        row[rng.choice(["user", "item", "time"])] = rng.choice(values)
+    path = write(tmp_path, "o.jsonl", rows)
+    results = []
+    for block, small in ((1 << 24, 1), (997, 1), (997, 200), (1 << 24, 1 << 24)):
+        monkeypatch.setattr(_jsonl, "BLOCK", block)
+        monkeypatch.setattr(_jsonl, "SMALL", small)
+        raw = tabular(path, time_unit="seconds").read()
+        results.append((raw.interactions.collect().rows(), raw.rejected, raw.rows_read))
+    assert all(result == results[-1] for result in results)
+    assert 350 < len(results[0][0]) < results[0][2] == 400
+
+
+NOON = 1706702400  # 2024-01-31 12:00 UTC
+TIMES = [
+    ("auto", "2024-01-31T12:00:00Z", NOON),
+    ("auto", "2024-01-31 12:00:00", NOON),
+    ("auto", "2024-01-31T12:00", NOON),
+    ("auto", "2024-01-31", NOON - 43_200),
+    ("auto", "2024-01-31T12:00:00.999", NOON),
+    ("auto", "2024-01-31T12:00:00+02:00", NOON - 7200),
+    ("auto", "2024-01-31 12:00:00.5-0130", NOON + 5400),
+    ("auto", "2024-03-31T02:30:00+01", 1711848600),  # no such local time in Berlin: the zone that is written counts
+    ("auto", str(NOON), NOON),
+    ("auto", f"{NOON}.9", NOON),
+    ("auto", "1.7067024e9", NOON),
+    ("auto", str(NOON * 10**3 + 999), NOON),
+    ("auto", str(NOON * 10**6 + 999_999), NOON),
+    ("auto", str(NOON * 10**9 + 999_999_999), NOON),
+    ("auto", "300", 300),  # any count of seconds
+    ("milliseconds", "300000", 300),
+    ("%d/%m/%Y %H:%M", "31/01/2024 12:00", NOON),
+    ("%d/%m/%Y", "31/01/2024", NOON - 43_200),
+    ("%Y%m%d", "20240131", NOON - 43_200),
+    ("%d %b %Y %H:%M:%S.%f %z", "31 Jan 2024 12:00:00.25 +0200", NOON - 7200),
+]
+
+
+@pytest.mark.parametrize(("unit", "written", "expected"), TIMES)
+def test_times(unit: str, written: str, expected: int, tmp_path: Path) -> None:
+    path = write(tmp_path, "o.csv", f"{HEADER}u,i,{written}\n")
+    assert events(tabular(path, time_unit=unit)) == [("u", "i", expected)]
+
+
+IMPOSSIBLE = {
+    "2024-01-31": [
+        "",
+        "soon",
+        "2024-13-01",
+        "2024-02-30",
+        "30000-01-01",
+        "1969-12-31",
+        "2024-01-31T25:00",
+        "1706702400",
+    ],
+    "1706702400": ["", "0", "-5", "nan", "inf", "1e400", "884541340800", "1706702400000", "2024-01-31"],
+    "1706702400000": ["", "0", "-5", "1706702400", "884541340800000", "1706702400000000"],
+    "1706702400000000": ["1706702400", "1706702400000", "-1706702400000000"],
+}
+
+
+@pytest.mark.parametrize("usual", IMPOSSIBLE)
+def test_impossible_times_are_counted(usual: str, tmp_path: Path) -> None:
+    odd = [f"u,i,{time}\n" for time in IMPOSSIBLE[usual]]
+    usual_rows = [f"u,i,{usual}\n"] * 500
+    raw = tabular(write(tmp_path, "o.csv", HEADER + "".join(usual_rows + odd))).read()
+    assert faults(raw) == {"impossible timestamp": (len(odd), "o.csv:502")}
+    assert raw.interactions.collect()["timestamp"].unique().len() == 1
+
+
+@pytest.mark.parametrize("time", [datetime(2024, 1, 31, 12, 0, 0, 999_999), date(2024, 1, 31), NOON, float(NOON)])
+def test_typed_times_need_no_unit(time: object, tmp_path: Path) -> None:
+    paths = [
+        write(tmp_path, "a.parquet", [{**EVENT, "time": time}]),
+        write(tmp_path, "b.csv", HEADER + f"u,i,{NOON}\n"),
+    ]
+    assert [row[2] for row in events(tabular(paths))] == [NOON - 43_200 if type(time) is date else NOON, NOON]
+
+
+def test_zones_of_parquet(tmp_path: Path) -> None:
+    time = pl.Series([datetime(2024, 1, 31, 13)]).dt.replace_time_zone("Europe/Berlin")
+    pl.DataFrame({"user": ["u"], "item": ["i"], "time": time}).write_parquet(tmp_path / "o.parquet")
+    assert events(tabular(str(tmp_path / "o.parquet"))) == [("u", "i", NOON)]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            ["u,i,2024-01-31\nu,i,1706702400\n"],
+            r"0\.csv:3: '1706702400' is taken for seconds, but .*0\.csv:2: .* for iso",
+        ),
+        (
+            ["u,i,1706702400\n", "u,i,1706702400000\n"],
+            r"1\.csv:2: '1706702400000' is taken for milliseconds, but .*0\.csv:2",
+        ),
+        (["u,i,1706702400\n" * 1500 + "u,i,1706702400000\n" * 200], r"0\.csv:1502: .*milliseconds.*set .*\.time_unit$"),
+        (["u,i,31/01/2024\n"], r"0\.csv:2: '31/01/2024' is no time that can be told: set .*\.time_unit to a format"),
+        (["u,i,20240131\n"], r"0\.csv:2: '20240131' may be a date .*: set .*\.time_unit to '%Y%m%d' or to seconds"),
+    ],
+)
+def test_times_that_cannot_be_told(files: list[str], message: str, tmp_path: Path) -> None:
+    paths = [write(tmp_path, f"{place}.csv", HEADER + rows) for place, rows in enumerate(files)]
+    with pytest.raises(UserError, match=message):
+        tabular(paths).read()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "values", "expected"),
+    [
+        ("{a}. {b}. {c}", "a c", "A. C"),
+        ("{a}. {b}. {c}", "b", "B"),
+        ("{a}. {b}. {c}.", "a", "A."),
+        ("{a}. {b}. {c}", "", ""),
+        ("{a} by {b}. {c}", "a c", "A. C"),
+        ("{a} by {b}. {c}", "b c", "B. C"),
+        ("{a} ({b}). Colour: {c}", "a c", "A. Colour: C"),
+        ("{a} ({b}). Colour: {c}", "a b", "A (B)"),
+        ("{a} ({b})", "a", "A"),
+        ("Brand: {a}, {b} and {c}", "b c", "B and C"),
+        ("{a} | {b} | {c}", "a c", "A | C"),
+        ("{a}\n{b}", "b", "B"),
+        ("{{{a}}}", "a", "{A}"),
+        ("a", "a", "A"),
+    ],
+)
+def test_a_blank_column_takes_its_punctuation_along(pattern: str, values: str, expected: str) -> None:
+    template = Template.parse(pattern, "text")
+    assert template.write({name: name.upper() for name in values.split()}) == expected
+
+
+def test_a_full_stop_is_not_doubled() -> None:
+    assert Template.parse("{a}. {b}.", "text").write({"a": "Nice hat!", "b": "It is warm."}) == "Nice hat! It is warm."
+
+
+def test_several_files_are_one_and_places_name_each(tmp_path: Path) -> None:
+    write(tmp_path, "o/b.parquet", [EVENT, {**EVENT, "user": None}])
+    write(tmp_path, "o/a.csv", HEADER + 'u,"1",1700000000\n\n,"2",1700000000\n')
+    write(tmp_path, "o/c.jsonl.gz", '\n{"user": "u", "item": 3, "time": 1700000000}\n{}\n{"user"\n')
+    write(tmp_path, "o/_SUCCESS", "")
+    for paths in (
+        str(tmp_path / "o"),
+        [str(tmp_path / "o" / "[bc].*"), str(tmp_path / "o/a.csv"), str(tmp_path / "*/a*")],
+    ):
+        raw = tabular(paths).read()
+        assert raw.interactions.collect()["item"].to_list() == ["1", "i", "3"]
+        assert faults(raw) == {"missing user": (3, "a.csv:4"), "broken JSON": (1, "c.jsonl.gz:4")}
+        assert raw.rows_read == 7
+
+
+def test_a_row_that_lacks_all_mapped_columns_is_bad_and_a_blank_line_is_none(tmp_path: Path) -> None:
+    raw = tabular(write(tmp_path, "o.csv", "id,user,item,time\n1,u,i,5\n\n2,,,\n,,,\n")).read()
+    assert (raw.rows_read, faults(raw)) == (2, {"missing user": (1, "o.csv:4")})
+
+
+def test_line_breaks_are_fine_in_text_and_not_in_ids(tmp_path: Path) -> None:
+    rows = 'user,item,time,note\nu,i,5,"a\nb"\nu,"i\nj",5,\nu,k,x,\n' + "u,i,5,\n" * 50
+    raw = tabular(write(tmp_path, "o.csv", rows)).read()
+    assert faults(raw) == {"malformed item": (1, "o.csv:4"), "impossible timestamp": (1, "o.csv:6")}
+
+
+def test_item_records(tmp_path: Path) -> None:
+    items = write(
+        tmp_path,
+        "i.jsonl",
+        [
+            {"sku": 1, "name": " A ", "tags": ["x", None, "y"], "year": 1995.0, "url": ["https://a/1", "https://a/2"]},
+            {"sku": "1", "name": "again"},
+            {"name": "no id"},
+            {"sku": "a\nb"},
+            {"sku": "2", "tags": "p;q", "year": None, "name": "\ud800"},
+        ],
+    )
+    options = {"items": items, "item_id": "sku", "title": "name", "text": "{name}: {tags}", "image_url": "url"}
+    source = tabular(
+        write(tmp_path, "o.csv", HEADER + "u,1,5\n"), attributes=["tags", "year"], list_separator=";", **options
+    )
+    raw = source.read()
+    assert raw.items.drop("image").rows() == [
+        ("1", "A", "A: x, y", "https://a/1", '{"tags": ["x", "y"], "year": "1995"}'),
+        ("2", "?", "?: p;q", None, '{"tags": ["p", "q"]}'),
+    ]
+    kinds = {"item record without id": (1, "i.jsonl:3"), "item record with malformed id": (1, "i.jsonl:4")}
+    assert (faults(raw), raw.repeated_items, raw.rows_read) == (kinds, 1, 6)
+
+
+def test_images_by_pattern_and_by_column(tmp_path: Path) -> None:
+    for name in ("p/red/1.png", "p/2.jpg"):
+        write(tmp_path, name, jpeg())
+    rows = [{"item": 1, "kind": "red", "file": "red/1.png"}, {"item": 2, "kind": "", "file": "2.jpg"}]
+    rows += [{"item": 3, "kind": "red", "file": "gone.jpg"}, {"item": 4, "kind": None, "file": "\0"}]
+    items = write(tmp_path, "i.parquet", rows)
+    orders = write(tmp_path, "o.csv", HEADER + "u,1,5\n")
+    one, two = str(tmp_path / "p/red/1.png"), str(tmp_path / "p/2.jpg")
+    for options, expected, folder in (
+        ({"image": "p/{kind}/{item}.png"}, [one, None, None, None], tmp_path / "p"),
+        ({"image": "p/{item}.*"}, [None, two, None, None], tmp_path / "p"),
+        ({"image": "file", "images": str(tmp_path / "p")}, [one, two, None, None], tmp_path / "p"),
+        ({"image": "file"}, [None] * 4, None),
+        ({"image": str(tmp_path / "p" / "{item}.jpg")}, [None, two, None, None], tmp_path / "p"),
+    ):
+        source = tabular(orders, items=items, **options)
+        assert (source.read().items["image"].to_list(), source.image_folder()) == (expected, folder), options
+        assert source.options()["images"] == (None if folder else str(tmp_path))
+
+
+def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
+    orders, items = write(tmp_path, "o.csv", HEADER + "u,1,5\n"), write(tmp_path, "i.csv", "item,name,more\n1,a,b\n")
+    write(tmp_path, "p/2.jpg", jpeg())
+
+    def folder(**options: object) -> Path:
+        source = tabular(orders, items=items, image="p/{item}.jpg", **options)
+        return prepare(source, PrepareOptions(**LOOSE), tmp_path / "data")
+
+    folders = [folder(), folder(text="name"), folder(text="more")]
+    assert folders[0] == folder()
+    write(tmp_path, "p/1.jpg", jpeg())
+    assert len({*folders, folder()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "files", "message"),
+    [
+        (
+            {"user": "usr"},
+            {},
+            r"o\.csv: no column 'usr' among 'user', 'item', 'time': set data\.source\.init_args\.user$",
+        ),
+        ({"text": "{nam}"}, {}, r"i\.csv: no column 'nam' among 'item', 'name': set .*\.text$"),
+        ({"text": "{nam"}, {}, r"\.text: '\{nam' is no pattern"),
+        ({"item_id": "sku"}, {}, r"i\.csv: no column 'sku' .*\.item_id$"),
+        ({"interactions": "o.x*"}, {}, r"\.interactions: no file matches o\.x\* in "),
+        (
+            {"interactions": "o.xls"},
+            {"o.xls": ""},
+            r"o\.xls: .*\.interactions must name files that end in \.csv, \.tsv",
+        ),
+        ({"interactions": []}, {}, r"\.interactions is an empty list"),
+        ({"interactions": "folder"}, {"folder/x.txt": ""}, r"\.interactions: no file in .*folder ends in \.csv"),
+        (
+            {"interactions": ["o.csv", "p.csv"]},
+            {"p.csv": "user,item\n"},
+            r"p\.csv: no column 'time' among 'user', 'item'",
+        ),
+        ({}, {"o.csv": "user;item;time\n"}, r"o\.csv: no column .*, or data\.source\.init_args\.separator to ';'$"),
+        ({"interactions": "o.csv.gz"}, {"o.csv.gz": HEADER * 9999}, r"o\.csv\.gz: the gzip data breaks off"),
+        ({"interactions": "o.parquet"}, {"o.parquet": "PAR1"}, r"o\.parquet: not readable as Parquet"),
+        (
+            {"interactions": "o.json"},
+            {"o.json": json.dumps([EVENT], indent=1)},
+            r"o\.json:1: a JSON array: write one",
+        ),
+        (
+            {"interactions": "o.jsonl", "rating": "r"},
+            {"o.jsonl": json.dumps(EVENT)},
+            r"o\.jsonl: no column 'r' among 'us",
+        ),
+        ({}, {"o.csv": HEADER + 'u,"i,5\n'}, r"o\.csv:2: a quotation mark is not closed"),
+        ({}, {"i.csv": b"item,name\n1,\xe9\n"}, r"i\.csv:2: not UTF-8"),
+        ({"items": None}, {}, r"\.title is about item files, but .*\.items names none"),
+        ({"images": "p"}, {}, r"\.images is where image paths start, but .*\.image gives none"),
+        (
+            {"items": ["i.csv", "f/i.csv"], "image": "{item}"},
+            {"f/i.csv": "item,name\n"},
+            r"item files lie in .* and .*images",
+        ),
+        (
+            {},
+            {"i.csv": "item,name\nother,a\n"},
+            r"no record of any item .* like '1', those here like 'other': set .*item_id",
+        ),
+        ({"time_unit": "hours"}, {}, r"\.time_unit must be auto, iso, seconds, .* but is 'hours'"),
+        ({"time_unit": "%H:%M"}, {}, r"\.time_unit: '%H:%M' does not give a day"),
+        ({"separator": "::"}, {}, r"\.separator must be one ASCII character, but is '::'"),
+        (
+            {"attributes": ["name"], "list_separator": {"nam": "|"}},
+            {},
+            r"\.list_separator: no fact 'nam' among .*\(name\)",
+        ),
+        ({"name": "a/b"}, {}, r"\.name must be fit for a folder, but is 'a/b'"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    options: dict, files: dict, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in {"o.csv": HEADER + "u,1,5\n", "i.csv": "item,name\n1,a\n", **files}.items():
+        path = write(tmp_path, name, content)
+        if name.endswith(".gz"):
+            Path(path).write_bytes(Path(path).read_bytes()[:-12])
+    with pytest.raises(UserError, match=message) as error:
+        tabular(**{"interactions": "o.csv", "items": "i.csv", "title": "name", **options}).read()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("column", ["user", "time", "rating"])
+def test_columns_of_the_wrong_type_are_named(column: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "o.parquet", [{**EVENT, "rating": 1.0, column: [1, 2]}])
+    with pytest.raises(UserError, match=rf"o\.parquet: column '{column}' holds List\(Int64\) values, which are no"):
+        tabular(path, rating="rating").read()
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+ID = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd"), min_size=1, max_size=5)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(
+        st.tuples(ID.map(str.strip).filter(bool), TEXT, ID.map(str.strip).filter(bool)), min_size=1, max_size=9
+    ),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+)
+def test_nasty_strings_survive(
+    rows: list[tuple[str, str, str]], separator: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("nasty") / "o.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerows([("user", "note", "item", "time"), *((*row, 9 + place) for place, row in enumerate(rows))])
+    source = tabular(str(path), items=str(path), text="note", separator=separator)
+    raw = source.read()
+    assert raw.rejected == {}
+    assert raw.interactions.collect().rows() == [(user, item, 9 + place) for place, (user, _, item) in enumerate(rows)]
+    first = {item: note for _, note, item in reversed(rows)}
+    assert dict(raw.items.select("item", "text").rows()) == {item: note.strip() or None for item, note in first.items()}
+
+
+@pytest.mark.realdata
+def test_real_movielens_as_a_table_is_movielens(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "movielens-1m-poster"
+    source = Tabular(
+        interactions=str(folder / "ratings.csv"),
+        user="userId",
+        item="movieId",
+        time="timestamp",
+        rating="rating",
+        items=str(folder / "movies.csv"),
+        title="title",
+        text="{title}. {genres}",
+        image="posters/{movieId}.jpg",
+    )
+    options = PrepareOptions(user_core=5, item_core=5, split="leave_one_out")
+    ours, theirs = (prepare(reader, options, tmp_path) for reader in (source, MovieLens(str(folder))))
+    assert Manifest.load(ours).data_hash == Manifest.load(theirs).data_hash
