@@ -104,7 +104,7 @@ def csv_events(text: str) -> Iterator[Event]:
 
 def dat_events(text: str) -> Iterator[Event]:
     for line in text.split("\n"):
-        fields = line.rstrip("\r").split("::")
+        fields = line.replace("\r", "").split("::")
         if len(fields) >= 4 and not any(fields[4:]):
             yield fields[0].strip(), fields[1].strip(), number(fields[3])
 

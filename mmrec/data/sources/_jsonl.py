@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 def read_table(
     file: Path,
-    schema: Mapping[str, type[pl.DataType]],
+    schema: pl.Schema,
     clean: Callable[[bytes], pl.DataFrame | None],
     convert: Callable[[Record], tuple[Any, ...]],
 ) -> tuple[pl.DataFrame, dict[str, Rejected]]:
@@ -31,9 +31,10 @@ def read_table(
 
     Args:
         file: JSON lines; gzip if so named.
-        schema: columns of the result.
-        clean: reads a block whole, None if any line of it is not as expected.
-        convert: makes the row of one line's object.
+        schema: columns of the result; each block becomes so as it is read, and what does not fit becomes null. A
+            category takes 4 bytes a row where a string takes 16 and more.
+        clean: reads a block whole, as strings, None if any line of it is not as expected.
+        convert: makes the row of one line's object, of strings.
 
     Returns:
         the rows in order, with the column `line` added, and the lines that hold no object.
@@ -47,7 +48,8 @@ def read_table(
             table = clean(block)
             middle = block.find(b"\n", len(block) // 2) + 1 if len(block) > SMALL else 0
             if table is not None and table.height == _count_lines(block):
-                tables.append(table.with_columns(line=pl.int_range(line, line + table.height, dtype=pl.Int64)))
+                lines = pl.int_range(line, line + table.height, dtype=pl.UInt32)
+                tables.append(table.cast(schema, strict=False).with_columns(line=lines))
             elif 0 < middle < len(block):
                 todo += [(line + block.count(b"\n", 0, middle), block[middle:]), (line, block[:middle])]
             else:
@@ -57,8 +59,10 @@ def read_table(
                         broken, first = broken + 1, first or number
                     else:
                         rows.append((*convert(record), number))
-                tables.append(pl.DataFrame(rows, schema={**schema, "line": pl.Int64}, orient="row"))
-    return pl.concat([pl.DataFrame(schema={**schema, "line": pl.Int64}), *tables]), _rejected(file, broken, first)
+                strings = dict.fromkeys(schema, pl.String)
+                table = pl.DataFrame(rows, schema={**strings, "line": pl.UInt32}, orient="row")
+                tables.append(table.cast(schema, strict=False))
+    return pl.concat([pl.DataFrame(schema={**schema, "line": pl.UInt32}), *tables]), _rejected(file, broken, first)
 
 
 def read_records(
@@ -72,6 +76,16 @@ def read_records(
         else:
             rows.append(convert(record))
     return rows, _rejected(file, broken, first)
+
+
+def repeats_a_key(block: bytes, fields: pl.DataFrame) -> bool:
+    """Tell whether a line seems to have a key twice, as where a lost line break has joined two records.
+
+    Args:
+        block: lines that Polars took for records; of a key that stands twice it takes the first, without a word.
+        fields: what it took, a row a line and a column a key.
+    """
+    return any(block.count(json.dumps(name).encode()) > fields.height for name in fields.columns)
 
 
 def iter_records(file: Path) -> Iterator[tuple[int, Record | None]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import Rejected
-from mmrec.data.sources._jsonl import Record, read_table
+from mmrec.data.sources._jsonl import Record, read_table, repeats_a_key
 from mmrec.data.sources._values import id_of
 
 NO_ID = r"^(?:true|false|[\[{].*|-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))$"
@@ -36,7 +36,7 @@ def read_strings(file: Path, columns: Sequence[str], ids: Collection[str]) -> tu
     def convert(record: Record) -> tuple[str | None, ...]:
         return tuple((id_of if name in ids else written)(record.get(name)) for name in columns)
 
-    return read_table(file, dict.fromkeys(columns, pl.String), clean, convert)
+    return read_table(file, pl.Schema(dict.fromkeys(columns, pl.String())), clean, convert)
 
 
 def _read_block(block: bytes, columns: Sequence[str], ids: Collection[str]) -> pl.DataFrame | None:
@@ -44,6 +44,8 @@ def _read_block(block: bytes, columns: Sequence[str], ids: Collection[str]) -> p
     try:
         table = pl.read_ndjson(block, schema=dict.fromkeys(columns, pl.String))
     except pl.exceptions.PolarsError:
+        return None
+    if repeats_a_key(block, table):
         return None
     for name in ids:
         value = pl.col(name)

@@ -12,7 +12,7 @@ import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
 from mmrec.data.sources._events import check_events, find_images, merge_rejected
-from mmrec.data.sources._jsonl import Record, read_records, read_table
+from mmrec.data.sources._jsonl import Record, read_records, read_table, repeats_a_key
 from mmrec.data.sources._paths import find_raw
 from mmrec.errors import UserError
 
@@ -20,7 +20,9 @@ ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
 TAG = re.compile(r"</?[a-zA-Z][^>]*>")  # not "sizes <8 and >12"
 ID = "^[0-9A-Za-z_-]+$"
 REVIEW_FIELDS = ("reviewerID", "user_id", "asin", "parent_asin", "unixReviewTime", "timestamp", "overall", "rating")
-REVIEW = dict.fromkeys(("user", "item", "timestamp", "rating"), pl.String)
+REVIEW = pl.Schema(
+    {"user": pl.Categorical(), "item": pl.Categorical(), "timestamp": pl.Int64(), "rating": pl.Categorical()}
+)
 
 
 class Amazon:
@@ -77,7 +79,7 @@ class Amazon:
         files = self.files()
         table, broken = read_table(files[0], REVIEW, _clean_reviews, _review)
         lines = table["line"]
-        rows = table.lazy().select("user", "item", pl.col("timestamp").cast(pl.Int64, strict=False), "rating")
+        rows = table.lazy().select(pl.col("user", "item", "rating").cast(pl.String), "timestamp")
         events, _, rejected = check_events(rows, lambda row: f"{files[0]}:{lines[row]}")
         parts = [broken, rejected]
         rows_read = table.height
@@ -128,8 +130,8 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
         fields = pl.read_ndjson(block, schema=dict.fromkeys(REVIEW_FIELDS, pl.String))
     except pl.exceptions.PolarsError:
         return None
-    if any(block.count(f'"{name}"'.encode()) > fields[name].count() for name in REVIEW_FIELDS):
-        return None  # a key stands twice in a line, as where a lost line break has joined two records
+    if repeats_a_key(block, fields):
+        return None
     milliseconds = pl.col("timestamp").cast(pl.Int64, strict=False)
     table = fields.select(
         user=pl.coalesce("reviewerID", "user_id"),
