@@ -15,7 +15,7 @@ from mmrec.data.manifest import Manifest
 from mmrec.data.prepare import PrepareOptions, prepare
 from mmrec.data.schema import RawData
 from mmrec.data.sources import MovieLens, Tabular, _jsonl
-from mmrec.data.sources._template import Template
+from mmrec.data.sources.tabular.template import Template
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, jpeg
 

@@ -13,8 +13,8 @@ from mmrec.data.manifest import Manifest
 from mmrec.data.prepare import PrepareOptions, prepare
 from mmrec.data.schema import Split
 from mmrec.data.sources import Toy
-from mmrec.data.sources._toy_shop import COLLECTIONS, COLOURS, PATTERNS, make_products
-from mmrec.data.sources._toy_users import TASTEFUL
+from mmrec.data.sources.toy.shop import COLLECTIONS, COLOURS, PATTERNS, make_products
+from mmrec.data.sources.toy.users import TASTEFUL
 from mmrec.errors import UserError
 
 Rule = Callable[[np.ndarray], np.ndarray]

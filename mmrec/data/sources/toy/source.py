@@ -14,9 +14,9 @@ from typing import Any
 from filelock import FileLock
 
 from mmrec.data.schema import RawData
-from mmrec.data.sources._toy_shop import Product, make_products, photo, record
-from mmrec.data.sources._toy_users import make_histories
 from mmrec.data.sources.amazon import Amazon
+from mmrec.data.sources.toy.shop import Product, make_products, photo, record
+from mmrec.data.sources.toy.users import make_histories
 from mmrec.errors import UserError
 
 CATEGORY = "TOY_SHOP"
@@ -28,7 +28,7 @@ OPENING = 1_420_070_400  # 2015-01-01
 
 
 class Toy:
-    """A seeded shop of 288 products whose customers have planted tastes (see `_toy_users`); flawed as real data is.
+    """A seeded shop of 288 products whose customers have planted tastes (see `users.py`); flawed as real data is.
 
     A few products lack a photo or a text, one photo is cut off, a few lines are broken, and many times tie. Beside the
     raw files stands `tastes.csv` (user, taste), which no reader opens: it is for looking at results.

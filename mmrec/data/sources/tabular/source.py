@@ -7,14 +7,14 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData
-from mmrec.data.sources._event_tables import read_events
 from mmrec.data.sources._events import merge_rejected
-from mmrec.data.sources._files import find_tables
-from mmrec.data.sources._item_records import ItemMapping, read_items
 from mmrec.data.sources._paths import find_raw
-from mmrec.data.sources._tables import Dialect, require_columns
-from mmrec.data.sources._template import Template
-from mmrec.data.sources._times import check_unit
+from mmrec.data.sources.tabular.event_tables import read_events
+from mmrec.data.sources.tabular.files import find_tables
+from mmrec.data.sources.tabular.item_records import ItemMapping, read_items
+from mmrec.data.sources.tabular.tables import Dialect, require_columns
+from mmrec.data.sources.tabular.template import Template
+from mmrec.data.sources.tabular.times import check_unit
 from mmrec.errors import UserError, require
 
 PREFIX = "data.source.init_args."

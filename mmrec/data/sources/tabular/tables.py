@@ -14,10 +14,10 @@ import polars as pl
 
 from mmrec.data.schema import Rejected
 from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, scan_rows
-from mmrec.data.sources._files import kind_of
 from mmrec.data.sources._jsonl import Record, holds_key, iter_records
-from mmrec.data.sources._jsonl_strings import read_strings, written
-from mmrec.data.sources._values import UNUSABLE
+from mmrec.data.sources.tabular.files import kind_of
+from mmrec.data.sources.tabular.jsonl_strings import read_strings, written
+from mmrec.data.sources.tabular.values import UNUSABLE
 from mmrec.errors import UserError
 
 BEYOND = f"\0{SURPLUS}"

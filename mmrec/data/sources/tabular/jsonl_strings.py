@@ -10,7 +10,7 @@ import polars as pl
 
 from mmrec.data.schema import Rejected
 from mmrec.data.sources._jsonl import Record, read_table, repeats_a_key
-from mmrec.data.sources._values import id_of
+from mmrec.data.sources.tabular.values import id_of
 
 NO_ID = r"^(?:true|false|[\[{].*|-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))$"
 """What a value that is no id, or no string, looks like once it is one; "7.5" is an id, 7.5 is none."""

@@ -15,9 +15,9 @@ import polars as pl
 from mmrec.data.schema import ITEM_COLUMNS, Rejected
 from mmrec.data.sources._events import BLANKS, IMAGES, MALFORMED_ID
 from mmrec.data.sources._jsonl import Record
-from mmrec.data.sources._tables import BEYOND, Dialect, place_of, read_rows
-from mmrec.data.sources._template import Template
-from mmrec.data.sources._values import id_of, texts_of
+from mmrec.data.sources.tabular.tables import BEYOND, Dialect, place_of, read_rows
+from mmrec.data.sources.tabular.template import Template
+from mmrec.data.sources.tabular.values import id_of, texts_of
 
 ANY_ENDING = ".*"
 IMAGE_ENDINGS = sorted(IMAGES, reverse=True)  # of several images of an item the same one as `find_images` takes

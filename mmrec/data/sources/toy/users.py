@@ -17,7 +17,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from mmrec.data.sources._toy_shop import COLLECTIONS, PER_TASTE, Product
+from mmrec.data.sources.toy.shop import COLLECTIONS, PER_TASTE, Product
 
 TASTES = ("image", "text", "order", "long_term")
 NOISE = 0.07  # share of purchases that follow no taste

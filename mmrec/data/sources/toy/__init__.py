@@ -1,0 +1,5 @@
+"""The embedded data set: a small shop with planted tastes."""
+
+from mmrec.data.sources.toy.source import Toy
+
+__all__ = ["Toy"]
