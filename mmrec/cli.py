@@ -58,6 +58,9 @@ def _run(command: Callable[[list[str]], None], args: list[str]) -> None:
     sys.path.insert(0, "")  # classes of the user's own, named in a config, are looked for in the working folder too
     try:
         command(args)
+    except KeyboardInterrupt:
+        print("mmrec: interrupted; nothing half-written is kept", file=sys.stderr)
+        sys.exit(130)
     except Exception as error:
         mistake = _users_mistake(error)
         if mistake is None:

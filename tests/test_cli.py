@@ -13,6 +13,7 @@ import yaml
 
 from mmrec.cli import lightning, main
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.manifest import Manifest
 
 RUN = "lightning_configs/run"
 QUIET = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
@@ -166,6 +167,20 @@ def test_validate_checks_what_prepare_does_and_writes_nothing(
     with pytest.raises(SystemExit):
         main(["validate", *config, "--data.prepare.max_bad_share", "0"])
     assert "are bad, more than data.prepare.max_bad_share" in capsys.readouterr().err
+
+
+def test_an_interruption_is_one_line(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Manifest, "save", interrupt)
+    with pytest.raises(SystemExit) as exit_:
+        main(["prepare", "--config", f"{RUN}/toy_sasrec.yaml", "--data.source.init_args.path", toy.source.path])
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("mmrec: interrupted")
+    assert list(here.rglob("*.parquet")) == [here / "data" / "toy" / "images.parquet"]
 
 
 def test_compare_shows_models_groups_and_slices(
