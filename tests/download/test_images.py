@@ -8,6 +8,7 @@ import pytest
 
 from mmrec.data.sources._events import find_images
 from mmrec.download import ImageLimits, ImageSummary, download_images, images
+from tests.data.rows import jpeg
 from tests.download.conftest import QUICK, picture, running
 from tests.download.site import hang_up, in_turn, serve, slowly, status
 
@@ -47,7 +48,7 @@ def test_images_are_named_by_id_and_content_and_found_by_the_readers(site, tmp_p
         (serve(b"<html>no", media="text/html"), "web page instead of the file"),
         (serve(b"<html>no", media="image/jpeg"), "not an image"),
         (serve(b"", media="image/jpeg"), "not an image"),
-        (serve(picture()[:-200], media="image/jpeg"), "not an image"),
+        (serve(jpeg()[:-500], media="image/jpeg"), "not an image"),
         (serve(picture("TIFF")), "not an image"),
         (serve(picture("GIF", (1, 1))), "placeholder image"),
         (serve(picture("PNG", (200, 200))), "too large"),
@@ -111,11 +112,11 @@ def test_a_second_run_asks_only_for_what_failed_and_not_for_what_is_gone(site, t
 
 def test_connections_and_pauses_are_bounded_for_each_host(site, tmp_path, stopwatch):
     site.pages["/i"] = slowly(serve(picture()))
-    limits = ImageLimits(**{**QUICK, "per_host": 3, "delay_seconds": 0.02})
+    limits = ImageLimits(**{**QUICK, "per_host": 3, "delay_seconds": 0.06})
     summary = run(site, tmp_path / "i", limits, *((str(n), "/i") for n in range(20)))
     assert summary.fetched == 20
-    assert site.most_open == 3
-    assert stopwatch() > 19 * 0.02
+    assert 1 < site.most_open <= 3
+    assert stopwatch() > 19 * 0.06  # without pauses 7 rounds of 0.1 seconds
 
 
 def test_the_bound_holds_for_a_host_that_many_fall_back_to(site, tmp_path):

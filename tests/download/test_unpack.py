@@ -78,14 +78,15 @@ def test_two_members_cannot_share_a_name(names, tmp_path):
 
 
 def test_encrypted_and_damaged_members_are_refused(tmp_path):
-    content = bytearray(made(tmp_path, ("ml/a", b"some text")).read_bytes())
+    content = bytearray(made(tmp_path, ("ml/good", b"1"), ("ml/a", b"some text")).read_bytes())
     locked = bytearray(content)
-    locked[content.index(b"PK\x01\x02") + 8] |= 1
-    content[36] ^= 255  # in the data, behind a header of 30 bytes and the name
+    locked[content.rindex(b"PK\x01\x02") + 8] |= 1
+    content[38] ^= 255  # in the data, behind a header of 30 bytes and the name of 7
     for bytes_, words in ((locked, "encrypted"), (content, "not a sound archive")):
         (tmp_path / "b.zip").write_bytes(bytes_)
         with pytest.raises(TransferError, match=words):
-            unpack(tmp_path / "b.zip", tmp_path / "out")
+            unpack(tmp_path / "b.zip", tmp_path / words)
+    assert not list((tmp_path / "encrypted").iterdir())  # refused before the good member was written
 
 
 @given(place=st.integers(0, 400), value=st.integers(0, 255), cut=st.integers(0, 400))
