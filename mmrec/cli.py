@@ -79,9 +79,8 @@ def _users_mistake(error: BaseException) -> str | None:
         if isinstance(cause, UserError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError) or (
-        isinstance(error, OSError) and error.errno == errno.ENOSPC
-    ):
+    # The system names the file that is in the way; a full disk has none to name.
+    if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
         return f"{error.filename or ''}: {error.strerror}".lstrip(": ")
     if type(error).__name__ == "OutOfMemoryError":
         return "the GPU's memory is full: lower data.batch_size, data.eval_batch_size or data.max_length"

@@ -98,9 +98,17 @@ class Catalog:
     @cached_property
     def item_table(self) -> pl.DataFrame:
         """The rows of `items.parquet`; row = item index."""
-        return pl.read_parquet(self.folder / "items.parquet")
+        return self._read("items")
 
     @cached_property
     def user_ids(self) -> list[str]:
         """Raw user ids by user index."""
-        return pl.read_parquet(self.folder / "users.parquet")["raw_id"].to_list()
+        return self._read("users")["raw_id"].to_list()
+
+    def _read(self, name: str) -> pl.DataFrame:
+        file = self.folder / f"{name}.parquet"
+        try:
+            return pl.read_parquet(file)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{file}: cannot be read ({reason}); remove {self.folder} and prepare again") from None

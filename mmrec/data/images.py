@@ -18,23 +18,26 @@ KEY = ("path", "bytes", "modified")
 SCHEMA = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "readable": pl.Boolean}
 
 
-def readable(path: str) -> bool:
-    """Whether a file decodes as a picture of no more pixels than Pillow's limit."""
+def readable(path: str) -> bool | None:
+    """Whether a file decodes as a picture of no more pixels than Pillow's limit; None if that cannot be told now."""
     try:
         with Image.open(path) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 return False
             image.draft("L", (1, 1))  # JPEG only: decodes at an eighth of the size
             image.load()  # not verify(), which does not see that a JPEG is cut off
-    except Exception:  # what a decoder raises on a malformed file is anyone's guess
-        return False
+    except MemoryError:
+        return None
+    except Exception as error:  # what a decoder raises on a malformed file is anyone's guess
+        # With a number it comes from the system: a permission, a link to nowhere, too many open files.
+        return None if isinstance(error, OSError) and error.errno is not None else False
     return True
 
 
 def check_images(
     paths: Sequence[str], memory: Path, write: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> list[bool]:
-    """Return whether each file is readable.
+    """Return whether each file is readable; one that could not be opened is not, and is asked again next time.
 
     Args:
         paths: image files.
@@ -42,14 +45,14 @@ def check_images(
         write: keep in `memory` what is found now, every few seconds.
         progress: called with the number of files checked and of all that must be.
     """
-    known = pl.read_parquet(memory) if memory.is_file() else pl.DataFrame(schema=SCHEMA)
+    known = _remembered(memory)
     files = pl.DataFrame([_key(path) for path in paths], schema={name: SCHEMA[name] for name in KEY}, orient="row")
     unknown = files.join(known, on=KEY, how="anti").unique(maintain_order=True)
-    found: list[bool] = []
+    found: list[bool | None] = []
 
     def remembered() -> pl.DataFrame:
         fresh = unknown.head(len(found)).with_columns(readable=pl.Series(found, dtype=pl.Boolean))
-        return pl.concat([known, fresh])
+        return pl.concat([known, fresh.drop_nulls("readable")])
 
     saved = time.monotonic()
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -63,7 +66,16 @@ def check_images(
     table = remembered()
     if write and found:
         _save(table, memory)
-    return files.join(table, on=KEY, how="left", maintain_order="left")["readable"].to_list()
+    return files.join(table, on=KEY, how="left", maintain_order="left")["readable"].fill_null(False).to_list()
+
+
+def _remembered(memory: Path) -> pl.DataFrame:
+    """Return what was found before; nothing where the file is damaged, for it only saves time."""
+    try:
+        known = pl.read_parquet(memory)
+    except (pl.exceptions.PolarsError, OSError):
+        known = pl.DataFrame(schema=SCHEMA)
+    return known if known.schema == SCHEMA else pl.DataFrame(schema=SCHEMA)
 
 
 def _key(path: str) -> tuple[str, int, int]:

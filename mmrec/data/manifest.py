@@ -70,10 +70,15 @@ class Manifest:
             raise UserError(f"{folder} is not a prepared dataset: it has no {FILE}") from None
         except json.JSONDecodeError as error:
             raise UserError(f"{path}:{error.lineno}: not valid JSON; remove the folder and prepare again") from None
-        if content.get("format_version") != FORMAT_VERSION:
-            found = content.get("format_version")
-            raise UserError(f"{path} has format version {found}, not {FORMAT_VERSION}: prepare again")
-        return cls(**content)
+        found = content.get("format_version") if isinstance(content, dict) else None
+        if found != FORMAT_VERSION:
+            raise UserError(
+                f"{path} has format version {found}, not {FORMAT_VERSION}: remove the folder and prepare again"
+            )
+        try:
+            return cls(**content)
+        except TypeError as error:
+            raise UserError(f"{path} is damaged ({error}): remove the folder and prepare again") from None
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json`."""

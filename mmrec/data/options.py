@@ -66,12 +66,15 @@ class PrepareOptions:
 
 
 def _seconds(name: str, value: str | int | None) -> int | None:
-    if value is None or isinstance(value, int):
-        return value
-    if value.strip().isdecimal() and len(value.strip()) != 8:  # eight digits are an ISO date, 20180401
-        return int(value)
+    if value is None:
+        return None
+    text = str(value).strip()  # YAML reads 20180401 as a number, and it is the same date without its quotes
+    if text.isdecimal() and len(text) > 8:  # eight digits are an ISO date; fewer may be a year, and seconds of 1970
+        return int(text)
     try:
-        time = datetime.fromisoformat(value.strip())
+        time = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"data.prepare.{name} must be a date (2018-04-01) or seconds, but is {value!r}") from None
+        raise UserError(
+            f"data.prepare.{name} must be a date (2018-04-01) or seconds of 9 digits and more, but is {value!r}"
+        ) from None
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())

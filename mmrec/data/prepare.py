@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from filelock import FileLock
 from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -50,7 +51,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
         UserError: a file is missing or malformed, too many rows are bad, or nothing is left after filtering.
     """
     inputs = [_describe_file(path) for path in source.files()]
-    folder = root / source.name / _fingerprint(source, options, inputs)[:12]
+    folder = root / source.name / _fingerprint(source, options, inputs, root)[:12]
     if (folder / FILE).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -130,11 +131,14 @@ def assemble(
     with _steps(f"preparing {source.name}", 5) as step:
         step("reading")
         inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
+        _list_images(source, root)  # an unreadable folder stops here, whoever calls
         raw = source.read()
         if not raw.rows_read:
             raise UserError("the raw files hold no rows at all: check data.source")
         _check_bad_share(raw.rejected, raw.rows_read, "rows", options.max_bad_share)
         events, raw_users, raw_items = encode(_compact(raw))
+        if not len(events):
+            raise UserError("the raw files hold no interaction that can be used: check data.source")
         step("filtering")
         dropped = Dropped()
         items = _item_table(raw, raw_items)
@@ -221,17 +225,37 @@ def _dataset(
     return Dataset(offsets, item, events.timestamp, split, table, raw_users.gather(kept_users), manifest)
 
 
-def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]]) -> str:
-    image_folder = source.image_folder()
-    images: list[object] = []
-    if image_folder is not None and image_folder.is_dir():
-        # With the place, since items.parquet has absolute paths: they would dangle once the images have moved.
-        files = (Path(folder, name) for folder, _, names in os.walk(image_folder) for name in names)
-        listing = sorted((str(file.relative_to(image_folder)), file.stat().st_size) for file in files)
-        images = [str(image_folder.absolute()), listing]
+def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]], root: Path) -> str:
+    images = _list_images(source, root)
     content = [entry["sha256"] for entry in inputs]
     identity = [FORMAT_VERSION, type(source).__name__, source.options(), asdict(options), content, images]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _list_images(source: Source, root: Path) -> list[object]:
+    """Return the source's folder of images and what lies in it, by name and size; nothing if there is none.
+
+    The place belongs to it, since items.parquet has absolute paths: they would dangle once the images have moved. What
+    preparation itself writes does not, where somebody's images lie in the folder of everything.
+
+    Raises:
+        PermissionError: a folder cannot be read, which must not pass for a folder without images.
+    """
+    folder = source.image_folder()
+    if folder is None or not folder.exists():
+        return []
+    endings = Image.registered_extensions().keys()
+    found = []
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if name[0] != "." and Path(place, name).resolve() != root.resolve()]
+        for file in (Path(place, name) for name in names if Path(name).suffix.lower() in endings):
+            with suppress(FileNotFoundError):  # a link to nowhere: no image
+                found.append((str(file.relative_to(folder)), file.stat().st_size))
+    return [str(folder.absolute()), sorted(found)]
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _describe_file(path: Path) -> dict[str, Any]:
@@ -288,12 +312,10 @@ def _check_images(
     """Open the images of the wanted items; return the items with only readable ones, and how many were not."""
     files = items.select("image").with_row_index("code").filter(pl.Series(wanted) & pl.col("image").is_not_null())
     good = pl.Series(check_images(files["image"].to_list(), memory, write, progress), dtype=pl.Boolean)
-    readable = files.filter(good)["code"]
-    bad = files.filter(~good)["image"]
-    checked = items.with_row_index("code").with_columns(
-        image=pl.when(pl.col("code").is_in(readable.implode())).then("image")
-    )
-    return checked.drop("code"), {"unreadable image": Rejected(len(bad), bad[0])} if len(bad) else {}
+    bad = files.filter(~good)
+    unreadable = pl.col("code").is_in(bad["code"].implode())
+    checked = items.with_row_index("code").with_columns(image=pl.when(~unreadable).then("image")).drop("code")
+    return checked, {"unreadable image": Rejected(len(bad), bad["image"][0])} if len(bad) else {}
 
 
 def _with_padding(items: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mmrec.commands import data_parser
@@ -101,7 +102,7 @@ def show_images(summary: ImageSummary, max_failed_share: float) -> None:
         UserError: more of them failed than is allowed.
     """
     console = _console()
-    table = Table(box=box.SIMPLE_HEAD, title=f"{summary.total:,} ids, images in {summary.folder}")
+    table = Table(box=box.SIMPLE_HEAD, title=escape(f"{summary.total:,} ids, images in {summary.folder}"))
     table.add_column("")
     table.add_column("ids", justify="right")
     for name, count in (("fetched", summary.fetched), ("already there", summary.present), *summary.failed.items()):
@@ -119,7 +120,7 @@ def show_images(summary: ImageSummary, max_failed_share: float) -> None:
 
 
 def _show(addresses: Addresses) -> None:
-    table = Table(box=box.SIMPLE_HEAD, title=f"data sets in {addresses.path}")
+    table = Table(box=box.SIMPLE_HEAD, title=escape(f"data sets in {addresses.path}"))
     for heading in ("name", "what", "size"):
         table.add_column(heading, no_wrap=heading == "name", justify="right" if heading == "size" else "left")
     for dataset in addresses.datasets.values():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mmrec.data.features import Features
@@ -28,7 +29,7 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
     console = console or wide_console()
     row = ROWS.get(manifest.dataset, "")
     figures = reported(1, row)
-    table = Table(title=title)
+    table = Table(title=escape(title))
     table.add_column("")
     table.add_column("here", justify="right")
     if figures:
@@ -36,7 +37,7 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
     for section in (_counts(manifest), _reading(manifest), _spread(manifest), _trust(manifest), _features(features)):
         for name, value in section:
             paper = f"{figures[name]:,}" if name in figures else ""
-            table.add_row(name, value, *([paper] if figures else []))
+            table.add_row(escape(name), escape(value), *([paper] if figures else []))
         table.add_section()
     console.print(table)
 

@@ -26,6 +26,15 @@ def test_the_arrays_say_what_the_table_says(toy: RecDataModule) -> None:
     assert catalog.train.users.tolist() == train["user"].to_list()
 
 
+@pytest.mark.parametrize("name", ["items", "users"])
+def test_a_damaged_table_is_named(name: str, tmp_path: Path) -> None:
+    folder = prepare(Rows(tmp_path, [("u", str(k), k + 1) for k in range(9)]), PrepareOptions(**LOOSE), tmp_path)
+    (folder / f"{name}.parquet").write_bytes(b"PAR1")
+    catalog = Catalog(folder)
+    with pytest.raises(UserError, match=rf"{name}\.parquet: .*prepare again"):
+        _ = catalog.item_table if name == "items" else catalog.user_ids
+
+
 def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
     folder = prepare(Rows(tmp_path, [("u", str(k), k + 1) for k in range(9)]), PrepareOptions(**LOOSE), tmp_path)
     file = folder / "sequences" / "item.npy"

@@ -21,17 +21,23 @@ DAY = 86_400
 
 
 def test_period_is_half_open_and_reads_dates_and_seconds(tmp_path: Path) -> None:
-    rows = Rows(tmp_path, [("u", str(day), 1 + day * DAY) for day in range(5)] + [("u", "midnight", 3 * DAY)])
-    assert [row[1] for row in prepared(rows, tmp_path, since="1970-01-03", until="1970-01-04")] == ["2"]
-    assert [row[1] for row in prepared(rows, tmp_path, since=3 * DAY)] == ["midnight", "3", "4"]
-    assert [row[1] for row in prepared(rows, tmp_path, until="1970-01-02T00:00:02+00:00")] == ["0", "1"]
-    assert [row[1] for row in prepared(rows, tmp_path, until="1970-01-02T02:00:01+02:00")] == ["0"]
+    start = 1_514_764_800  # 2018-01-01
+    events = [("u", str(day), start + 1 + day * DAY) for day in range(5)] + [("u", "midnight", start + 3 * DAY)]
+
+    def left(**options: object) -> list[str]:
+        return [row[1] for row in prepared(Rows(tmp_path, events), tmp_path, **options)]
+
+    assert left(since="2018-01-03", until="2018-01-04") == left(since=20180103, until="20180104") == ["2"]
+    assert left(since=start + 3 * DAY) == left(since=str(start + 3 * DAY)) == ["midnight", "3", "4"]
+    assert left(until="2018-01-02T00:00:02+00:00") == ["0", "1"]
+    assert left(until="2018-01-02T02:00:01+02:00") == ["0"]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"since": "yesterday"}, r"data\.prepare\.since must be a date"),
+        ({"since": 2014}, r"data\.prepare\.since must be a date"),
         ({"since": "2020-01-02", "until": "2020-01-02"}, r"since \(2020-01-02\) must be before"),
         ({"sample_users": 0}, r"data\.prepare\.sample_users must be at least 1"),
         ({"item_core": 0}, r"data\.prepare\.item_core must be at least 1"),

@@ -18,7 +18,7 @@ def files(tmp_path: Path) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_only_whole_pictures_of_bounded_size_are_readable(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [readable(file) for file in (*files, "nowhere.jpg")] == [True, False, False, True, False]
+    assert [readable(file) for file in (*files, "nowhere.jpg")] == [True, False, False, True, None]
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64 - 1)
     assert not readable(files[0])
 
@@ -47,6 +47,24 @@ def test_a_changed_file_is_opened_again(files: list[str], tmp_path: Path) -> Non
     Path(files[1]).write_bytes(jpeg())
     os.utime(files[0], ns=(1, 1))
     assert check_images(files, memory) == [True, True, False, True]
+
+
+def test_a_file_that_could_not_be_opened_is_asked_again(
+    files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", refuse)
+        assert check_images(files, tmp_path / "memory.parquet") == [False] * 4
+    assert check_images(files, tmp_path / "memory.parquet") == [True, False, False, True]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
+def test_a_damaged_memory_is_forgotten(content: bytes, files: list[str], tmp_path: Path) -> None:
+    (tmp_path / "memory.parquet").write_bytes(content)
+    assert check_images(files, tmp_path / "memory.parquet") == [True, False, False, True]
 
 
 def test_nothing_is_written_unless_asked(files: list[str], tmp_path: Path) -> None:

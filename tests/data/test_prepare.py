@@ -148,6 +148,30 @@ def test_items_without_readable_image_or_text_are_dropped_or_kept(tmp_path: Path
     assert pl.read_parquet(folder / "items.parquet")["image"].is_null().sum() == 4  # with the padding row
 
 
+def test_images_beside_everything_else_are_no_reason_to_prepare_anew(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "raw", [("u", item, 1) for item in "abc"], images=True)
+    pictures = tmp_path / "raw" / "images"
+    pictures.mkdir(parents=True)
+    (pictures / "a.jpg").write_bytes(jpeg())
+    (pictures / "b.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    options = PrepareOptions(**{**LOOSE, "max_bad_share": 1.0})
+    first = prepare(rows, options, pictures / "data")  # prepares, with histograms, into the folder of the images
+    assert prepare(rows, options, pictures / "data") == first
+    (pictures / "c.jpg").write_bytes(jpeg())
+    assert prepare(rows, options, pictures / "data") != first
+
+
+def test_items_too_rare_for_the_core_are_not_said_to_lack_images(tmp_path: Path) -> None:
+    events = [(user, item, 1) for user in range(3) for item in "ab"] + [(0, "rare", 1), (1, "bare", 1)]
+    rows = Rows(tmp_path / "raw", events, images=True)
+    (tmp_path / "raw" / "images").mkdir(parents=True)
+    for item in ("a", "rare"):
+        (tmp_path / "raw" / "images" / f"{item}.jpg").write_bytes(jpeg())
+    options = PrepareOptions(**{**LOOSE, "require_image": True, "item_core": 3})
+    dropped = Manifest.load(prepare(rows, options, tmp_path)).dropped
+    assert (dropped["require_image"], dropped["core"]) == (4, 1)
+
+
 def test_manifest_measures(tmp_path: Path) -> None:
     events = [("u", item, time) for item, time in zip("abcd", (10, 10, 20, 30), strict=True)]
     events += [("v", item, time) for item, time in zip("abc", (1, 2, 3), strict=True)]
@@ -270,7 +294,14 @@ def test_no_rows_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "not a prepared dataset"), ("{", "not valid JSON"), ("{}", "format version")]
+    ("content", "message"),
+    [
+        (None, "not a prepared dataset"),
+        ("{", "not valid JSON"),
+        ("{}", "format version"),
+        ("[]", "format version"),
+        ('{"format_version": 2, "strange": 1}', "is damaged"),
+    ],
 )
 def test_a_manifest_that_cannot_be_read(content: str | None, message: str, tmp_path: Path) -> None:
     if content:
