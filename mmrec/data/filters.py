@@ -11,6 +11,12 @@ from mmrec.data.interactions import Interactions, Mask, chronological, core, fir
 from mmrec.data.options import PrepareOptions
 from mmrec.errors import UserError
 
+NONE_AT_ALL = {
+    "require_text": "no item that is left has a text: check that the source finds its item records (of Amazon "
+    "meta_<category> beside the reviews) and that their ids are those of the interactions",
+    "require_image": "no item that is left has an image: put them where the source looks, or try mmrec download images",
+}
+
 
 @dataclass
 class Dropped:
@@ -26,6 +32,8 @@ class Dropped:
         """
         left = int(mask.sum())
         self.counts[name] = len(events) - left
+        if not left and name in NONE_AT_ALL:
+            raise UserError(f"{NONE_AT_ALL[name]}, or set data.prepare.{name}: false")
         if not left:
             raise UserError(f"no interaction is left after the filter {name}: relax data.prepare.{name}")
         return events if left == len(events) else events.take(mask)

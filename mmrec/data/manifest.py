@@ -10,7 +10,7 @@ from typing import Any
 from mmrec.errors import UserError
 
 FILE = "manifest.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised when the folder's layout or the meaning of a column changes: folders of another version are not read."""
 
 
@@ -26,7 +26,8 @@ class Manifest:
         n_items: I, padding included.
         n_interactions: rows of `interactions.parquet`.
         splits: interactions by split.
-        rows_read: rows seen in the raw files.
+        rows_read: rows of interactions in the raw files.
+        item_rows_read: item records in them.
         rejected: bad rows by kind, count and first place.
         repeated_items: item records beyond the first of their id.
         dropped: interactions left out by each filter.
@@ -46,6 +47,7 @@ class Manifest:
     n_interactions: int
     splits: dict[str, int]
     rows_read: int
+    item_rows_read: int
     rejected: dict[str, dict[str, Any]]
     repeated_items: int
     dropped: dict[str, int]

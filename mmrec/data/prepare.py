@@ -27,7 +27,7 @@ from mmrec.data.images import check_images
 from mmrec.data.interactions import Interactions, encode, renumber
 from mmrec.data.manifest import FILE, FORMAT_VERSION, Manifest
 from mmrec.data.options import PrepareOptions
-from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split
+from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
 from mmrec.data.split import split_interactions
 from mmrec.data.statistics import describe
 from mmrec.errors import UserError
@@ -136,6 +136,7 @@ def assemble(
         if not raw.rows_read:
             raise UserError("the raw files hold no rows at all: check data.source")
         _check_bad_share(raw.rejected, raw.rows_read, "rows", options.max_bad_share)
+        _check_bad_share(raw.rejected_items, raw.item_rows_read, "item records", options.max_bad_share)
         events, raw_users, raw_items = encode(_compact(raw))
         if not len(events):
             raise UserError("the raw files hold no interaction that can be used: check data.source")
@@ -155,7 +156,7 @@ def assemble(
         step("core and split")
         events = filter_core(events, items, options, dropped)
         step("measuring")
-        rejected = {**raw.rejected, **unreadable}
+        rejected = merge_rejected(raw.rejected, raw.rejected_items, unreadable)
         return _dataset(source, options, inputs, raw, rejected, dropped, events, items, raw_users)
 
 
@@ -213,6 +214,7 @@ def _dataset(
         n_interactions=len(item),
         splits={part.name.lower(): int((split == part).sum()) for part in Split},
         rows_read=raw.rows_read,
+        item_rows_read=raw.item_rows_read,
         rejected={kind: asdict(entry) for kind, entry in rejected.items()},
         repeated_items=raw.repeated_items,
         dropped=dropped.counts,

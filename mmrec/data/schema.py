@@ -69,6 +69,16 @@ class Rejected:
     """`file:line` of the first one."""
 
 
+def merge_rejected(*parts: dict[str, Rejected]) -> dict[str, Rejected]:
+    """Add up the rejected rows of several files; the first place is that of the first file."""
+    merged: dict[str, Rejected] = {}
+    for part in parts:
+        for kind, entry in part.items():
+            before = merged.get(kind)
+            merged[kind] = entry if before is None else Rejected(before.count + entry.count, before.first)
+    return merged
+
+
 @dataclass
 class RawData:
     """What a source has read.
@@ -76,8 +86,10 @@ class RawData:
     Args:
         interactions: one row each, in file order, columns `INTERACTION_COLUMNS`.
         items: one row an item, columns `ITEM_COLUMNS`; items may lack interactions and the other way round.
-        rows_read: rows seen in all files, good or bad.
-        rejected: rows left out, by kind (say "broken JSON").
+        rows_read: rows of interactions, good or bad.
+        rejected: rows of interactions left out, by kind (say "broken JSON").
+        item_rows_read: item records, good or bad.
+        rejected_items: item records left out, by kind.
         repeated_items: item records beyond the first of their id; they are left out and are not bad.
     """
 
@@ -85,6 +97,8 @@ class RawData:
     items: pl.DataFrame
     rows_read: int
     rejected: dict[str, Rejected] = field(default_factory=dict)
+    item_rows_read: int = 0
+    rejected_items: dict[str, Rejected] = field(default_factory=dict)
     repeated_items: int = 0
 
 

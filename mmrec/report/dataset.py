@@ -27,7 +27,9 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
         console: where to print.
     """
     console = console or wide_console()
-    row = ROWS.get(manifest.dataset, "")
+    # The paper's Amazon figures are of one category.
+    other = manifest.source.get("category", "AMAZON_FASHION").upper() != "AMAZON_FASHION"
+    row = "" if other else ROWS.get(manifest.dataset, "")
     figures = reported(1, row)
     table = Table(title=escape(title))
     table.add_column("")
@@ -52,7 +54,8 @@ def _counts(manifest: Manifest) -> Iterator[Line]:
 
 
 def _reading(manifest: Manifest) -> Iterator[Line]:
-    yield "rows read", f"{manifest.rows_read:,}"
+    yield "interactions read", f"{manifest.rows_read:,}"
+    yield "item records read", f"{manifest.item_rows_read:,}"
     for kind, bad in manifest.rejected.items():
         yield f"  rejected: {kind}", f"{bad['count']:,} (first {bad['first']})"
     if manifest.repeated_items:

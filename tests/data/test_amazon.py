@@ -90,11 +90,58 @@ def test_bad_rows_are_counted_by_kind_with_their_first_place(tmp_path: Path) -> 
         "missing item": (1, "TOYS.json:3"),
         "impossible timestamp": (3, "TOYS.json:4"),
         "malformed rating": (1, "TOYS.json:5"),
-        "broken JSON": (5, "TOYS.json:10"),
-        "product without id": (1, "meta_TOYS.json"),
+        "broken JSON": (4, "TOYS.json:10"),
     }
+    items = {kind: (entry.count, Path(entry.first).name) for kind, entry in raw.rejected_items.items()}
+    assert items == {"broken JSON": (1, "meta_TOYS.json:2"), "product without id": (1, "meta_TOYS.json")}
+    assert raw.item_rows_read == 2
     assert raw.interactions.collect().height == 1
     assert raw.rows_read == 1 + sum(count for count, _ in found.values())
+
+
+def test_a_line_is_judged_by_itself(tmp_path: Path) -> None:
+    strange = [
+        {**NEW, "timestamp": "1441324800123"},
+        {**NEW, "timestamp": 1441324800123.0},
+        {**NEW, "parent_asin": None},
+    ]
+    alone = events(write(tmp_path / "alone", "Toys.jsonl", *strange))
+    beside = events(write(tmp_path / "beside", "Toys.jsonl", *strange, raw=b"{broken\n"))
+    assert [row[2] for row in alone] == [1441324800] * 3
+    assert beside == alone
+
+
+@pytest.mark.parametrize("name", ["TOYS.json", "TOYS.JSON.GZ"])
+def test_gzip_is_told_by_its_content(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(json.dumps(OLD).encode()))
+    assert events(tmp_path) == [("A1", "B1", 1441324800, 5.0)]
+
+
+def test_records_of_the_release_of_the_reviews_are_taken(tmp_path: Path) -> None:
+    write(tmp_path, "Toys.jsonl", NEW)
+    write(tmp_path, "meta_TOYS.json", {"asin": "B1", "title": "of 2018"})
+    write(tmp_path, "meta_Toys.jsonl", {"parent_asin": "B1", "title": "of 2023"})
+    assert Amazon(str(tmp_path), "TOYS").read().items["title"].to_list() == ["of 2023"]
+    write(tmp_path, "meta_Toys.json", {"parent_asin": "B1", "title": "twice"})
+    with pytest.raises(UserError, match=r"several files of product records .*init_args\.meta"):
+        Amazon(str(tmp_path), "TOYS").read()
+
+
+def test_bad_reviews_are_not_diluted_by_product_records(tmp_path: Path) -> None:
+    write(tmp_path, "TOYS.json", *[OLD] * 20, raw=b"{broken\n")
+    write(tmp_path, "meta_TOYS.json", *({"asin": f"B{k}", "title": "hat"} for k in range(900)))
+    with pytest.raises(UserError, match=r"1 of 21 rows are bad"):
+        prepare(Amazon(str(tmp_path), "TOYS"), PrepareOptions(**LOOSE), tmp_path)
+    write(tmp_path, "TOYS.json", *[OLD] * 900)
+    write(tmp_path, "meta_TOYS.json", {"asin": "B1"}, raw=b"{broken\n")
+    with pytest.raises(UserError, match=r"1 of 2 item records are bad"):
+        prepare(Amazon(str(tmp_path), "TOYS"), PrepareOptions(**LOOSE), tmp_path)
+
+
+def test_reviews_alone_say_that_no_records_were_found(tmp_path: Path) -> None:
+    write(tmp_path, "TOYS.json", OLD)
+    with pytest.raises(UserError, match=r"no item that is left has a text: .*meta_<category>"):
+        prepare(Amazon(str(tmp_path), "TOYS"), PrepareOptions(), tmp_path)
 
 
 def test_blocks_equal_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

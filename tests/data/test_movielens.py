@@ -9,17 +9,17 @@ from mmrec.data.sources import MovieLens
 from mmrec.errors import UserError
 from tests.data.rows import jpeg
 
-RATINGS = "userId,movieId,rating,timestamp\n1,20,4,300\n1,10,,300\n2,10,5,100\n"
+RATINGS = "userId,movieId,rating,timestamp\n1,20,4,1000000300\n1,10,,1000000300\n2,10,5,1000000100\n"
 MOVIES = 'movieId,title,genres\n10,"Misérables, Les (1995)",Drama|Musical\n20,Alien (1979),Horror\n'
 FLAGS = {"Drama|Musical": (8, 12), "Horror": (11,)}
 LAYOUTS = {
     "csv": {"ratings.csv": RATINGS, "movies.csv": MOVIES},
     "1m": {
-        "ratings.dat": "1::20::4::300\n1::10::::300\n2::10::5::100\n",
+        "ratings.dat": "1::20::4::1000000300\n1::10::::1000000300\n2::10::5::1000000100\n",
         "movies.dat": "10::Misérables, Les (1995)::Drama|Musical\n20::Alien (1979)::Horror\n",
     },
     "100k": {
-        "u.data": "1\t20\t4\t300\n1\t10\t\t300\n2\t10\t5\t100\n",
+        "u.data": "1\t20\t4\t1000000300\n1\t10\t\t1000000300\n2\t10\t5\t1000000100\n",
         "u.item": "".join(
             f"{movie}|{title}|01-Jan-1995||http://x|{'|'.join('01'[k in FLAGS[genres]] for k in range(19))}\n"
             for movie, title, genres in (
@@ -44,9 +44,9 @@ def test_all_layouts_give_the_same_data(layout: str, newline: str, tmp_path: Pat
     files = {name: content.replace("\n", newline) for name, content in LAYOUTS[layout].items()}
     raw = write(tmp_path, files, "utf-8" if layout == "csv" else "latin-1").read()
     assert raw.interactions.collect().rows() == [
-        ("1", "20", 300, 4.0),
-        ("1", "10", 300, None),  # a blank rating is unknown, and ties keep the file's order
-        ("2", "10", 100, 5.0),
+        ("1", "20", 1000000300, 4.0),
+        ("1", "10", 1000000300, None),  # a blank rating is unknown, and ties keep the file's order
+        ("2", "10", 1000000100, 5.0),
     ]
     assert raw.items.rows() == [
         (
@@ -82,19 +82,20 @@ def test_overviews_people_and_posters(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_counted_by_kind_with_their_first_place(tmp_path: Path) -> None:
-    bad = ["1,20,4", ",20,4,5", "1,,4,5", "1,20,x,5", "1,20,4,-5", "1,20,4,884541340800", "1,20,4,5,6", "1,20,nan,5"]
+    bad = ["1,20,4", ",20,4,1000000005", "1,,4,1000000005", "1,20,x,1000000005", "1,20,4,-5", "1,20,4,884541340800"]
+    bad += ["1,20,4,1000000005,6", "1,20,nan,1000000005", "1,20,4,10000"]
     movies = MOVIES + ",No Id,Drama\n"
     raw = write(tmp_path, {"ratings.csv": RATINGS + "\n".join(bad), "movies.csv": movies}).read()
     assert {kind: (entry.count, Path(entry.first).name) for kind, entry in raw.rejected.items()} == {
-        "impossible timestamp": (3, "ratings.csv:5"),
+        "impossible timestamp": (4, "ratings.csv:5"),  # the last one is cut off
         "missing user": (1, "ratings.csv:6"),
         "missing item": (1, "ratings.csv:7"),
         "malformed rating": (2, "ratings.csv:8"),
         "too many fields": (1, "ratings.csv:11"),
-        "movie without id": (1, "movies.csv"),
     }
+    assert {kind: entry.count for kind, entry in raw.rejected_items.items()} == {"movie without id": 1}
     assert raw.interactions.collect().height == 3
-    assert raw.rows_read == 3 + len(bad) + 3
+    assert (raw.rows_read, raw.item_rows_read) == (3 + len(bad), 3)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,26 @@ def test_missing_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         write(tmp_path / "half", {"ratings.csv": RATINGS}).files()
     monkeypatch.setenv("MMREC_DATA", str(tmp_path))
     assert MovieLens("half").image_folder() == tmp_path / "half" / "posters"  # where downloads go
+
+
+def test_item_rows_with_too_many_fields_are_counted_and_not_taken(tmp_path: Path) -> None:
+    overviews = "movieId,overview,director\n20,A hat, warm and light,Jane Doe\n10,A priest,Tom\n10,Again,Tim\n"
+    movies = MOVIES + "30,Movie, The 1 (1995),Drama|War\n"
+    raw = write(tmp_path, {**LAYOUTS["csv"], "movies.csv": movies, "overviews.csv": overviews}).read()
+    assert {kind: (bad.count, Path(bad.first).name) for kind, bad in raw.rejected_items.items()} == {
+        "movie with too many fields": (1, "movies.csv:4"),
+        "overview with too many fields": (1, "overviews.csv:2"),
+    }
+    assert raw.items["item"].to_list() == ["10", "20"]
+    assert raw.items["text"].to_list() == ["Misérables, Les (1995). Drama, Musical. A priest", "Alien (1979). Horror"]
+
+
+def test_titles_are_utf8_in_csv_and_may_begin_with_a_mark_in_dat(tmp_path: Path) -> None:
+    (tmp_path / "dat").mkdir()
+    raw = write(tmp_path / "dat", {**LAYOUTS["1m"], "movies.dat": "\ufeff10::Heat (1995)::Drama\n"}).read()
+    assert raw.items["item"].to_list() == ["10"]
+    with pytest.raises(UserError, match=r"movies\.csv:2: not UTF-8"):
+        write(tmp_path, LAYOUTS["csv"], "latin-1").read()
 
 
 @pytest.mark.realdata

@@ -300,7 +300,7 @@ def test_no_rows_at_all(tmp_path: Path) -> None:
         ("{", "not valid JSON"),
         ("{}", "format version"),
         ("[]", "format version"),
-        ('{"format_version": 2, "strange": 1}', "is damaged"),
+        ('{"format_version": 3, "strange": 1}', "is damaged"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(content: str | None, message: str, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def events(source: Tabular) -> list[tuple]:
 
 
 def faults(raw: RawData) -> dict[str, tuple[int, str]]:
-    return {kind: (entry.count, Path(entry.first).name) for kind, entry in raw.rejected.items()}
+    rejected = {**raw.rejected, **raw.rejected_items}
+    return {kind: (entry.count, Path(entry.first).name) for kind, entry in rejected.items()}
 
 
 def test_worked_example(tmp_path: Path) -> None:
@@ -76,7 +77,8 @@ def test_worked_example(tmp_path: Path) -> None:
     folder = prepare(source, PrepareOptions(**LOOSE), tmp_path / "data")
     manifest = Manifest.load(folder)
     assert (folder.parent.name, manifest.n_users, manifest.n_items, manifest.n_interactions) == ("my-shop", 1, 3, 2)
-    assert (manifest.rows_read, manifest.repeated_items, manifest.missing) == (6, 1, {"text": 0, "image": 1})
+    assert (manifest.rows_read, manifest.item_rows_read, manifest.repeated_items) == (2, 4, 1)
+    assert manifest.missing == {"text": 0, "image": 1}
     items = pl.read_parquet(folder / "items.parquet").drop("item", "image_url").rows()[1:]
     assert sorted(items) == [
         ("007", "Hat", "Hat. Warm,\nsoft", str(tmp_path / "shop/photos/007.jpg"), '{"kind": ["Wool", "Winter"]}'),
@@ -311,7 +313,25 @@ def test_item_records(tmp_path: Path) -> None:
         ("2", "?", "?: p;q", None, '{"tags": ["p", "q"]}'),
     ]
     kinds = {"item record without id": (1, "i.jsonl:3"), "item record with malformed id": (1, "i.jsonl:4")}
-    assert (faults(raw), raw.repeated_items, raw.rows_read) == (kinds, 1, 6)
+    assert (faults(raw), raw.repeated_items, raw.rows_read, raw.item_rows_read) == (kinds, 1, 1, 5)
+
+
+def test_years_are_no_times_and_a_time_that_is_cut_off_is_bad(tmp_path: Path) -> None:
+    years = HEADER + "u,1,2014\nu,2,2015\n"
+    with pytest.raises(UserError, match=r"'2014' may be a date or a number of seconds: set .*time_unit"):
+        tabular(write(tmp_path, "o.csv", years)).read()
+    rows = "".join(f"u,{k},{10**9 + k}\n" for k in range(40)) + "u,99,10000"
+    raw = tabular(write(tmp_path, "o.csv", HEADER + rows)).read()
+    assert faults(raw) == {"impossible timestamp": (1, "o.csv:42")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("o.csv", HEADER + "u,1,1000000005\n"), ("o.jsonl", '{"user": "u", "item": 1, "time": 1000000005}\n')],
+)
+def test_gzip_is_told_by_its_content(name: str, content: str, tmp_path: Path) -> None:
+    path = write(tmp_path, name, gzip.compress(content.encode()))
+    assert [row[:3] for row in events(tabular(path))] == [("u", "1", 1000000005)]
 
 
 def test_images_by_pattern_and_by_column(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import gzip
 import io
 import re
 from collections.abc import Iterator
@@ -13,11 +13,12 @@ from typing import IO
 
 import polars as pl
 
+from mmrec.data.sources._paths import is_gzip, open_raw
 from mmrec.errors import UserError
 
 SURPLUS = "surplus"
 """The column that holds what stands after the last named field of a row, null if that is nothing but separators."""
-EXTRA = 3  # fields looked at beyond the named ones: Polars cuts off the rest without a word
+EXTRA = 8  # fields looked at beyond the named ones: Polars cuts off the rest without a word
 LONGEST_RECORD = 1000  # lines that a quoted field may span before an unclosed quotation mark is the better guess
 
 
@@ -27,7 +28,7 @@ def read_header(file: Path, separator: str = ",", quote: str | None = '"') -> li
     Raises:
         UserError: the file is empty, not UTF-8, or names a column twice.
     """
-    with _open(file) as stream:
+    with open_raw(file) as stream:
         line = _first_line(file, stream)
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{file}:1: the file is in UTF-16: convert it to UTF-8")
@@ -90,16 +91,16 @@ def explained(file: Path, separator: str = ",", quote: str | None = '"') -> Iter
     except pl.exceptions.PolarsError as error:
         raise explain(file, error, separator, quote) from error
     except (OSError, EOFError) as error:
-        if file.suffix != ".gz":
+        if not is_gzip(file):
             raise
         raise explain(file, error, separator, quote) from error
 
 
 def explain(file: Path, error: Exception, separator: str = ",", quote: str | None = '"') -> UserError:
     """Return the user's side of an error that Polars raised while it read a file, with the line at fault."""
-    if file.suffix == ".gz":
+    if is_gzip(file):
         try:
-            with _open(file) as stream:
+            with open_raw(file) as stream:
                 while stream.read(1 << 24):
                     pass
         except (OSError, EOFError) as broken:
@@ -130,7 +131,7 @@ def _misquoted_line(file: Path, separator: str, quote: str) -> int | None:
 
 def _records(file: Path, quote: str) -> Iterator[tuple[int, str]]:
     """Yield the line where each record begins, and its text; one that never closes ends after LONGEST_RECORD lines."""
-    with _open(file) as stream:
+    with open_raw(file) as stream:
         start, parts = 1, []
         for line, text in enumerate(io.TextIOWrapper(stream, "utf-8", errors="replace", newline="\n"), start=1):
             parts.append(text)
@@ -144,7 +145,7 @@ def _records(file: Path, quote: str) -> Iterator[tuple[int, str]]:
 
 
 def _holds(file: Path, wanted: bytes) -> bool:
-    with _open(file) as stream:
+    with open_raw(file) as stream:
         return any(wanted in block for block in iter(lambda: stream.read(1 << 24), b""))
 
 
@@ -158,5 +159,15 @@ def _first_line(file: Path, stream: IO[bytes]) -> bytes:
     return line
 
 
-def _open(file: Path) -> IO[bytes]:
-    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]  # a GzipFile is one
+def require_utf8(file: Path) -> None:
+    """Raise an error if a file holds bytes that are not UTF-8: U+FFFD itself is a letter like any other."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_raw(file) as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                decoder.decode(line)
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{file}:{number}: not UTF-8 ({error.reason} at byte {error.start}): convert the file, say with "
+                    "iconv -f WINDOWS-1252 -t UTF-8"
+                ) from None

@@ -10,6 +10,7 @@ from polars.expr.whenthen import ChainedThen, Then
 
 from mmrec.data.schema import INTERACTION_COLUMNS, Rejected
 
+EARLIEST = 100_000_000  # 1973-03-03 in seconds: nobody clicked before; a year, or a time that was cut off, is smaller
 LATEST = 4_102_444_800  # 2100-01-01 in seconds: a later time is milliseconds taken for seconds, or nonsense
 BLANK = "blank line"
 IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
@@ -69,16 +70,6 @@ def check_events(rows: pl.LazyFrame, place: Callable[[int], str]) -> tuple[pl.Da
         table.select(columns) if not found and not blanks else table.filter(pl.col("fault").is_null()).select(columns)
     )
     return good, table.height - blanks, rejected
-
-
-def merge_rejected(*parts: dict[str, Rejected]) -> dict[str, Rejected]:
-    """Add up the rejected rows of several files; the first place is that of the first file."""
-    merged: dict[str, Rejected] = {}
-    for part in parts:
-        for kind, entry in part.items():
-            before = merged.get(kind)
-            merged[kind] = entry if before is None else Rejected(before.count + entry.count, before.first)
-    return merged
 
 
 def find_images(folder: Path | None) -> dict[str, str]:

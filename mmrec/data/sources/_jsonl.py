@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from mmrec.data.schema import Rejected
+from mmrec.data.sources._paths import open_raw
 from mmrec.errors import UserError
 
 BLOCK = 1 << 24  # bytes read at once
@@ -109,7 +110,7 @@ def _blocks(file: Path) -> Iterator[tuple[int, bytes]]:
     """Yield (number of its first line, whole lines) until the end of the file."""
     line, rest = 1, b""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        with open_raw(file) as stream:
             while chunk := stream.read(BLOCK):
                 chunk = rest + chunk
                 end = chunk.rfind(b"\n") + 1

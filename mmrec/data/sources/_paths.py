@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
+from typing import IO
 
 import mmrec
 from mmrec.errors import UserError
+
+GZIP = b"\x1f\x8b"
+
+
+def open_raw(file: Path) -> IO[bytes]:
+    """Open a raw file for reading; gzip is told by its content, whatever the file is named."""
+    return gzip.open(file) if is_gzip(file) else file.open("rb")  # type: ignore[return-value]  # a GzipFile is one
+
+
+def is_gzip(file: Path) -> bool:
+    """Whether a file begins as gzip does, or is named so: then what it holds is damaged if it does not."""
+    with file.open("rb") as stream:
+        return stream.read(2) == GZIP or file.suffix.lower() == ".gz"
 
 
 def find_raw(path: str | Path) -> Path:

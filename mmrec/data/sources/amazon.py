@@ -10,14 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
-from mmrec.data.sources._events import check_events, find_images, merge_rejected
+from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, merge_rejected
+from mmrec.data.sources._events import check_events, find_images
 from mmrec.data.sources._jsonl import Record, read_records, read_table, repeats_a_key
 from mmrec.data.sources._paths import find_raw
 from mmrec.errors import UserError
 
 ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
 TAG = re.compile(r"</?[a-zA-Z][^>]*>")  # not "sizes <8 and >12"
+WHOLE = re.compile(r"-?[0-9]{1,18}")
 ID = "^[0-9A-Za-z_-]+$"
 REVIEW_FIELDS = ("reviewerID", "user_id", "asin", "parent_asin", "unixReviewTime", "timestamp", "overall", "rating")
 REVIEW = pl.Schema(
@@ -55,8 +56,8 @@ class Amazon:
         self.name = name
 
     def options(self) -> dict[str, object]:
-        """Return the category."""
-        return {"category": self.category}
+        """Return the category, as the file of the reviews names it."""
+        return {"category": self._reviews().name.split(".")[0].removesuffix("_5")}
 
     def image_folder(self) -> Path | None:
         """Return the folder of the images."""
@@ -71,8 +72,17 @@ class Amazon:
         reviews = self._reviews()
         if self.meta is not None:
             return [reviews, find_raw(self.meta)]
-        stem = reviews.name.split(".")[0].lower().removesuffix("_5")
-        return [reviews, *_named(reviews.parent, {f"meta_{stem}"})[:1]]
+        stem = reviews.name.split(".")[0].removesuffix("_5")
+        records = _named(reviews.parent, {f"meta_{stem.lower()}"})
+        # The releases spell the categories apart: records of the same spelling belong to these reviews.
+        records = [path for path in records if path.name.split(".")[0] == f"meta_{stem}"] or records
+        if len(records) > 1:
+            names = ", ".join(path.name for path in records)
+            raise UserError(
+                f"{reviews.parent} holds several files of product records ({names}): keep one, "
+                "or name it in data.source.init_args.meta"
+            )
+        return [reviews, *records]
 
     def read(self) -> RawData:
         """Read everything."""
@@ -81,21 +91,25 @@ class Amazon:
         lines = table["line"]
         rows = table.lazy().select(pl.col("user", "item", "rating").cast(pl.String), "timestamp")
         events, _, rejected = check_events(rows, lambda row: f"{files[0]}:{lines[row]}")
-        parts = [broken, rejected]
-        rows_read = table.height
+        rejected = merge_rejected(broken, rejected)
+        rejected_items: dict[str, Rejected] = {}
         items: list[tuple[Any, ...]] = []
         if len(files) > 1:
             images = find_images(self.image_folder())
             records, broken = read_records(files[1], lambda record: _product(record, images))
             items = [item for item in records if item[0]]
             nameless = len(records) - len(items)
-            parts += [broken, {"product without id": Rejected(nameless, str(files[1]))} if nameless else {}]
-            rows_read += len(records)
+            rejected_items = {
+                **broken,
+                **({"product without id": Rejected(nameless, str(files[1]))} if nameless else {}),
+            }
         return RawData(
             interactions=events.lazy(),
             items=pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
-            rows_read=rows_read + sum(part["broken JSON"].count for part in parts if "broken JSON" in part),
-            rejected=merge_rejected(*parts),
+            rows_read=table.height + (rejected["broken JSON"].count if "broken JSON" in rejected else 0),
+            rejected=rejected,
+            item_rows_read=len(items) + sum(bad.count for bad in rejected_items.values()),
+            rejected_items=rejected_items,
             repeated_items=len(items) - len({item[0] for item in items}),
         )
 
@@ -128,11 +142,11 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
     """Read a block of reviews of either release; None unless every line has an ordinary user, item and time."""
     try:
         fields = pl.read_ndjson(block, schema=dict.fromkeys(REVIEW_FIELDS, pl.String))
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, OSError):
         return None
     if repeats_a_key(block, fields):
         return None
-    milliseconds = pl.col("timestamp").cast(pl.Int64, strict=False)
+    milliseconds = pl.col("timestamp").str.strip_suffix(".0").cast(pl.Int64, strict=False)
     table = fields.select(
         user=pl.coalesce("reviewerID", "user_id"),
         item=pl.coalesce("parent_asin", "asin"),
@@ -147,21 +161,27 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
 
 def _review(record: Record) -> tuple[str | None, str | None, str | None, str | None]:
     """Return user, item, time in seconds and rating of a review of either release, None where it is not usable."""
-    time = record.get("unixReviewTime")
-    if time is None and isinstance(record.get("timestamp"), int):
-        time = record["timestamp"] // 1000  # 2023 counts milliseconds
-    rating = record.get("overall", record.get("rating"))
+    time = _string(record.get("unixReviewTime"))
+    if time is None and WHOLE.fullmatch(milliseconds := _string(record.get("timestamp")) or ""):
+        time = str(int(milliseconds) // 1000)  # 2023 counts milliseconds
+    rating = _either(record, "overall", "rating")
     return (
-        _string(record.get("reviewerID", record.get("user_id"))),
-        _string(record.get("parent_asin", record.get("asin"))),
-        _string(time),
+        _string(_either(record, "reviewerID", "user_id")),
+        _string(_either(record, "parent_asin", "asin")),
+        time,
         None if rating is None else str(rating),
     )
 
 
+def _either(record: Record, first: str, second: str) -> object:
+    """Return what stands at the first key, or at the second where that is missing or null."""
+    value = record.get(first)
+    return record.get(second) if value is None else value
+
+
 def _product(record: Record, images: dict[str, str]) -> tuple[str, str, str, str | None, str | None, str]:
     """Return id, title, text, image, its address and facts of a product record of either release."""
-    item = _string(record.get("parent_asin", record.get("asin"))) or ""
+    item = _string(_either(record, "parent_asin", "asin")) or ""
     title = _clean(record.get("title"))
     brand = _clean(record.get("brand") or record.get("store"))
     categories = _texts(record.get("category") or record.get("categories"))

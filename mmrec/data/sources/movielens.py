@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
-from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, scan_rows
-from mmrec.data.sources._events import check_events, find_images, merge_rejected
+from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, merge_rejected
+from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
+from mmrec.data.sources._events import EARLIEST, check_events, find_images
 from mmrec.data.sources._paths import find_raw
 from mmrec.errors import UserError
 
@@ -35,6 +35,7 @@ GENRES_100K = (
 
 LAYOUTS = (("ratings.csv", "movies.csv"), ("ratings.dat", "movies.dat"), ("u.data", "u.item"))
 RATING_COLUMNS = ("userId", "movieId", "rating", "timestamp")
+Movie = tuple[str, str, list[str]]
 RATING_NAMES = ("user", "item", "rating", "timestamp")
 
 
@@ -97,19 +98,20 @@ class MovieLens:
         """Read everything."""
         files = self.files()
         events, rows, rejected = _ratings(files[0])
-        overviews = _overviews(files[2]) if len(files) > 2 else {}
+        overviews, faults = _overviews(files[2]) if len(files) > 2 else ({}, {})
         images = find_images(self.image_folder())
-        movies = list(_movies(files[1]))
+        movies, more = _movies(files[1])
         named = [movie for movie in movies if movie[0]]
         if len(named) < len(movies):
-            nameless = Rejected(len(movies) - len(named), str(files[1]))
-            rejected = merge_rejected(rejected, {"movie without id": nameless})
+            more["movie without id"] = Rejected(len(movies) - len(named), str(files[1]))
         items = [_item(*movie, overviews.get(movie[0], {}), images.get(movie[0])) for movie in named]
         return RawData(
             interactions=events.lazy(),
             items=pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
-            rows_read=rows + len(movies),
+            rows_read=rows,
             rejected=rejected,
+            item_rows_read=len(named) + sum(bad.count for bad in more.values()),
+            rejected_items=merge_rejected(more, faults),
             repeated_items=len(named) - len({movie[0] for movie in named}),
         )
 
@@ -130,8 +132,9 @@ def _ratings(file: Path) -> tuple[pl.DataFrame, int, dict[str, Rejected]]:
         quote, header = None, False
     rows = rows.rename(dict(zip(rows.collect_schema().names(), (*RATING_NAMES, SURPLUS), strict=True)))
     time = pl.col("timestamp").cast(pl.Int64, strict=False)
+    time = pl.when(time >= EARLIEST).then(time).alias("timestamp")
     with explained(file, quote=quote):
-        if not header and (first := rows.head(1).collect()).height and first["timestamp"][0] is None:
+        if not header and (first := rows.head(1).collect()).height and first[RATING_NAMES[-1]][0] is None:
             raise UserError(f"{file}:1: expected user, item, rating and timestamp between {_shown(separator)}")
         return check_events(
             rows.with_columns(time), lambda row: f"{file}:{line_of(file, row, quote=quote, header=header)}"
@@ -155,43 +158,65 @@ def _header(file: Path, wanted: tuple[str, ...]) -> list[str]:
     return header
 
 
-def _read(file: Path, wanted: tuple[str, ...]) -> pl.DataFrame:
-    """Read a small CSV as strings."""
+def _read(file: Path, wanted: tuple[str, ...], what: str) -> tuple[pl.DataFrame, dict[str, Rejected]]:
+    """Read a small CSV as strings; return the rows that are not blank, and those with too many fields by kind.
+
+    Raises:
+        UserError: the file is not UTF-8, not readable, or lacks a column that is wanted.
+    """
+    require_utf8(file)
     with explained(file):
-        return scan_rows(file, _header(file, wanted)).collect()
+        table = scan_rows(file, _header(file, wanted)).with_row_index("row").collect()
+    table = table.filter(pl.any_horizontal(pl.exclude("row").is_not_null()))
+    bad = table.filter(pl.col(SURPLUS).is_not_null())
+    rejected = {}
+    if len(bad):
+        place = f"{file}:{line_of(file, bad['row'][0])}"
+        rejected[f"{what} with too many fields"] = Rejected(len(bad), place)  # say a comma outside quotation marks
+    return table.filter(pl.col(SURPLUS).is_null()), rejected
 
 
-def _movies(file: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield id, title and genres of each movie."""
-    if file.suffix == ".csv":
-        columns = ("movieId", "title", "genres")
-        for movie, title, genres in _read(file, columns).select(columns).iter_rows():
-            if movie is None and title is None:  # a blank line
-                continue
-            yield movie, title or "", [] if not genres or genres.startswith("(no ") else genres.split("|")
-        return
+def _movies(file: Path) -> tuple[list[Movie], dict[str, Rejected]]:
+    """Return id, title and genres of each movie, and the bad rows by kind."""
+    if file.suffix != ".csv":
+        return list(_lines(file)), {}
+    columns = ("movieId", "title", "genres")
+    table, rejected = _read(file, columns, "movie")
+    rows = table.select(columns).fill_null("").iter_rows()
+    movies = [(movie, title, [] if genres.startswith("(no ") else _split(genres)) for movie, title, genres in rows]
+    return movies, rejected
+
+
+def _lines(file: Path) -> Iterator[Movie]:
+    """Yield the movies of the layouts without a header."""
     for number, line in enumerate(_decode(file.read_bytes()).rstrip().split("\n"), start=1):
         fields = line.strip().split("::" if file.suffix == ".dat" else "|")
         if len(fields) < 3:
             raise UserError(f"{file}:{number}: expected id, title and genres, found {line[:60]!r}")
         if file.suffix == ".dat":
-            yield fields[0], "::".join(fields[1:-1]), fields[-1].split("|")
+            yield fields[0], "::".join(fields[1:-1]), _split(fields[-1])
         else:
             flags = zip(GENRES_100K, fields[5:], strict=False)
             yield fields[0], fields[1], [genre for genre, flag in flags if flag == "1"]
 
 
+def _split(genres: str) -> list[str]:
+    return genres.split("|") if genres else []
+
+
 def _decode(content: bytes) -> str:
     """Decode titles: 10M is in UTF-8, 1M and 100K are in latin-1."""
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
 
 
-def _overviews(file: Path) -> dict[str, dict[str, str]]:
-    table = _read(file, ("movieId", "overview"))
-    return {row["movieId"]: row for row in table.fill_null("").iter_rows(named=True)}
+def _overviews(file: Path) -> tuple[dict[str, dict[str, str]], dict[str, Rejected]]:
+    """Return the first overview of each movie, and the bad rows by kind."""
+    table, rejected = _read(file, ("movieId", "overview"), "overview")
+    first = table.drop("row", SURPLUS).unique("movieId", keep="first", maintain_order=True)
+    return {row["movieId"]: row for row in first.fill_null("").iter_rows(named=True)}, rejected
 
 
 def _item(

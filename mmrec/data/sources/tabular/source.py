@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData
-from mmrec.data.sources._events import merge_rejected
 from mmrec.data.sources._paths import find_raw
 from mmrec.data.sources.tabular.event_tables import read_events
 from mmrec.data.sources.tabular.files import find_tables
@@ -39,7 +38,8 @@ class Tabular:
         time: column of the time.
         time_unit: how times are written.
             `auto` tells it by the first values of each file, and by all if many do not fit: ISO 8601, or a count of
-            seconds, milliseconds, microseconds or nanoseconds since 1970 (the latter three not before March 1973).
+            seconds, milliseconds, microseconds or nanoseconds since 1970 (none before March 1973 unless all are: among
+            others it was cut off). Years alone are refused.
             `iso` is a date, or a date and time with or without a zone: "2024-01-31", "2024-01-31 18:05",
             "2024-01-31T18:05:07.5Z", "2024-01-31T18:05:07+02:00". `seconds`, `milliseconds`, `microseconds` and
             `nanoseconds` are counts. Anything else is a format such as "%d/%m/%Y %H:%M". Times without a zone are UTC.
@@ -160,8 +160,10 @@ class Tabular:
         return RawData(
             interactions=events.lazy(),
             items=records.items,
-            rows_read=rows_read + records.rows_read,
-            rejected=merge_rejected(rejected, records.rejected),
+            rows_read=rows_read,
+            rejected=rejected,
+            item_rows_read=records.rows_read,
+            rejected_items=records.rejected,
             repeated_items=records.repeated,
         )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,8 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import Rejected
-from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, scan_rows
+from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
 from mmrec.data.sources._jsonl import Record, holds_key, iter_records
+from mmrec.data.sources._paths import open_raw
 from mmrec.data.sources.tabular.files import kind_of
 from mmrec.data.sources.tabular.jsonl_strings import read_strings, written
 from mmrec.data.sources.tabular.values import UNUSABLE
@@ -134,7 +133,7 @@ def read_rows(file: Path, columns: Collection[str], dialect: Dialect) -> Iterato
         table = _scan(file, list(dict.fromkeys(columns)), dialect).collect()
     texts = table.select(pl.selectors.string())
     if texts.select(pl.any_horizontal(pl.all().str.contains(UNUSABLE, literal=True).any())).item():
-        _require_utf8(file)
+        require_utf8(file)
     for number, record in enumerate(table.iter_rows(named=True)):
         if record[FILLED]:
             yield number, record
@@ -174,7 +173,7 @@ def _columns(file: Path, dialect: Dialect) -> list[str]:
         with reading(file, dialect):
             return pl.scan_parquet(file, glob=False).collect_schema().names()
     records = [record for _, record in islice(iter_records(file), FIRST) if record is not None]
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+    with open_raw(file) as stream:
         if not records and stream.read(100).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
             raise UserError(f"{file}:1: a JSON array: write one record a line, as jq -c '.[]' does")
     return list(dict.fromkeys(key for record in records for key in record))
@@ -198,17 +197,3 @@ def _scan(file: Path, columns: list[str], dialect: Dialect) -> pl.LazyFrame:
         pl.col(SURPLUS).alias(BEYOND),
         pl.any_horizontal(pl.all().is_not_null()).alias(FILLED),
     )
-
-
-def _require_utf8(file: Path) -> None:
-    """Raise an error if a file holds bytes that are not UTF-8: U+FFFD itself is a letter like any other."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                decoder.decode(line)
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{file}:{number}: not UTF-8 ({error.reason} at byte {error.start}): convert the file, say with "
-                    "iconv -f WINDOWS-1252 -t UTF-8"
-                ) from None

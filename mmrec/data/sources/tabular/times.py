@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from mmrec.data.sources._events import LATEST
+from mmrec.data.sources._events import EARLIEST, LATEST
 from mmrec.errors import UserError, require
 
 OPTION = "data.source.init_args.time_unit"
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-LEAST = 10**8  # seconds, 1973-03-03: a smaller count of milliseconds is one of seconds, and so on
+LEAST = EARLIEST  # seconds: a smaller count of milliseconds is one of seconds, and so on
 SAMPLE = 1000  # values at the start of each file by which the unit is told
 MINORITY = 0.05  # a larger share of another unit is a mixture, a smaller one bad rows
 CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]+)?)?"
 ZONE = r"(?:Z|z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
 ISO = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[Tt ]{CLOCK} ?{ZONE}?)?$"
 DATES = "dates"
+SMALL = "small counts"  # of seconds, below LEAST: fine where all are, and cut off or nonsense among others
+YEAR = r"^(?:19|20)[0-9]{2}$"
 COMPACT = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"  # 20240131
 
 
@@ -64,7 +66,7 @@ def seconds(column: str, dtype: pl.DataType, unit: str, guarded: bool) -> pl.Exp
         column: of a frame.
         dtype: of that column; dates and times need no unit.
         unit: iso, a key of `PER_SECOND` or a format; without a zone a time is UTC.
-        guarded: take a count that is too small for `unit` to be a coarser one (of `auto`).
+        guarded: take a count that is too small for `unit` for none (of `auto`).
     """
     value = pl.col(column)
     if isinstance(dtype, pl.Date | pl.Datetime):
@@ -73,6 +75,8 @@ def seconds(column: str, dtype: pl.DataType, unit: str, guarded: bool) -> pl.Exp
     if unit == "iso":
         return text.map_batches(_iso_seconds, return_dtype=pl.Int64, is_elementwise=True)
     text = text.str.strip_chars()
+    if unit == SMALL:
+        unit, guarded = "seconds", False
     if unit not in PER_SECOND:
         return _parse(text, unit)
     divisor = PER_SECOND[unit]
@@ -81,7 +85,7 @@ def seconds(column: str, dtype: pl.DataType, unit: str, guarded: bool) -> pl.Exp
     if not dtype.is_integer():
         fraction = (source.cast(pl.Float64, strict=False) / divisor).floor().cast(pl.Int64, strict=False)
         whole = fraction if dtype.is_float() else pl.coalesce(whole, fraction)
-    return pl.when(whole >= LEAST).then(whole) if guarded and divisor > 1 else whole
+    return pl.when(whole >= LEAST).then(whole) if guarded else whole
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ def _units(part: Times) -> list[_Units]:
     table = pl.DataFrame({"text": text}).with_row_index("row").filter(pl.col("text") != "")
     unit = _unit(pl.col("text"))
     # Within other counts a count that looks like a date is just another count.
-    unit = pl.when((unit == DATES).all()).then(unit).otherwise(unit.replace(DATES, "seconds"))
+    unit = pl.when((unit == DATES).all()).then(unit).otherwise(unit.replace(DATES, SMALL))
     table = table.with_columns(unit=unit)
     known = max(1, table["unit"].count())
     groups = table.group_by("unit").agg(pl.len(), pl.first("row"), pl.first("text")).sort("row")
@@ -150,10 +154,16 @@ def _units(part: Times) -> list[_Units]:
 
 
 def _unit(text: pl.Expr) -> pl.Expr:
-    """Return iso, a key of `PER_SECOND`, `DATES`, or null for what is no plausible time."""
+    """Return iso, a key of `PER_SECOND`, `SMALL`, `DATES`, or null for what is no plausible time."""
     number = text.cast(pl.Float64, strict=False)
-    unit = pl.when(text.str.contains(ISO)).then(pl.lit("iso")).when(text.str.contains(COMPACT)).then(pl.lit(DATES))
-    unit = unit.when((number > 0) & (number <= LATEST)).then(pl.lit("seconds"))
+    unit = (
+        pl.when(text.str.contains(ISO))
+        .then(pl.lit("iso"))
+        .when(text.str.contains(f"{COMPACT}|{YEAR}"))
+        .then(pl.lit(DATES))
+    )
+    unit = unit.when(number.is_between(0, LEAST, closed="none")).then(pl.lit(SMALL))
+    unit = unit.when(number.is_between(LEAST, LATEST)).then(pl.lit("seconds"))
     for name, divisor in list(PER_SECOND.items())[1:]:
         unit = unit.when(number.is_between(LEAST * divisor, LATEST * divisor)).then(pl.lit(name))
     return unit
