@@ -9,6 +9,12 @@ class UserError(Exception):
     """
 
 
+def require_folder_name(name: str, option: str) -> None:
+    """Raise a UserError unless a name can be that of one folder."""
+    fits = name and "/" not in name and name not in (".", "..")
+    require(bool(fits), option, repr(name), "fit for a folder")
+
+
 def require(fits: bool, option: str, value: object, words: str) -> None:
     """Raise a UserError unless a value fits: "<option> must be <words>, but is <value>"."""
     if not fits:

@@ -169,6 +169,19 @@ def test_validate_checks_what_prepare_does_and_writes_nothing(
     assert "are bad, more than data.prepare.max_bad_share" in capsys.readouterr().err
 
 
+def test_brackets_in_a_folder_mean_nothing(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = here / "my [v2] shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    source = ["--data.source.init_args.path", toy.source.path]
+    lightning(["fit", "--config", f"{RUN}/toy_sasrec.yaml", *source, *QUIET, "--trainer.max_epochs", "1"])
+    main(["compare", "runs/toy", "--groups", str(Path(toy.source.path) / "tastes.csv")])
+    main(["prepare", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *source])
+    assert "text features (handcrafted)" in capsys.readouterr().out
+
+
 def test_an_interruption_is_one_line(
     here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

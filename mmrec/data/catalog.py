@@ -108,7 +108,7 @@ class Catalog:
     def _read(self, name: str) -> pl.DataFrame:
         file = self.folder / f"{name}.parquet"
         try:
-            return pl.read_parquet(file)
+            return pl.read_parquet(file, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{file}: cannot be read ({reason}); remove {self.folder} and prepare again") from None

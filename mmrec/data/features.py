@@ -82,7 +82,7 @@ def extract_features(dataset: Path, encoder: FeatureEncoder, devices: int = 1) -
                 shutil.rmtree(other)
         blocks, complete = partial / "blocks", partial / "complete"
         blocks.mkdir(parents=True, exist_ok=True)
-        items = pl.read_parquet(table).sort("item")
+        items = pl.read_parquet(table, glob=False).sort("item")
         parts = _encode(blocks, items, encoder, devices)
         shutil.rmtree(complete, ignore_errors=True)  # of a run that was killed after its last block
         complete.mkdir()

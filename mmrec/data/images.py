@@ -72,7 +72,7 @@ def check_images(
 def _remembered(memory: Path) -> pl.DataFrame:
     """Return what was found before; nothing where the file is damaged, for it only saves time."""
     try:
-        known = pl.read_parquet(memory)
+        known = pl.read_parquet(memory, glob=False)
     except (pl.exceptions.PolarsError, OSError):
         known = pl.DataFrame(schema=SCHEMA)
     return known if known.schema == SCHEMA else pl.DataFrame(schema=SCHEMA)

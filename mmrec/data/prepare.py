@@ -30,7 +30,7 @@ from mmrec.data.options import PrepareOptions
 from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
 from mmrec.data.split import split_interactions
 from mmrec.data.statistics import describe
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require_folder_name
 
 
 def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
@@ -50,6 +50,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
     Raises:
         UserError: a file is missing or malformed, too many rows are bad, or nothing is left after filtering.
     """
+    require_folder_name(source.name, "data.source.init_args.name")
     inputs = [_describe_file(path) for path in source.files()]
     folder = root / source.name / _fingerprint(source, options, inputs, root)[:12]
     if (folder / FILE).is_file():
@@ -115,6 +116,7 @@ def assemble(
     root: Path,
     inputs: list[dict[str, Any]] | None = None,
     write: bool = True,
+    image_limit: float | None = None,
 ) -> Dataset:
     """Read, check, filter and split; nothing is written but what is remembered of the images.
 
@@ -124,6 +126,7 @@ def assemble(
         root: where prepared datasets are kept; holds `<name>/images.parquet`, see `check_images`.
         inputs: descriptions of the input files if they are known.
         write: false does not even remember the images.
+        image_limit: share of bad images above which it stops, if not `max_bad_share`.
 
     Raises:
         UserError: as `prepare`.
@@ -152,7 +155,8 @@ def assemble(
         items, unreadable = _check_images(
             items, wanted, memory, write, lambda *counts: step("checking images", *counts)
         )
-        _check_bad_share(unreadable, with_image, "images", options.max_bad_share)
+        limit = options.max_bad_share if image_limit is None else image_limit
+        _check_bad_share(unreadable, with_image, "images", limit)
         step("core and split")
         events = filter_core(events, items, options, dropped)
         step("measuring")
@@ -177,7 +181,8 @@ def missing_images(source: Source, options: PrepareOptions, root: Path) -> tuple
     folder = source.image_folder()
     if folder is None:
         raise UserError("the source has no folder of images: name one in data.source.init_args.images")
-    items = assemble(source, replace(options, require_image=False), root, write=False).items[1:]
+    # Broken images are what is looked for here, however many.
+    items = assemble(source, replace(options, require_image=False), root, write=False, image_limit=1.0).items[1:]
     if not items["image_url"].count():
         raise UserError(f"no item of {source.name} has an address of an image: use --urls FILE and --to {folder}")
     lacking = items.filter(pl.col("image").is_null() & pl.col("image_url").is_not_null())

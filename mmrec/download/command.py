@@ -16,6 +16,7 @@ from rich.table import Table
 from mmrec.commands import data_parser
 from mmrec.configs import locate_configs
 from mmrec.data.prepare import missing_images
+from mmrec.data.sources import Tabular
 from mmrec.download.addresses import Addresses, load_addresses
 from mmrec.download.dataset import download_dataset
 from mmrec.download.images import ImageSummary, download_images
@@ -87,12 +88,15 @@ def _images(args: Sequence[str]) -> None:
     require(0 <= share <= 1, "--max_failed_share", share, "between 0 and 1")
     ready = parser.instantiate_classes(options)
     if of_config:
+        if isinstance(ready.data.source, Tabular):
+            ready.data.source.require_downloadable()
         table, folder = missing_images(ready.data.source, ready.data.options, ready.data.root)
     elif options.urls is None or options.to is None:
         raise UserError("mmrec download images needs --config RUN.yaml, or --urls FILE and --to FOLDER")
     else:
         table, folder = read_urls(options.urls, options.id_column, options.url_column), options.to
-    show_images(download_images(table, folder, ready.limits, options.retry_failed), share)
+    summary = download_images(table, folder, ready.limits, options.retry_failed, replace_broken=of_config)
+    show_images(summary, share)
 
 
 def show_images(summary: ImageSummary, max_failed_share: float) -> None:

@@ -8,13 +8,14 @@ import re
 import shutil
 import warnings
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from PIL import Image
 
+from mmrec.data.images import readable
 from mmrec.download.failures import Reason, TransferError, one_line
 from mmrec.download.limits import ImageLimits
 from mmrec.download.manifest import DownloadManifest, Entry, Failure
@@ -61,7 +62,11 @@ class ImageSummary:
 
 
 def download_images(
-    table: pl.DataFrame, folder: Path, limits: ImageLimits | None = None, retry_failed: bool = False
+    table: pl.DataFrame,
+    folder: Path,
+    limits: ImageLimits | None = None,
+    retry_failed: bool = False,
+    replace_broken: bool = False,
 ) -> ImageSummary:
     """Download one image for each id.
 
@@ -74,6 +79,7 @@ def download_images(
         folder: where to; made if need be.
         limits: of transfers and pictures.
         retry_failed: ask for images again that were gone.
+        replace_broken: an image that is there but does not open counts as missing.
 
     Returns:
         the summary. Images that fail are counted there and raise nothing.
@@ -90,7 +96,7 @@ def download_images(
         for name in wanted:
             if _unsafe(name):
                 work.fail(name, [Failure.of("", TransferError(Reason.UNSAFE_ID, one_line(repr(name))))])
-        here = {file.stem for file in folder.iterdir() if file.suffix.lower() in {".jpeg", *SUFFIXES.values()}}
+        here = {file.stem for file in _images_in(folder) if not (replace_broken and _broken(file, wanted))}
         work.forget(here)
         todo = {name: urls for name, urls in wanted.items() if not _unsafe(name) and name not in here}
         with warnings.catch_warnings():
@@ -105,6 +111,14 @@ def download_images(
             failed=dict(Counter(work.failed.values()).most_common()),
             unsafe=tuple(name for name in wanted if _unsafe(name)),
         )
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix.lower() in {".jpeg", *SUFFIXES.values()}]
+
+
+def _broken(file: Path, wanted: Collection[str]) -> bool:
+    return file.stem in wanted and readable(str(file)) is False
 
 
 def _by_id(table: pl.DataFrame) -> dict[str, list[str]]:
@@ -198,8 +212,11 @@ class _Run:
                 failures.append(Failure.of(url, error))
                 part.discard()
             else:
-                os.replace(part.path, self._folder / f"{name}{suffix}")
+                target = self._folder / f"{name}{suffix}"
+                os.replace(part.path, target)
                 part.discard()
+                for ending in {".jpeg", *SUFFIXES.values()} - {suffix}:  # a broken one that this replaces
+                    target.with_name(f"{name}{ending}").unlink(missing_ok=True)
                 self._manifest.files[name] = Entry.of(fetched, {f"{name}{suffix}": fetched.bytes})
                 self._manifest.failed.pop(name, None)
                 self.fetched += 1

@@ -27,9 +27,9 @@ def read_urls(path: Path, id_column: str = "id", url_column: str = "url") -> pl.
         raise UserError(f"--urls {path}: no such file")
     try:
         if path.suffix.lower() == ".parquet":
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path, glob=False)
         elif path.suffix.lower() == ".csv":
-            table = pl.read_csv(path, infer_schema=False)
+            table = pl.read_csv(path, infer_schema=False, glob=False)
         else:
             raise UserError(f"--urls {path}: must end in .csv or .parquet")
     except pl.exceptions.PolarsError as error:

@@ -76,7 +76,7 @@ class Knowledge:
             raise UserError(f"{path} is missing: name the folder of a prepared dataset, or prepare it first")
         columns = ["item", "raw_id", "title", "text", "image", "attributes"]
         try:
-            return cls(pl.read_parquet(path, columns=columns).sort("item"), str(path))
+            return cls(pl.read_parquet(path, columns=columns, glob=False).sort("item"), str(path))
         except pl.exceptions.PolarsError as error:
             raise UserError(
                 f"{path} cannot be read ({str(error).splitlines()[0]}): prepare the dataset again"

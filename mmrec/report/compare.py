@@ -9,12 +9,15 @@ from typing import Any
 import polars as pl
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 
 Result = dict[str, Any]
+KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "parameters", "training"}
+"""What every result has."""
 
 
 def wide_console() -> Console:
@@ -34,9 +37,12 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
         if "." in path.parent.name:
             continue
         try:
-            found.append((path.parent, json.loads(path.read_text())))
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{error.lineno}: not valid JSON; run `lightning test` for it again") from None
+            result = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:  # no JSON, or no UTF-8
+            raise UserError(f"{path}: not valid JSON ({error}); run `lightning test` for it again") from None
+        if not isinstance(result, dict) or not result.keys() >= KEYS:
+            raise UserError(f"{path} is no result of `lightning test`: run it again, or move the file away")
+        found.append((path.parent, result))
     if not found:
         raise UserError(
             f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
@@ -61,22 +67,22 @@ def compare_runs(
     console = console or wide_console()
     found = load_results(folder)
     _require_one_protocol(found)
-    metrics = list(found[0][1]["metrics"])
+    metrics = list(dict.fromkeys(name for _, result in found for name in result["metrics"]))
     found.sort(key=lambda entry: entry[1]["metrics"].get("ndcg@10", 0.0))
     protocol = found[0][1]["protocol"]
     candidates = "full ranking" if protocol["candidates"] == "all" else protocol["candidates"]
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{found[0][1]['dataset']}: {protocol['instances']} test instances, {protocol['split']}, {candidates}, "
-        f"history {'removed' if protocol['mask_history'] else 'kept'}",
+        title=f"{escape(found[0][1]['dataset'])}: {protocol['instances']} test instances, {protocol['split']}, "
+        f"{candidates}, history {'removed' if protocol['mask_history'] else 'kept'}",
     )
     for name in ("model", "seed", *metrics, "parameters", "epochs", "seconds"):
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=name == "model")
     for _, result in found:
-        values = [f"{result['metrics'][name]:.4f}" for name in metrics]
+        values = [_shown(result["metrics"].get(name)) for name in metrics]
         training = result["training"]
         table.add_row(
-            result["model"], str(result["seed"]), *values, f"{result['parameters']:,}", str(training["epochs"]),
+            escape(result["model"]), str(result["seed"]), *values, f"{result['parameters']:,}", str(training["epochs"]),
             f"{training['seconds']:.0f}",
         )  # fmt: skip
     console.print(table)
@@ -101,7 +107,7 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
     if not groups.is_file():
         raise UserError(f"--groups {groups}: no such file")
     try:
-        labels = pl.read_csv(groups, infer_schema=False)
+        labels = pl.read_csv(groups, infer_schema=False, glob=False)
     except pl.exceptions.PolarsError as error:
         raise UserError(f"--groups {groups}: not a CSV file ({str(error).splitlines()[0]})") from None
     if labels.width < 2:
@@ -109,13 +115,18 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
     labels = labels.rename(dict(zip(labels.columns[:2], ("user", "group"), strict=True)))
     table = Table(title="NDCG@10 by group of users", box=box.SIMPLE_HEAD)
     table.add_column("model")
+    labels = labels.select("user", "group").drop_nulls().unique("user", keep="first")
     names = sorted(labels["group"].unique())
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for path, result in found:
-        ranks = pl.read_parquet(path / "test_ranks.parquet").join(labels, on="user")
+        try:
+            ranks = pl.read_parquet(path / "test_ranks.parquet", glob=False).join(labels, on="user")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}/test_ranks.parquet: unreadable ({reason}); run `lightning test` again") from None
         means = {group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")}
-        table.add_row(result["model"], *(f"{means[name]:.4f}" if name in means else "-" for name in names))
+        table.add_row(escape(result["model"]), *(_shown(means.get(name)) for name in names))
     return table
 
 
@@ -124,22 +135,27 @@ def _by_slice(found: list[tuple[Path, Result]]) -> Table:
 
     So runs of the same instances stand together, below the number of instances.
     """
-    groups: dict[tuple[int, ...], list[Result]] = {}
+    groups: dict[tuple[int | None, ...], list[Result]] = {}
     for path, result in found:
-        if "slices" not in result:
+        if not result.get("slices"):
             raise UserError(f"{path}/result.json has no slices: run `lightning test` for it again")
-        groups.setdefault(tuple(values["instances"] for values in result["slices"].values()), []).append(result)
+    names = list(dict.fromkeys(name for _, result in found for name in result["slices"]))
+    for _, result in found:
+        counts = tuple(result["slices"].get(name, {}).get("instances") for name in names)
+        groups.setdefault(counts, []).append(result)
     table = Table(title="NDCG@10 by slice of the target item", box=box.SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
     table.add_column("seed", justify="right")
-    for name in found[0][1]["slices"]:
+    for name in names:
         table.add_column(name.replace("_", "\n"), justify="right")
     for counts, results in groups.items():
-        table.add_row("instances", "", *(f"{count:,}" for count in counts), style="dim")
+        table.add_row("instances", "", *("-" if count is None else f"{count:,}" for count in counts), style="dim")
         for result in results:
-            values = (values["ndcg@10"] for values in result["slices"].values())
-            table.add_row(
-                result["model"], str(result["seed"]), *("-" if value is None else f"{value:.4f}" for value in values)
-            )
+            values = [_shown(result["slices"].get(name, {}).get("ndcg@10")) for name in names]
+            table.add_row(escape(result["model"]), str(result["seed"]), *values)
         table.add_section()
     return table
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -26,6 +26,6 @@ def reported(table: int, row: str) -> dict[str, float]:
     """
     package = Path(mmrec.__file__).parent
     beside = package.parent / "experiments" / FILE
-    numbers = pl.read_csv(beside if beside.is_file() else package / FILE)
+    numbers = pl.read_csv(beside if beside.is_file() else package / FILE, glob=False)
     found = numbers.filter((pl.col("table") == table) & (pl.col("row") == row))
     return dict(found.select("column", "value").iter_rows())

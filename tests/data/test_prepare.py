@@ -288,6 +288,13 @@ def test_too_many_bad_rows_name_the_first_place(tmp_path: Path) -> None:
     assert prepared(rows, tmp_path, max_bad_share=0.02)
 
 
+@pytest.mark.parametrize("name", ["", "..", "../evil"])
+def test_a_name_is_that_of_one_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"name must be fit for a folder"):
+        prepare(Rows(tmp_path, random_events(), name=name), PrepareOptions(**LOOSE), tmp_path / "data")
+    assert not (tmp_path / "evil").exists()
+
+
 def test_no_rows_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no rows"):
         prepared(Rows(tmp_path, []), tmp_path)

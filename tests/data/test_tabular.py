@@ -316,6 +316,11 @@ def test_item_records(tmp_path: Path) -> None:
     assert (faults(raw), raw.repeated_items, raw.rows_read, raw.item_rows_read) == (kinds, 1, 1, 5)
 
 
+def test_brackets_in_a_name_are_no_pattern(tmp_path: Path) -> None:
+    path = write(tmp_path, "raw [new]/o.csv", HEADER + "u,1,1000000005\n")
+    assert events(tabular(path)) == events(tabular(str(Path(path).parent))) != []
+
+
 def test_years_are_no_times_and_a_time_that_is_cut_off_is_bad(tmp_path: Path) -> None:
     years = HEADER + "u,1,2014\nu,2,2015\n"
     with pytest.raises(UserError, match=r"'2014' may be a date or a number of seconds: set .*time_unit"):

@@ -56,3 +56,35 @@ def test_a_source_without_addresses_says_what_to_do(shop: Path, capsys: pytest.C
     with pytest.raises(SystemExit):
         main(["download", "images"])
     assert "needs --config RUN.yaml, or --urls FILE and --to FOLDER" in capsys.readouterr().err
+
+
+def test_a_broken_picture_is_fetched_again(shop: Path, site: Site) -> None:
+    (shop / "images" / "B2.png").write_bytes(picture("PNG")[:60])
+    main(["download", "images", "--config", "run.yaml", *LIMITS])
+    assert sorted(file.name for file in (shop / "images").iterdir()) == ["B0.jpg", "B2.jpg", "B3.jpg", "B4.jpg"]
+
+
+@pytest.mark.parametrize("pattern", ["photos/{sku}.jpg", "photos/img_{sku}.*", "photo"])
+def test_pictures_that_would_not_be_found_are_not_fetched(
+    pattern: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("o.csv").write_text("user,sku,time\n" + "".join(f"u{k},1,{10**9 + k}\n" for k in range(5)))
+    Path("i.csv").write_text(f"sku,name,photo,url\n1,Hat,p.jpg,{site.url('/x')}\n")
+    site.pages["/x"] = serve(picture())
+    options = {
+        "interactions": "o.csv",
+        "user": "user",
+        "item": "sku",
+        "time": "time",
+        "items": "i.csv",
+        "title": "name",
+    }
+    options |= {"text": "name", "image": pattern, "image_url": "url"}
+    source = {"class_path": "mmrec.data.sources.Tabular", "init_args": options}
+    Path("run.yaml").write_text(yaml.safe_dump({"data": {"source": source, "prepare": PREPARE}}))
+    with pytest.raises(SystemExit):
+        main(["download", "images", "--config", "run.yaml", *LIMITS])
+    assert "would not be found by data.source.init_args.image" in capsys.readouterr().err
+    main(["download", "images", "--config", "run.yaml", "--data.source.init_args.image", "photos/{sku}.*", *LIMITS])
+    assert Path("photos/1.jpg").is_file()

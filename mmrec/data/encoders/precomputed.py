@@ -107,7 +107,7 @@ class PrecomputedEncoder:
     def _ids(self, rows: int, path: str | None) -> pl.DataFrame:
         """Return columns raw_id and row (of the array)."""
         try:
-            table = pl.read_csv(find_raw(self.items), has_header=False, infer_schema=False, columns=[0])
+            table = pl.read_csv(find_raw(self.items), has_header=False, infer_schema=False, columns=[0], glob=False)
         except pl.exceptions.PolarsError as error:
             raise UserError(f"{self.items}: not a CSV file of item ids ({str(error).splitlines()[0]})") from error
         lines = table.to_series().alias("raw_id")

@@ -53,18 +53,25 @@ def find_tables(paths: str | Sequence[str], option: str) -> list[Path]:
 
 
 def _expand(path: str, option: str) -> list[Path]:
-    parts = Path(path).parts
-    fixed = next((place for place, part in enumerate(parts) if WILDCARD.search(part)), len(parts))
-    if fixed < len(parts):
-        folder = find_raw(Path(*parts[:fixed]))
-        matches = [file for file in folder.glob(str(Path(*parts[fixed:]))) if file.is_file()]
-        if not matches:
-            raise UserError(f"{option}: no file matches {path} in {folder}")
-        return matches
-    place = find_raw(path)
+    try:
+        place = find_raw(path)
+    except UserError:
+        if not WILDCARD.search(path):
+            raise
+        return _match(path, option)  # a name with brackets that is there is no pattern
     if place.is_file():
         return [place]
     tables = [file for file in place.iterdir() if file.is_file() and kind_of(file) and file.name[0] not in "._"]
     if not tables:
         raise UserError(f"{option}: no file in {place} ends in {ENDINGS}")
     return tables
+
+
+def _match(pattern: str, option: str) -> list[Path]:
+    parts = Path(pattern).parts
+    fixed = next(place for place, part in enumerate(parts) if WILDCARD.search(part))
+    folder = find_raw(Path(*parts[:fixed]))
+    matches = [file for file in folder.glob(str(Path(*parts[fixed:]))) if file.is_file()]
+    if not matches:
+        raise UserError(f"{option}: no file matches {pattern} in {folder}")
+    return matches

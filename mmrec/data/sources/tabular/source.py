@@ -14,7 +14,7 @@ from mmrec.data.sources.tabular.item_records import ItemMapping, read_items
 from mmrec.data.sources.tabular.tables import Dialect, require_columns
 from mmrec.data.sources.tabular.template import Template
 from mmrec.data.sources.tabular.times import check_unit
-from mmrec.errors import UserError, require
+from mmrec.errors import UserError, require, require_folder_name
 
 PREFIX = "data.source.init_args."
 ITEM_OPTIONS = ("item_id", "title", "text", "image", "images", "image_url", "attributes")
@@ -140,6 +140,20 @@ class Tabular:
             return self._base() / fixed.rpartition("/")[0]
         return None if self.images is None else self._base()
 
+    def require_downloadable(self) -> None:
+        """Check that images named by their item's id, whatever their ending, would be found.
+
+        Raises:
+            UserError: `image` is a column, or another pattern than `<folder>/{id}.*`.
+        """
+        wanted = "{" + (self.item_id or self.columns["item"]) + "}.*"
+        folder, _, name = (self.image or "").rpartition("/")
+        if name != wanted or "{" in folder:
+            raise UserError(
+                f"downloaded images are named by the item's id and would not be found by {PREFIX}image "
+                f"({self.image}): set it to 'images/{wanted}', say"
+            )
+
     def read(self) -> RawData:
         """Read everything.
 
@@ -176,8 +190,7 @@ class Tabular:
         for option, mark in (("separator", self.dialect.separator), ("quote", self.dialect.quote)):
             fits = mark is None or (len(mark) == 1 and mark.isascii())
             require(fits, PREFIX + option, repr(mark), "one ASCII character")
-        named = self.name and "/" not in self.name and self.name not in (".", "..")
-        require(bool(named), PREFIX + "name", repr(self.name), "fit for a folder")
+        require_folder_name(self.name, PREFIX + "name")
         check_unit(self.time_unit)
         facts = self._mapping(None).attributes
         separated = self.list_separator if isinstance(self.list_separator, dict) else {}

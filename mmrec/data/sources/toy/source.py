@@ -69,10 +69,11 @@ class Toy:
     def _reader(self) -> Amazon:
         folder = Path(self.path)
         stamp = {"version": VERSION, **self.options()}
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if not _is_stamped(folder, stamp):
-                _write_beside(folder, stamp, self.seed, self.users)
+        if not _is_stamped(folder, stamp):  # without the lock: what is there may be read-only
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f".{folder.name}.lock")):
+                if not _is_stamped(folder, stamp):
+                    _write_beside(folder, stamp, self.seed, self.users)
         return Amazon(str(folder.absolute()), CATEGORY, name=self.name)
 
 

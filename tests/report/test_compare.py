@@ -1,0 +1,70 @@
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from mmrec.errors import UserError
+from mmrec.report.compare import compare_runs
+
+PROTOCOL = {"instances": 2, "split": "ratio", "candidates": "all", "mask_history": True}
+
+
+def save(folder: Path, model: str, **changes: object) -> Path:
+    """Write a result as `lightning test` does, and the ranks of two users."""
+    run = folder / model.replace("/", "_") / "seed1"
+    run.mkdir(parents=True)
+    result = {"dataset": "shop", "model": model, "seed": 1, "metrics": {"ndcg@10": 0.5}, "protocol": PROTOCOL}
+    result |= {"data_hash": "0", "parameters": 1, "training": {"epochs": 1, "seconds": 1.0}, **changes}
+    (run / "result.json").write_text(json.dumps(result))
+    pl.DataFrame({"user": ["u", "v"], "item": ["a", "b"], "rank": [1.0, 20.0]}).write_parquet(
+        run / "test_ranks.parquet"
+    )
+    return run
+
+
+def shown(folder: Path, **options: object) -> str:
+    console = Console(file=io.StringIO(), width=140)
+    compare_runs(folder, console=console, **options)
+    return console.file.getvalue()
+
+
+def rows(text: str, model: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.split()[:1] == [model]]
+
+
+def test_slices_and_metrics_stand_under_their_own_names(tmp_path: Path) -> None:
+    slices = {
+        name: {"instances": count, "ndcg@10": value} for name, count, value in (("cold", 1, 0.1), ("head", 2, 0.2))
+    }
+    save(tmp_path, "all", slices=slices)
+    save(tmp_path, "few", slices={"head": slices["head"]}, metrics={"mrr": 0.25})
+    text = shown(tmp_path, slices=True)
+    assert [row[2:4] for row in rows(text, "few")] == [["-", "0.2500"], ["0.2000", "-"]]
+    assert [row[2:4] for row in rows(text, "all")] == [["0.5000", "-"], ["0.2000", "0.1000"]]
+
+
+def test_names_are_shown_as_they_are_and_blank_groups_are_none(tmp_path: Path) -> None:
+    save(tmp_path, "[red]m[/x]")
+    (tmp_path / "groups.csv").write_text("user,group\nu,new\nu,old\nv,\n")
+    text = shown(tmp_path, groups=tmp_path / "groups.csv")
+    assert [row[1] for row in rows(text, "[red]m[/x]")][1] == "1.0000"
+    assert "old" not in text
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b"1", b"\xff", b"{"])
+def test_what_is_no_result_is_named(content: bytes, tmp_path: Path) -> None:
+    (save(tmp_path, "m") / "result.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"result\.json"):
+        shown(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"PAR1"])
+def test_ranks_that_cannot_be_read_are_named(content: bytes | None, tmp_path: Path) -> None:
+    ranks = save(tmp_path, "m") / "test_ranks.parquet"
+    ranks.unlink() if content is None else ranks.write_bytes(content)
+    (tmp_path / "groups.csv").write_text("user,group\nu,new\n")
+    with pytest.raises(UserError, match=r"test_ranks\.parquet: unreadable"):
+        shown(tmp_path, groups=tmp_path / "groups.csv")
