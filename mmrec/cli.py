@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 
 from mmrec.errors import UserError
@@ -59,7 +60,7 @@ def _run(command: Callable[[list[str]], None], args: list[str]) -> None:
     try:
         command(args)
     except KeyboardInterrupt:
-        print("mmrec: interrupted; nothing half-written is kept", file=sys.stderr)
+        print("mmrec: interrupted; nothing half-written is kept, the same command starts or goes on", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         mistake = _users_mistake(error)
@@ -79,6 +80,8 @@ def _users_mistake(error: BaseException) -> str | None:
         if isinstance(cause, UserError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, ArgumentError):
+        return f"{error}; --help names all options"
     # The system names the file that is in the way; a full disk has none to name.
     if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
         return f"{error.filename or ''}: {error.strerror}".lstrip(": ")

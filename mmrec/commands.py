@@ -35,7 +35,7 @@ def validate(args: Sequence[str]) -> None:
     data = _data("validate", validate.__doc__, args)
     manifest = assemble(data.source, data.options, data.root, write=False).manifest
     if data.encoder is not None:
-        data.encoder.revision()  # raises for weights and arrays that are not there
+        data.encoder.revision()  # raises for arrays that are not there, and for weights that are files
     show_dataset(manifest, f"{data.source.name}: checked, nothing written", None)
 
 
@@ -43,7 +43,7 @@ def compare(args: Sequence[str]) -> None:
     """Show the results of all runs under a folder in one table."""
     from mmrec.report.compare import compare_runs
 
-    parser = ArgumentParser(prog="mmrec compare", description=compare.__doc__)
+    parser = ArgumentParser(prog="mmrec compare", description=compare.__doc__, exit_on_error=False)
     parser.add_argument("runs", type=Path, help="folder of the runs of one dataset, say runs/toy")
     parser.add_argument("--groups", type=Path | None, default=None, help="CSV of user,group: also NDCG@10 by group")
     parser.add_argument("--slices", action="store_true", help="also NDCG@10 by slice of the target item")
@@ -55,7 +55,7 @@ def data_parser(name: str, description: str | None) -> ArgumentParser:
     """Return a parser of run configs that builds their data section, as `data`, and ignores the rest."""
     from mmrec.data.datamodule import RecDataModule
 
-    parser = ArgumentParser(prog=f"mmrec {name}", description=description)
+    parser = ArgumentParser(prog=f"mmrec {name}", description=description, exit_on_error=False)
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="any run config, or one with a data section")
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
     for key in OTHER_KEYS:

@@ -203,6 +203,6 @@ def run(args: Sequence[str]) -> None:
         save_config_kwargs={"overwrite": True},
         seed_everything_default=0,
         auto_configure_optimizers=False,
-        parser_kwargs={"prog": "lightning"},
+        parser_kwargs={"prog": "lightning", "exit_on_error": False},
         args=locate_configs(args),
     )

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from filelock import FileLock
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -35,6 +34,7 @@ from mmrec.data.encoders.blocks import block_file, encode_to, load_block
 from mmrec.data.encoders.processes import encode_on_devices
 from mmrec.data.schema import PAD
 from mmrec.errors import UserError
+from mmrec.lock import locked
 
 log = logging.getLogger(__name__)
 MANIFEST = "features.json"
@@ -72,8 +72,7 @@ def extract_features(dataset: Path, encoder: FeatureEncoder, devices: int = 1) -
     items_hash = hash_file(table)
     if _items_hash(folder) == items_hash:  # without the lock: a finished dataset may be read-only
         return folder
-    folder.parent.mkdir(exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with locked(folder):
         if _items_hash(folder) == items_hash:  # another process has made them meanwhile
             return folder
         partial = folder.with_name(f".{folder.name}-{items_hash[:8]}.partial")

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
@@ -31,6 +30,7 @@ from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected,
 from mmrec.data.split import split_interactions
 from mmrec.data.statistics import describe
 from mmrec.errors import UserError, require_folder_name
+from mmrec.lock import locked
 
 
 def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
@@ -55,8 +55,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
     folder = root / source.name / _fingerprint(source, options, inputs, root)[:12]
     if (folder / FILE).is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with locked(folder):
         if (folder / FILE).is_file():  # another process has made it meanwhile
             return folder
         unfinished = folder.with_name(f".{folder.name}.partial")

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from mmrec.data.encoders.base import MODALITIES, Modality, hash_file
 from mmrec.data.features import MANIFEST, Features
 from mmrec.errors import UserError
+from mmrec.lock import locked
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def whiten_features(folder: Path, fitting: NDArray[np.bool_], components: int) -
     target = folder.with_name(f"{folder.name}-white{components}-{key}")
     if (target / MANIFEST).is_file():  # without the lock: a finished dataset may be read-only
         return target
-    with FileLock(target.with_name(f".{target.name}.lock")):
+    with locked(target):
         if (target / MANIFEST).is_file():  # another process has made it meanwhile
             return target
         partial = target.with_name(f".{target.name}.partial")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,6 +21,7 @@ from mmrec.download.images import ImageSummary, download_images
 from mmrec.download.limits import ImageLimits, Limits
 from mmrec.download.tables import read_urls
 from mmrec.errors import UserError, require
+from mmrec.report.console import wide_console
 
 SHOWN = 5
 """Ids that a message names at most."""
@@ -30,19 +29,16 @@ SHOWN = 5
 
 def download(args: Sequence[str]) -> None:
     """Download a data set from its official address, or images by a list of addresses."""
-    try:
-        if args and args[0] == "images":
-            _images(args[1:])
-        else:
-            _dataset(args)
-    except KeyboardInterrupt:
-        print("mmrec: interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    if args and args[0] == "images":
+        _images(args[1:])
+    else:
+        _dataset(args)
 
 
 def _dataset(args: Sequence[str]) -> None:
     parser = ArgumentParser(
         prog="mmrec download",
+        exit_on_error=False,
         description=f"{download.__doc__} For the latter see `mmrec download images --help`.",
     )
     parser.add_argument("dataset", nargs="?", help="a name that --list shows, say movielens-1m")
@@ -74,7 +70,7 @@ def _images(args: Sequence[str]) -> None:
     if of_config:
         parser = data_parser("download images", description)
     else:
-        parser = ArgumentParser(prog="mmrec download images", description=description)
+        parser = ArgumentParser(prog="mmrec download images", description=description, exit_on_error=False)
         parser.add_argument("--config", type=Path, help="any run config: its items' images, into its source's folder")
         parser.add_argument("--urls", type=Path, help="instead: CSV or Parquet, a row for each id and address")
         parser.add_argument("--to", type=Path, help="folder of the images, say FOLDER/posters")
@@ -105,7 +101,7 @@ def show_images(summary: ImageSummary, max_failed_share: float) -> None:
     Raises:
         UserError: more of them failed than is allowed.
     """
-    console = _console()
+    console = wide_console()
     table = Table(box=box.SIMPLE_HEAD, title=escape(f"{summary.total:,} ids, images in {summary.folder}"))
     table.add_column("")
     table.add_column("ids", justify="right")
@@ -131,7 +127,7 @@ def _show(addresses: Addresses) -> None:
         sizes = [file.expected.bytes for file in dataset.files]
         size = f"{sum(filter(None, sizes)) / 1e6:,.0f} MB" if all(sizes) else ""
         table.add_row(dataset.name, dataset.about, size)
-    console = _console()
+    console = wide_console()
     console.print(table)
     for licence in dict.fromkeys(dataset.licence for dataset in addresses.datasets.values()):
         names = [dataset.name for dataset in addresses.datasets.values() if dataset.licence == licence]
@@ -139,8 +135,3 @@ def _show(addresses: Addresses) -> None:
     for dataset in addresses.datasets.values():
         if dataset.categories:
             console.print(f"{dataset.name} --category: {', '.join(dataset.categories)}", markup=False)
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=120)

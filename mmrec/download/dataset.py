@@ -17,11 +17,12 @@ from mmrec.download.failures import Reason, TransferError, one_line
 from mmrec.download.limits import Limits
 from mmrec.download.manifest import FILE, DownloadManifest, Entry, Failure
 from mmrec.download.part import PartFile
-from mmrec.download.progress import bars, locked
+from mmrec.download.progress import bars
 from mmrec.download.session import Session, run
 from mmrec.download.transfer import Fetched, fetch
 from mmrec.download.unpack import unpack
 from mmrec.errors import UserError
+from mmrec.lock import locked
 
 CHUNK = 1 << 20
 MAGIC = {".gz": b"\x1f\x8b", ".zip": b"PK"}
@@ -52,7 +53,7 @@ def download_dataset(
     files = dataset.of_category(category)
     folder = root / dataset.name
     work = root / f".{dataset.name}.partial"
-    with locked(root / f".{dataset.name}.lock"):
+    with locked(folder):
         manifest = DownloadManifest.load(folder / FILE)
         missing = [file for file in files if not _present(file, manifest, folder)]
         if missing:

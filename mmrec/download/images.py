@@ -21,9 +21,10 @@ from mmrec.download.limits import ImageLimits
 from mmrec.download.manifest import DownloadManifest, Entry, Failure
 from mmrec.download.part import PartFile
 from mmrec.download.picture import SUFFIXES, check_image
-from mmrec.download.progress import bars, locked
+from mmrec.download.progress import bars
 from mmrec.download.session import Session, run
 from mmrec.download.transfer import Expected, fetch
+from mmrec.lock import locked
 
 MAX_ID_BYTES = 200
 """File systems allow 255 bytes for a name with its suffix."""
@@ -89,7 +90,7 @@ def download_images(
     """
     folder = folder.absolute()
     path = folder.with_name(f"{folder.name}.download.json")
-    with locked(folder.with_name(f".{folder.name}.lock")):
+    with locked(folder):
         folder.mkdir(parents=True, exist_ok=True)
         work = _Run(folder, path, limits or ImageLimits(), retry_failed)
         wanted = _by_id(table)

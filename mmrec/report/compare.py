@@ -14,16 +14,11 @@ from rich.table import Table
 
 from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
+from mmrec.report.console import wide_console
 
 Result = dict[str, Any]
 KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "parameters", "training"}
 """What every result has."""
-
-
-def wide_console() -> Console:
-    """Return a console of the terminal's width, of 120 columns where there is no terminal to ask."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
 
 
 def load_results(folder: Path) -> list[tuple[Path, Result]]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mmrec.data.features import Features
 from mmrec.data.manifest import Manifest
-from mmrec.report.compare import wide_console
+from mmrec.report.console import wide_console
 from mmrec.report.paper import ROWS, reported
 
 Line = tuple[str, str]

@@ -11,13 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from mmrec.data.schema import RawData
 from mmrec.data.sources.amazon import Amazon
 from mmrec.data.sources.toy.shop import Product, make_products, photo, record
 from mmrec.data.sources.toy.users import make_histories
 from mmrec.errors import UserError
+from mmrec.lock import locked
 
 CATEGORY = "TOY_SHOP"
 STAMP = "toy.json"
@@ -70,8 +69,7 @@ class Toy:
         folder = Path(self.path)
         stamp = {"version": VERSION, **self.options()}
         if not _is_stamped(folder, stamp):  # without the lock: what is there may be read-only
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder.with_name(f".{folder.name}.lock")):
+            with locked(folder):
                 if not _is_stamped(folder, stamp):
                     _write_beside(folder, stamp, self.seed, self.users)
         return Amazon(str(folder.absolute()), CATEGORY, name=self.name)
