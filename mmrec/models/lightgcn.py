@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
-from mmrec.errors import UserError, require
+from mmrec.errors import require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.graph_encoder import GraphEncoder
@@ -76,7 +75,6 @@ class LightGCN(Recommender):
         require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
         require(lr > 0, "model.init_args.lr", lr, "above 0")
         self.l2 = l2
-        self.modalities = [name for name, on in (("text", text), ("image", image)) if on]
         self.user_embedding = nn.Embedding(n_users, hidden_dim)
         self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
         self.graph = GraphEncoder(layers)
@@ -88,13 +86,7 @@ class LightGCN(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the graph of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
-        for name in self.modalities:
-            if features is None:
-                continue
-            present = torch.tensor(getattr(features, f"{name}_present"))
-            if not present.any():
-                raise UserError(f"no item of the data has a {name}: set model.init_args.{name}: false")
-            self.item_encoder.set_features(name, torch.tensor(getattr(features, name)), present)
+        self.item_encoder.features.attach(features)
 
     def ego(self) -> tuple[Tensor, Tensor]:
         """Return E^(0): users (U, D) and items (I, D)."""

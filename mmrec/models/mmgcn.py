@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
-from mmrec.errors import require
+from mmrec.errors import UserError, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.bipartite_graph import BipartiteGraph
@@ -76,6 +76,8 @@ class MMGCN(Recommender):
         require(lr > 0, "model.init_args.lr", lr, "above 0")
         self.l2 = l2
         self.n_users = n_users
+        if not (text or image):
+            raise UserError("MMGCN is made for item features: set model.init_args.text or image to true")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.graph = BipartiteGraph("mean")
         self.ids = nn.Embedding(n_users + n_items, hidden_dim)  # users before items
@@ -90,8 +92,7 @@ class MMGCN(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the graph of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
-        if features is not None:
-            self.features.attach(features)
+        self.features.attach(features)
 
     @once_per_evaluation
     def nodes(self) -> Tensor:

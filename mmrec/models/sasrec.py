@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
-from mmrec.batch import SequenceBatch, TrainBatch
-from mmrec.data.catalog import Catalog
-from mmrec.data.features import Features
 from mmrec.errors import UserError, require
 from mmrec.losses.objective import LossName, NextItemLoss
-from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.models.next_item import NextItemModel
 from mmrec.nn.item_encoder import ItemEncoder
 from mmrec.nn.sequence_encoder import SequenceEncoder
 
 
-class SASRec(Recommender):
+class SASRec(NextItemModel):
     """A causal Transformer reads the item vectors of a window; its last state scores the items by a dot product.
 
     An item is a learned id vector. With `text: true` or `image: true` and `item_id: false` it is its projected text or
@@ -74,8 +67,6 @@ class SASRec(Recommender):
         lr: float = 1e-3,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(lr, weight_decay)
-        self.save_hyperparameters()
         for name, value in {"hidden_dim": hidden_dim, "heads": heads, "ffn_dim": ffn_dim}.items():
             require(value >= 1, f"model.init_args.{name}", value, "at least 1")
         for name, weight in {"layers": layers, "weight_decay": weight_decay}.items():
@@ -85,44 +76,11 @@ class SASRec(Recommender):
         require(lr > 0, "model.init_args.lr", lr, "above 0")
         if hidden_dim % heads:
             raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({hidden_dim})")
-        self.modalities = [name for name, on in (("text", text), ("image", image)) if on]
-        self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
-        self.sequence_encoder = SequenceEncoder(
-            hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout
+        super().__init__(
+            ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id),
+            SequenceEncoder(hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout),
+            NextItemLoss(loss, n_negatives, gbce_t),
+            lr,
+            weight_decay,
         )
-        self.next_item_loss = NextItemLoss(loss, n_negatives, gbce_t)
-
-    def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Take the features, and what users know of the train-only view."""
-        self.next_item_loss.set_view(catalog.train)
-        for name in self.modalities:
-            if features is None:
-                continue
-            present = torch.tensor(getattr(features, f"{name}_present"))
-            if not present.any():
-                raise UserError(f"no item of the data has a {name}: set model.init_args.{name}: false")
-            self.item_encoder.set_features(name, torch.tensor(getattr(features, name)), present)
-
-    @once_per_evaluation
-    def item_vectors(self) -> Tensor:
-        """Return the item vectors (I, D), the same for reading and for scoring."""
-        vectors: Tensor = self.item_encoder().fused
-        return vectors
-
-    def hidden_states(self, batch: SequenceBatch, vectors: Tensor) -> Tensor:
-        """Return the state (B, L, D) after each item of each window, given the item vectors (I, D)."""
-        states: Tensor = self.sequence_encoder(F.embedding(batch.items, vectors))
-        return states
-
-    def encode_users(self, batch: SequenceBatch) -> Tensor:
-        """Return the state after the newest item of each window, (B, D)."""
-        rows = torch.arange(len(batch.user), device=batch.user.device)
-        return self.hidden_states(batch, self.item_vectors())[rows, batch.lengths - 1]
-
-    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
-        """Every position predicts its next item; positions without one drop out before the scores are made."""
-        vectors = self.item_vectors()
-        row, position = torch.nonzero(batch.targets, as_tuple=True)
-        states = self.hidden_states(batch, vectors)[row, position]
-        loss = self.next_item_loss(batch.user[row], states, vectors, batch.targets[row, position])
-        return {"loss": loss, "loss_rec": loss}
+        self.save_hyperparameters()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
-from mmrec.errors import require
+from mmrec.errors import UserError, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.item_features import ItemFeatures
@@ -70,6 +70,8 @@ class VBPR(Recommender):
         require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
         require(lr > 0, "model.init_args.lr", lr, "above 0")
         self.l2 = l2
+        if not (text or image):
+            raise UserError("VBPR is made for item features: set model.init_args.text or image to true")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.user_factors = nn.Embedding(n_users, hidden_dim)  # γ_u
         self.item_factors = nn.Embedding(n_items, hidden_dim)  # γ_i
@@ -84,8 +86,7 @@ class VBPR(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features."""
-        if features is not None:
-            self.features.attach(features)
+        self.features.attach(features)
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return [γ_u, θ_u, 1] of each user, (B, D)."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,12 +11,16 @@ from mmrec.errors import UserError
 
 
 class ItemFeatures(nn.Module):
-    """The rows of each modality, centred and scaled to length 1 as in `ItemEncoder`; zero where an item has none.
+    """The rows of each modality, centred and scaled to length 1; zero where an item has none.
+
+    Pretrained encoders put everything into a narrow cone (text vectors of one catalogue often have a mean cosine above
+    .8), and what all items share tells none of them apart: the mean over the items that have the modality is taken off
+    before the rows are scaled.
 
     Args:
         n_items: I, padding included.
-        text_dim: width of the text features; ignored unless `text`.
-        image_dim: width of the image features; ignored unless `image`.
+        text_dim: T, width of the text features; ignored unless `text`.
+        image_dim: M, width of the image features; ignored unless `image`.
         text: use the text.
         image: use the image.
 
@@ -26,49 +28,45 @@ class ItemFeatures(nn.Module):
         modalities: those in use, "text" before "image".
 
     Raises:
-        UserError: no modality is on, or the data has no features for one that is.
+        UserError: the data has no features for a modality that is in use.
     """
 
     def __init__(self, n_items: int, text_dim: int, image_dim: int, text: bool, image: bool) -> None:
         super().__init__()
         widths = {"text": text_dim if text else None, "image": image_dim if image else None}
-        self.modalities: Sequence[str] = [name for name, width in widths.items() if width is not None]
-        if not self.modalities:
-            raise UserError("the model is made for item features: set model.init_args.text or image to true")
-        for name, other in (("text", "image"), ("image", "text")):
-            if name not in self.modalities:
-                continue
-            if not widths[name]:
-                instead = "" if other in self.modalities else f" and {other}: true if the items have one"
+        self.modalities = [name for name, width in widths.items() if width is not None]
+        for name, width in widths.items():
+            if width == 0:
                 raise UserError(
                     f"the model wants {name} features but the data has none (no data.encoder makes them, or no item "
-                    f"has any {name}): set model.init_args.{name}: false{instead}"
+                    f"has any {name}): set model.init_args.{name}: false, and switch on another input if none is left"
                 )
-            self.register_buffer(name, torch.zeros(n_items, widths[name] or 0), persistent=False)
+            self.register_buffer(name, torch.zeros(n_items, width or 0), persistent=False)
+            self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)
 
-    def attach(self, features: Features) -> None:
-        """Take the rows of the modalities in use.
-
-        Raises:
-            UserError: no item has a modality.
-        """
-        for name in self.modalities:
+    def attach(self, features: Features | None) -> None:
+        """Take the rows of the modalities in use; None where no modality is in use."""
+        for name in self.modalities if features is not None else ():
             present = torch.tensor(getattr(features, f"{name}_present"))
-            if not present.any():
-                raise UserError(f"no item of the data has a {name}: set model.init_args.{name}: false")
             rows = torch.tensor(getattr(features, name)).float()
             if present.sum() > 1:  # one item alone has no mean to differ from
                 rows = rows - rows[present].mean(dim=0)
             rows = F.normalize(rows, dim=1).masked_fill(~present[:, None], 0.0)
-            setattr(self, name, rows.to(self.get_buffer(name).device))
+            device = self.rows(name).device
+            setattr(self, name, rows.to(device))
+            setattr(self, f"{name}_present", present.to(device))
 
     def rows(self, name: str) -> Tensor:
         """Return one modality, (I, T) or (I, M) float32."""
         return self.get_buffer(name)
 
+    def present(self, name: str) -> Tensor:
+        """Return which items have one modality, (I,) bool; none where it is not in use."""
+        return self.get_buffer(f"{name}_present")
+
     @property
     def width(self) -> int:
-        """F, the width of all modalities side by side."""
+        """F, the width of all modalities in use side by side."""
         return sum(self.rows(name).shape[1] for name in self.modalities)
 
     def forward(self, items: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def test_without_layers_it_is_matrix_factorisation(toy: RecDataModule) -> None:
 def test_an_items_ego_embedding_is_its_feature_alone(name: str, toy: RecDataModule) -> None:
     model = build(f"{name}_lightgcn", toy)
     encoder = model.item_encoder
-    features, weight = getattr(encoder, f"{name}_features"), getattr(encoder, f"{name}_projection").weight
+    features, weight = encoder.features.rows(name), getattr(encoder, f"{name}_projection").weight
     torch.testing.assert_close(model.ego()[1], features @ weight.T)
     assert {key for key, _ in model.named_parameters()} == {
         "user_embedding.weight", f"item_encoder.{name}_projection.weight"

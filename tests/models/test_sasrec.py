@@ -30,18 +30,11 @@ def test_it_is_mm_racl_kal_with_its_parts_off(toy: RecDataModule) -> None:
 @pytest.mark.parametrize("name", ["text", "image"])
 def test_an_item_is_its_feature_alone(name: str, toy: RecDataModule) -> None:
     model = build(f"{name}_sasrec", toy)
-    features = getattr(model.item_encoder, f"{name}_features")
+    features = model.item_encoder.features.rows(name)
     assert features.any(dim=1).sum() > 10
     expected = features @ getattr(model.item_encoder, f"{name}_projection").weight.T
     torch.testing.assert_close(model.item_vectors(), expected)
     assert model.item_encoder.id is None
-
-
-def test_a_modality_that_no_item_has_is_the_users_error(toy: RecDataModule) -> None:
-    model, features = build("text_sasrec", toy), toy.features
-    absent = type("NoText", (), {"text": features.text, "text_present": features.text_present & False})
-    with pytest.raises(UserError, match="no item of the data has a text"):
-        model.attach(toy.catalog, absent)
 
 
 @pytest.mark.parametrize(

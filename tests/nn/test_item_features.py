@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.nn.item_features import ItemFeatures
+from tests.contracts.conftest import build
 
 FEATURES = SimpleNamespace(
     text=np.array([[0, 0], [3, 1], [1, 3], [0, 0]], dtype=np.float16),
@@ -25,13 +27,19 @@ def test_rows_are_centred_and_of_length_one_and_missing_ones_zero() -> None:
     assert not features.state_dict()
 
 
-def test_what_cannot_be_had_is_said() -> None:
-    with pytest.raises(UserError, match="text or image"):
-        ItemFeatures(4, 2, 1, text=False, image=False)
-    with pytest.raises(UserError, match=r"wants image features but the data has none .*image: false$"):
+def test_a_modality_the_data_lacks_is_the_users_error() -> None:
+    with pytest.raises(UserError, match=r"wants image features but the data has none .*init_args.image: false"):
         ItemFeatures(4, 2, 0, text=True, image=True)
-    with pytest.raises(UserError, match=r"image: false and text: true if the items have one$"):
-        ItemFeatures(4, 2, 0, text=False, image=True)
-    absent = SimpleNamespace(text=FEATURES.text, text_present=FEATURES.text_present & False)
-    with pytest.raises(UserError, match="no item of the data has a text"):
-        ItemFeatures(4, 2, 0, text=True, image=False).attach(absent)
+
+
+def test_what_is_not_in_use_is_not_needed() -> None:
+    features = ItemFeatures(4, 0, 0, text=False, image=False)
+    features.attach(None)
+    assert features.width == 0
+    assert not features.present("text").any()
+
+
+@pytest.mark.parametrize("model", ["vbpr", "mmgcn"])
+def test_a_model_made_for_features_needs_one(model: str, toy: RecDataModule) -> None:
+    with pytest.raises(UserError, match=r"is made for item features: set model.init_args.text or image to true"):
+        build(model, toy, text=False, image=False)
