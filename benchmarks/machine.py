@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def environment_of(name: str, package: str, version: str, extra: str = "") -> str:
+def environment_of(name: str, package: str, version: str, extra: str = "", pins: Sequence[str] = ()) -> str:
     """Return the Python of `.venv-<name>`, in which the package is installed on first use.
 
     Args:
@@ -35,6 +36,7 @@ def environment_of(name: str, package: str, version: str, extra: str = "") -> st
         package: to install.
         version: of the package, exactly.
         extra: of the package.
+        pins: requirements beside it, where newer releases of what it depends on break it.
 
     Raises:
         subprocess.CalledProcessError: the environment cannot be made; pip has said why on stderr.
@@ -49,6 +51,6 @@ def environment_of(name: str, package: str, version: str, extra: str = "") -> st
     )
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     requirement = f"{package}[{extra}]=={version}" if extra else f"{package}=={version}"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement, *pins]
     subprocess.run(pip, check=True)
     return str(python)

@@ -2,7 +2,7 @@
 
 | letter | meaning |
 |---|---|
-| B | batch size: users in training, held-out interactions in evaluation |
+| B | batch size: windows or pairs in training, held-out interactions in evaluation |
 | L | sequence length, at most `max_length` |
 | D | hidden width |
 | I | items, padding included: real items are 1 .. I - 1 and PAD = 0 |
@@ -17,12 +17,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+import torch
 from torch import Tensor
 
 from mmrec.data.schema import PAD
 
-__all__ = ["PAD", "EvalBatch", "SequenceBatch", "TrainBatch"]
+__all__ = ["PAD", "EvalBatch", "PairBatch", "SequenceBatch", "TrainBatch", "TrainsOn"]
+
+TrainsOn = Literal["windows", "pairs", "nothing"]
+"""What a model trains on: `TrainBatch`, `PairBatch`, or nothing where a closed form takes the place of training."""
 
 
 @dataclass
@@ -46,6 +51,20 @@ class SequenceBatch:
         """(B,) int64, items in each window."""
         return (self.items != PAD).sum(dim=1)
 
+    def history(self) -> tuple[Tensor, Tensor]:
+        """Return row and item (n,), (n,) of all that the users did, in the windows and before; PAD is among them."""
+        rows = torch.arange(len(self.user), device=self.user.device)
+        inside = rows.repeat_interleave(self.items.shape[1])
+        before = rows.repeat_interleave(self.earlier_offsets.diff())
+        return torch.cat([inside, before]), torch.cat([self.items.flatten(), self.earlier])
+
+    def multi_hot(self, n_items: int) -> Tensor:
+        """Return (B, I) float32, 1 for each item of the whole history and 0 elsewhere, PAD included."""
+        hot = torch.zeros(len(self.user), n_items, device=self.user.device)
+        hot[self.history()] = 1.0
+        hot[:, PAD] = 0.0
+        return hot
+
 
 @dataclass
 class TrainBatch(SequenceBatch):
@@ -56,6 +75,21 @@ class TrainBatch(SequenceBatch):
     """
 
     targets: Tensor
+
+
+@dataclass
+class PairBatch:
+    """Training interactions, each beside an item that the user has not among them.
+
+    Args:
+        user: (B,) int64.
+        positive: (B,) int64, the item of the interaction.
+        negative: (B,) int64, the other item.
+    """
+
+    user: Tensor
+    positive: Tensor
+    negative: Tensor
 
 
 @dataclass

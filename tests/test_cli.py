@@ -259,6 +259,17 @@ def test_a_users_mistake_is_one_line(
     assert message in last
 
 
+@pytest.mark.parametrize("model", ["sasrec", "racl_kal"])
+def test_a_checkpoint_is_found_by_its_path(model: str, here: Path, toy: RecDataModule) -> None:
+    """Of a class that takes less than the data offers, and of one that builds on another."""
+    run("fit", f"toy_{model}", toy, "--trainer.max_epochs", "1")
+    first = result(model)
+    run("test", f"toy_{model}", toy, "--ckpt_path", f"runs/toy/{model}/seed1/checkpoints/best.ckpt")
+    assert result(model)["metrics"] == first["metrics"]
+    assert set(first["hyperparameters"]) == set(result(model)["hyperparameters"])
+    assert "n_users" not in first["hyperparameters"]
+
+
 def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.max_lenght", "5"])
@@ -276,6 +287,9 @@ def test_a_checkpoint_of_other_data_is_refused(
     assert "trained on other data" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run("test", "toy_mm_racl_kal", toy, "--ckpt_path", "best", "--name", "sasrec")
+    assert "the checkpoint is of SASRec, the config of MMRaclKal" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("test", "toy_sasrec", toy, "--ckpt_path", "best", "--model.init_args.hidden_dim", "32")
     assert "does not fit the model" in capsys.readouterr().err
     assert torch.load("other.ckpt", weights_only=True)["data_hash"] == toy.catalog.manifest.data_hash
 

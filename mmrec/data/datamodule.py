@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytorch_lightning as pl
 
+from mmrec.batch import TrainsOn
 from mmrec.data.candidates import uniform_candidates
 from mmrec.data.catalog import Catalog
 from mmrec.data.encoders import FeatureEncoder
@@ -15,6 +16,7 @@ from mmrec.data.encoders.processes import Devices, count_devices
 from mmrec.data.features import Features, extract_features
 from mmrec.data.loader import EvalLoader, TrainLoader, Windows
 from mmrec.data.options import PrepareOptions
+from mmrec.data.pairs import PairLoader
 from mmrec.data.prepare import prepare
 from mmrec.data.schema import Source, Split
 from mmrec.data.whitening import whiten_features
@@ -33,7 +35,8 @@ class RecDataModule(pl.LightningDataModule):
         encoder: makes the text and image features; null for models that need none.
         root: where prepared datasets are kept.
         max_length: L, the longest window a sequence model reads.
-        batch_size: B in training, windows.
+        batch_size: B in training on windows.
+        pair_batch_size: B in training on pairs; these are cheap beside a propagation over the graph, so B is large.
         windows: "last" trains on each user's newest window, "all" on the whole history; see `TrainLoader`.
         eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
@@ -50,6 +53,7 @@ class RecDataModule(pl.LightningDataModule):
         root: str = "data",
         max_length: int = 50,
         batch_size: int = 128,
+        pair_batch_size: int = 2048,
         windows: Windows = "last",
         eval_batch_size: int = 256,
         candidates: Literal["all", "uniform100"] = "all",
@@ -61,6 +65,7 @@ class RecDataModule(pl.LightningDataModule):
         for name, value in {
             "max_length": max_length,
             "batch_size": batch_size,
+            "pair_batch_size": pair_batch_size,
             "eval_batch_size": eval_batch_size,
             "encoder_devices": 1 if encoder_devices == "auto" else encoder_devices,
             "whiten": 1 if whiten is None else whiten,
@@ -72,6 +77,7 @@ class RecDataModule(pl.LightningDataModule):
         self.root = Path(root)
         self.max_length = max_length
         self.batch_size = batch_size
+        self.pair_batch_size = pair_batch_size
         self.windows = windows
         self.eval_batch_size = eval_batch_size
         self.candidates = candidates
@@ -123,23 +129,26 @@ class RecDataModule(pl.LightningDataModule):
         """Return what a result must carry to be comparable."""
         return {"split": self.options.split, "candidates": self.candidates, "mask_history": self.mask_history}
 
-    def train_dataloader(self) -> TrainLoader:
-        """Training windows.
+    def train_dataloader(self) -> TrainLoader | PairLoader:
+        """Batches of what the trainer's model trains on, windows without one."""
+        model = self.trainer.lightning_module if self.trainer else None
+        return self.train_loader(getattr(model, "trains_on", "windows"))
+
+    def train_loader(self, trains_on: TrainsOn) -> TrainLoader | PairLoader:
+        """Return windows of the training sequences, or pairs of a positive and a negative item.
 
         Raises:
-            UserError: no user has two training interactions.
+            UserError: the training interactions have none, or the model trains on nothing.
         """
         trainer = self.trainer
-        loader = TrainLoader(
-            self.catalog.train,
-            self.max_length,
-            self.batch_size,
-            seed=global_seed(),
-            epoch=(lambda: trainer.current_epoch) if trainer else (lambda: 0),
-            windows=self.windows,
-            rank=trainer.global_rank if trainer else 0,
-            world=trainer.world_size if trainer else 1,
-        )
+        view, seed = self.catalog.train, global_seed()
+        epoch = (lambda: trainer.current_epoch) if trainer else (lambda: 0)
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if trains_on == "nothing":
+            raise UserError("the model has nothing to train: run `lightning test` directly")
+        if trains_on == "pairs":
+            return PairLoader(view, self.pair_batch_size, seed, epoch, rank, world)
+        loader = TrainLoader(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world)
         if not len(loader.user):
             raise UserError(
                 "no user has two training interactions, so there is no next item to learn: raise "

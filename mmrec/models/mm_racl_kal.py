@@ -167,13 +167,7 @@ class MMRaclKal(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the known pairs of the train-only view."""
-        for name in ("text", "image"):
-            if features is None or getattr(self.item_encoder, f"{name}_projection") is None:
-                continue
-            present = torch.tensor(getattr(features, f"{name}_present"))
-            if not present.any():
-                raise UserError(f"no item of the data has a {name}: set model.init_args.{name}: false")
-            self.item_encoder.set_features(name, torch.tensor(getattr(features, name)), present)
+        self.item_encoder.features.attach(features)
         if self.static is not None:
             self.static.set_graph(catalog.train)
         if self.trained_pairs is not None:
@@ -317,7 +311,7 @@ class MMRaclKal(Recommender):
                 self.temperature, self.decoupled,
             )  # fmt: skip
         if self._contrasts("mm") and tables.items.text is not None and tables.items.image is not None:
-            both = self.item_encoder.text_present & self.item_encoder.image_present
+            both = self.item_encoder.features.present("text") & self.item_encoder.features.present("image")
             items = torch.unique(positive)
             items = items[both[items]]
             terms["mm"] = cross_modal(

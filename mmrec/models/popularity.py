@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from mmrec.batch import SequenceBatch
+from mmrec.batch import SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.models.recommender import Recommender
@@ -18,6 +20,7 @@ class Popularity(Recommender):
         n_items: I, padding included.
     """
 
+    trains_on: ClassVar[TrainsOn] = "nothing"
     counts: Tensor
 
     def __init__(self, n_items: int) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from mmrec.batch import PAD, EvalBatch, SequenceBatch, TrainBatch
+from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.errors import UserError
@@ -38,13 +39,18 @@ class Recommender(pl.LightningModule):
     """A model says how to encode users, how to represent items and what it minimises; the rest is here.
 
     Subclasses define `encode_users`, `item_vectors` and `losses`, and `attach` if they need the graph, the features or
-    the training pairs. A model that is no dot product overrides `score`. Constructor arguments are plain values, so
-    that configs and checkpoints can carry them.
+    the training pairs. A model that is no dot product overrides `score` instead of the first two. Constructor arguments
+    are plain values, so that configs and checkpoints can carry them.
+
+    `trains_on` says which batches `losses` gets: "windows" of sequences, "pairs" of a positive and a negative item, or
+    "nothing" for a model without parameters, which `attach` makes ready.
 
     Args:
         lr: learning rate of AdamW.
         weight_decay: of AdamW.
     """
+
+    trains_on: ClassVar[TrainsOn] = "windows"
 
     def __init__(self, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
         super().__init__()
@@ -66,8 +72,11 @@ class Recommender(pl.LightningModule):
         """Return (I, D), what each item offers; row 0 is padding."""
         raise NotImplementedError  # abstract
 
-    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
-        """Return named scalars; "loss" is minimised, the others are its terms and are logged."""
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return named scalars of a `TrainBatch` or a `PairBatch`, as `trains_on` says.
+
+        "loss" is minimised, the others are its terms and are logged; "loss_rec" is the one that learns to recommend.
+        """
         raise NotImplementedError  # abstract
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
@@ -97,6 +106,18 @@ class Recommender(pl.LightningModule):
 
     # What Lightning calls.
 
+    def save_hyperparameters(self, *args: Any, **kwargs: Any) -> None:
+        """Save the options that the class is made from, and no others.
+
+        The command line hands over all that the data offers, and a class that builds on another saves its options too;
+        a checkpoint with either could not be loaded by its path.
+        """
+        frame = inspect.currentframe()
+        super().save_hyperparameters(*args, **{"frame": frame.f_back if frame else None, **kwargs})
+        own = inspect.signature(type(self)).parameters
+        for name in [name for name in self.hparams if name not in own and not name.startswith("_")]:
+            del self.hparams[name]
+
     def setup(self, stage: str) -> None:
         """Attach the data and its protocol."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -120,7 +141,7 @@ class Recommender(pl.LightningModule):
         # Processes draw apart: the same dropout on every one would be one mask for all of them.
         torch.manual_seed(global_seed() * 1_000_003 + self.current_epoch + 7919 * self.global_rank)
 
-    def training_step(self, batch: TrainBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: TrainBatch | PairBatch, batch_idx: int) -> Tensor:
         """Minimise "loss" and log its terms."""
         losses = self.losses(batch)
         size = len(batch.user)
@@ -231,10 +252,8 @@ class Recommender(pl.LightningModule):
         if not self.mask_history:
             return rows, torch.full_like(rows, PAD)
         # The padding of the windows is PAD itself, and a full window has no padding: PAD is named for every row.
-        row = torch.cat(
-            [rows, rows.repeat_interleave(batch.items.shape[1]), rows.repeat_interleave(batch.earlier_offsets.diff())]
-        )
-        return row, torch.cat([torch.full_like(rows, PAD), batch.items.flatten(), batch.earlier])
+        row, item = batch.history()
+        return torch.cat([rows, row]), torch.cat([torch.full_like(rows, PAD), item])
 
 
 def _shape(shape: torch.Size | None) -> str:

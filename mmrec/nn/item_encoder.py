@@ -4,7 +4,7 @@ r"""Multimodal item representation (paper, section 3.1, eq. 1-3).
     e = α v̂_t + (1 - α) v̂_m                                        (3)
 
 The encoders of eq. 1 ran before training (`mmrec.data.features`); their outputs v_t, v_m come in as fixed matrices,
-which are centred and scaled to length 1 (the paper says nothing on their scale).
+centred and scaled to length 1 by `ItemFeatures` (the paper says nothing on their scale).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.errors import UserError
+from mmrec.nn.item_features import ItemFeatures
 
 INIT_STD = 0.02  # of ids and projections alike: a feature row has length 1, so both start on the same scale
 
@@ -57,11 +58,6 @@ class ItemEncoder(nn.Module):
         UserError: nothing is switched on, or a modality is on but the data has no features for it.
     """
 
-    text_features: Tensor
-    image_features: Tensor
-    text_present: Tensor
-    image_present: Tensor
-
     def __init__(
         self,
         n_items: int,
@@ -75,46 +71,16 @@ class ItemEncoder(nn.Module):
         super().__init__()
         if not (text or image or item_id):
             raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
-        for name, wanted, width, other in (("text", text, text_dim, "image"), ("image", image, image_dim, "text")):
-            if wanted and not width:
-                alone = not item_id and not (text and image)
-                instead = f" and item_id: true, or {other}: true if the items have one" if alone else ""
-                raise UserError(
-                    f"the model wants {name} features but the data has none (no data.encoder makes them, or no item "
-                    f"has any {name}): set model.init_args.{name}: false{instead}"
-                )
+        self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
         self.image_projection = nn.Linear(image_dim, dim, bias=False) if image else None
         self.alpha_logit = nn.Parameter(torch.zeros(())) if text and image and not item_id else None
         self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
         self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
-        for name, on, width in (("text", text, text_dim), ("image", image, image_dim)):
-            self.register_buffer(f"{name}_features", torch.zeros(n_items, width if on else 0), persistent=False)
-            self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)
         for module in (self.id, self.text_projection, self.image_projection):
             if module is not None:
                 nn.init.normal_(module.weight, std=INIT_STD)
-
-    def set_features(self, name: str, features: Tensor, present: Tensor) -> None:
-        """Attach one modality's fixed features, centred and scaled to length 1.
-
-        Pretrained encoders put everything into a narrow cone (text vectors of one catalogue often have a mean cosine
-        above .8), and what all items share tells none of them apart: the mean over the items that have the modality is
-        taken off first.
-
-        Args:
-            name: "text" or "image".
-            features: (I, T) or (I, M), any float type; rows that are not present are ignored.
-            present: (I,) bool.
-        """
-        features = features.float()
-        if present.sum() > 1:  # one item alone has no mean to differ from
-            features = features - features[present].mean(dim=0)
-        rows = F.normalize(features, dim=1).masked_fill(~present[:, None], 0.0)
-        device = self.text_features.device
-        setattr(self, f"{name}_features", rows.to(device))
-        setattr(self, f"{name}_present", present.to(device))
 
     @property
     def alpha(self) -> Tensor | None:
@@ -123,8 +89,8 @@ class ItemEncoder(nn.Module):
 
     def forward(self) -> ItemVectors:
         """Encode all items."""
-        text = None if self.text_projection is None else self.text_projection(self.text_features)
-        image = None if self.image_projection is None else self.image_projection(self.image_features)
+        text = None if self.text_projection is None else self.text_projection(self.features.rows("text"))
+        image = None if self.image_projection is None else self.image_projection(self.features.rows("image"))
         fused = sum(
             weight[:, None] * vectors
             for weight, vectors in zip(self.weights(), (text, image), strict=True)
@@ -138,7 +104,8 @@ class ItemEncoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
-        has_text, has_image = self.text_present.float(), self.image_present.float()
+        text_present, image_present = self.features.present("text"), self.features.present("image")
+        has_text, has_image = text_present.float(), image_present.float()
         if self.id is not None:
             zero = has_text.new_zeros(())
             text_gate = zero if self.text_gate is None else self.text_gate
@@ -146,6 +113,6 @@ class ItemEncoder(nn.Module):
             return text_gate * has_text, image_gate * has_image
         if self.alpha is None:
             return has_text, has_image
-        text_weight = has_text * torch.where(self.image_present, self.alpha, 1.0)
-        image_weight = has_image * torch.where(self.text_present, 1 - self.alpha, 1.0)
+        text_weight = has_text * torch.where(image_present, self.alpha, 1.0)
+        image_weight = has_image * torch.where(text_present, 1 - self.alpha, 1.0)
         return text_weight, image_weight

@@ -24,19 +24,25 @@ MODELS = {path.stem: read(path) for path in sorted((configs_folder() / "model").
 for path in sorted((configs_folder() / "ablation").glob("*.yaml")):
     changes = read(path)["model"]["init_args"]
     MODELS[f"{FULL}-{path.stem}"] = {**MODELS[FULL], "init_args": {**MODELS[FULL].get("init_args", {}), **changes}}
-TRAINABLE = [name for name, config in MODELS.items() if not config["class_path"].endswith("Popularity")]
+
+
+def model_class(name: str) -> type[Recommender]:
+    module, _, class_name = MODELS[name]["class_path"].rpartition(".")
+    return getattr(importlib.import_module(module), class_name)
+
+
+TRAINABLE = [name for name in MODELS if model_class(name).trains_on != "nothing"]
+SEQUENTIAL = [name for name in MODELS if model_class(name).trains_on == "windows"]
 
 
 def build(name: str, data: RecDataModule, **changes: Any) -> Recommender:
     """Make a model as the command line would, on data, with a fixed seed."""
-    config = MODELS[name]
-    module, _, class_name = config["class_path"].rpartition(".")
-    cls = getattr(importlib.import_module(module), class_name)
+    cls = model_class(name)
     linked = {key: getattr(data, key) for key in ("n_users", "n_items", "text_dim", "image_dim", "max_length")}
     accepted = inspect.signature(cls).parameters
     arguments = {key: value for key, value in linked.items() if key in accepted}
     torch.manual_seed(0)
-    model = cls(**{**arguments, **config.get("init_args", {}), **changes})
+    model = cls(**{**arguments, **MODELS[name].get("init_args", {}), **changes})
     model.attach(data.catalog, data.features)
     return model
 
@@ -48,4 +54,9 @@ def any_model(request: pytest.FixtureRequest, toy: RecDataModule) -> Recommender
 
 @pytest.fixture(params=TRAINABLE)
 def trainable(request: pytest.FixtureRequest, toy: RecDataModule) -> Recommender:
+    return build(request.param, toy)
+
+
+@pytest.fixture(params=SEQUENTIAL)
+def sequential(request: pytest.FixtureRequest, toy: RecDataModule) -> Recommender:
     return build(request.param, toy)

@@ -37,7 +37,8 @@ def test_a_term_without_weight_is_not_computed(toy: RecDataModule) -> None:
 
 
 def test_without_its_parts_it_is_sasrec(toy: RecDataModule) -> None:
-    model = build("sasrec", toy)
+    off = {"item_id": True, "text": False, "image": False, "replace_prob": 0.0, "static_user": "none", "beta": 0.0}
+    model = build("mm_racl_kal", toy, **off)
     assert {name.partition(".")[0] for name, _ in model.named_parameters()} == {"item_encoder", "dynamic"}
     assert model.library is None
     assert model.neighbours() is None

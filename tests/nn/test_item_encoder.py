@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,11 +9,16 @@ from mmrec.nn.item_encoder import ItemEncoder
 PRESENT = {"text": torch.tensor([0, 1, 1, 0, 0]).bool(), "image": torch.tensor([0, 1, 0, 1, 0]).bool()}
 
 
+def features(present: dict[str, torch.Tensor]) -> SimpleNamespace:
+    widths = {"text": 3, "image": 6}
+    rows = {name: torch.randn(5, width).numpy() for name, width in widths.items()}
+    return SimpleNamespace(**rows, **{f"{name}_present": has.numpy() for name, has in present.items()})
+
+
 def encoder(**switches: bool) -> ItemEncoder:
     torch.manual_seed(0)
     made = ItemEncoder(5, 4, text_dim=3, image_dim=6, **switches)
-    for name, width in (("text", 3), ("image", 6)):
-        made.set_features(name, torch.randn(5, width), PRESENT[name])
+    made.features.attach(features(PRESENT))
     return made
 
 
@@ -25,11 +32,6 @@ def test_alpha_and_its_rules_for_missing_modalities() -> None:
     torch.testing.assert_close(e[3], image[3])  # no text: alpha = 0
     assert not e[4].any()  # neither
     assert not e[0].any()  # padding
-
-
-def test_features_are_scaled_to_length_one() -> None:
-    model = encoder()
-    torch.testing.assert_close(model.text_features.norm(dim=1), PRESENT["text"].float())
 
 
 def test_with_ids_training_starts_at_the_plain_id_model() -> None:
@@ -59,6 +61,6 @@ def test_contradictory_switches_are_the_users_errors() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_modality_that_hardly_anything_has(count: int) -> None:
     model, present = encoder(), torch.arange(5).eq(2) if count else torch.zeros(5, dtype=torch.bool)
-    model.set_features("image", torch.randn(5, 6), present)
-    assert torch.equal(model.image_features.any(dim=1), present)
+    model.features.attach(features({**PRESENT, "image": present}))
+    assert torch.equal(model.features.rows("image").any(dim=1), present)
     assert model().fused.isfinite().all()

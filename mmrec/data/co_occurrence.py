@@ -1,0 +1,47 @@
+"""How many users have both of two items, of all items with all items, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from mmrec.data.catalog import TrainView
+
+BLOCK_ELEMENTS = 2**24  # of a block of rows: 64 MB in fp32, however large the catalogue
+
+
+def co_occurrence(view: TrainView) -> Iterator[tuple[slice, Tensor]]:
+    """Count, over the training interactions, the users of each pair of items; repeated pairs count once.
+
+    Args:
+        view: the training interactions.
+
+    Yields:
+        a slice of items and their rows (rows, I) float32; the diagonal is the number of users of each item. Row and
+        column PAD are zero.
+    """
+    user, item = _pairs(view)
+    # fp32 counts exactly up to 2^24 users; index arrays of int32 halve the memory.
+    ones = np.ones(len(user), dtype=np.float32)
+    places = (user.numpy().astype(np.int32), item.numpy().astype(np.int32))
+    matrix = csr_array((ones, places), shape=(view.n_users, view.n_items))
+    transpose = matrix.T.tocsr()
+    height = max(1, BLOCK_ELEMENTS // view.n_items)
+    for start in range(0, view.n_items, height):
+        block = slice(start, min(start + height, view.n_items))
+        yield block, torch.from_numpy((transpose[block] @ matrix).toarray())
+
+
+def users_of_items(view: TrainView) -> Tensor:
+    """Return the number of training users of each item, (I,) float32: the diagonal of `co_occurrence`."""
+    return torch.bincount(_pairs(view)[1], minlength=view.n_items).float()
+
+
+def _pairs(view: TrainView) -> tuple[Tensor, Tensor]:
+    """Return users and items (n,), (n,) int64 of the interactions, each pair once."""
+    keys = torch.unique(view.users * view.n_items + view.items)
+    return keys // view.n_items, keys % view.n_items

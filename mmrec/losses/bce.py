@@ -1,0 +1,33 @@
+r"""Binary cross-entropy with one negative, the loss of the original SASRec (Kang and McAuley, ICDM 2018, eq. 6).
+
+    L = -log σ(s⁺) - log(1 - σ(s⁻))
+
+It is here because the literature compares with it; the other losses are better by far.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmrec.batch import PAD
+
+
+def binary_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor, negative: Tensor) -> Tensor:
+    """Binary cross-entropy of the next item against one negative of its own.
+
+    Args:
+        hidden: (P, D) user vectors at the positions that have a target.
+        items: (I, D) item vectors, row 0 padding.
+        target: (P,) item indices in 1 .. I - 1.
+        negative: (P,) item indices, PAD for none: such a position has its positive part alone.
+
+    Returns:
+        the mean over P, a scalar.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):  # as in `next_item_cross_entropy`
+        hidden, items = hidden.float(), items.float()
+        plus = F.softplus(-(hidden * items[target]).sum(dim=1))  # -log σ(s)
+        minus = F.softplus((hidden * items[negative]).sum(dim=1))  # -log(1 - σ(s))
+    return (plus.sum() + minus[negative != PAD].sum()) / len(target)

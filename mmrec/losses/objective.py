@@ -1,0 +1,67 @@
+"""What a sequence model minimises, by name; the negatives are drawn here, the losses beside are pure functions."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from mmrec.data.catalog import TrainView
+from mmrec.errors import UserError, require
+from mmrec.losses.bce import binary_cross_entropy
+from mmrec.losses.blocks import draw_negatives
+from mmrec.losses.gbce import generalised_bce
+from mmrec.losses.next_item import next_item_cross_entropy
+from mmrec.losses.sampled_softmax import sampled_softmax
+from mmrec.losses.unknown_items import UnknownItems
+
+LossName = Literal["cross_entropy", "sampled_softmax", "gbce", "bce"]
+
+
+class NextItemLoss(nn.Module):
+    """The loss of the next item at every position.
+
+    Args:
+        name: "cross_entropy" over all items; "sampled_softmax" over the target and a uniform sample; "gbce", the
+            calibrated binary cross-entropy of gSASRec; "bce", the original one of SASRec with one negative that the
+            user does not know.
+        n_negatives: N of "sampled_softmax" and "gbce", at most all items.
+        gbce_t: calibration t of "gbce", in [0, 1].
+
+    Raises:
+        UserError: an option out of its range.
+    """
+
+    def __init__(self, name: LossName, n_negatives: int, gbce_t: float) -> None:
+        super().__init__()
+        if name not in get_args(LossName):
+            raise UserError(f"model.init_args.loss must be one of {', '.join(get_args(LossName))}, but is {name}")
+        require(n_negatives >= 1, "model.init_args.n_negatives", n_negatives, "at least 1")
+        require(0 <= gbce_t <= 1, "model.init_args.gbce_t", gbce_t, "between 0 and 1")
+        self.name = name
+        self.n_negatives = n_negatives
+        self.gbce_t = gbce_t
+        self.unknown_items = UnknownItems() if name == "bce" else None
+
+    def set_view(self, view: TrainView) -> None:
+        """Take the training interactions, from which "bce" knows what a user knows."""
+        if self.unknown_items is not None:
+            self.unknown_items.set_view(view)
+
+    def forward(self, user: Tensor, hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
+        """Return the mean over the positions that have a target, a scalar.
+
+        Args:
+            user: (P,) user indices.
+            hidden: (P, D) user vectors.
+            items: (I, D) item vectors, row 0 padding.
+            target: (P,) item indices in 1 .. I - 1.
+        """
+        if self.name == "cross_entropy":
+            return next_item_cross_entropy(hidden, items, target)
+        if self.unknown_items is not None:
+            return binary_cross_entropy(hidden, items, target, self.unknown_items(user))
+        negatives = draw_negatives(len(hidden), self.n_negatives, len(items), items.device)
+        if self.name == "gbce":
+            return generalised_bce(hidden, items, target, negatives, self.gbce_t)
+        return sampled_softmax(hidden, items, target, negatives)

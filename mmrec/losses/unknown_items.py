@@ -1,0 +1,46 @@
+"""Uniform negatives that a user never interacted with in training, drawn without rejection."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmrec.batch import PAD
+from mmrec.data.catalog import TrainView
+
+
+class UnknownItems(nn.Module):
+    """Draws, for each user asked about, one of the items that the user has not among the training interactions.
+
+    Of a user's known items in order, s_0 < s_1 < ..., the t-th has s_t - 1 - t unknown ones before it. So the j-th
+    unknown item is j + 1 + the number of known items with s_t - 1 - t <= j: one binary search, over all users at once.
+    """
+
+    keys: Tensor
+    starts: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_items = 0
+        for name in ("keys", "starts"):
+            self.register_buffer(name, torch.empty(0, dtype=torch.int64), persistent=False)
+
+    def set_view(self, view: TrainView) -> None:
+        """Take the pairs of the train-only view."""
+        self.n_items = view.n_items
+        pairs = torch.unique(view.users * view.n_items + view.items)
+        user, item = pairs // view.n_items, pairs % view.n_items
+        starts = torch.searchsorted(user, torch.arange(view.n_users + 1))
+        unknown_before = item - 1 - (torch.arange(len(pairs)) - starts[user])
+        device = self.keys.device
+        self.keys = (user * view.n_items + unknown_before).to(device)
+        self.starts = starts.to(device)
+
+    def forward(self, user: Tensor) -> Tensor:
+        """Draw an item for each user (P,), int64; PAD for a user who knows all of them."""
+        first, end = self.starts[user], self.starts[user + 1]
+        unknown = self.n_items - 1 - (end - first)
+        # In double precision: fp32 has 24 bits, and a large catalogue needs more of them.
+        drawn = (torch.rand(user.shape, device=user.device, dtype=torch.float64) * unknown).long()
+        known_before = torch.searchsorted(self.keys, user * self.n_items + drawn, right=True) - first
+        return torch.where(unknown > 0, drawn + 1 + known_before, PAD)

@@ -1,0 +1,63 @@
+"""GRU4Rec: session-based recommendation with recurrent networks (Hidasi et al., ICLR 2016)."""
+
+from __future__ import annotations
+
+from mmrec.errors import require
+from mmrec.losses.objective import LossName, NextItemLoss
+from mmrec.models.next_item import NextItemModel
+from mmrec.nn.item_encoder import ItemEncoder
+from mmrec.nn.recurrent_encoder import RecurrentEncoder
+
+
+class GRU4Rec(NextItemModel):
+    """Gated recurrent units read the item vectors of a window; the state scores the items by a dot product.
+
+    A session is a user's sequence. Departures from the original: items are embedded and the embedding is tied to the
+    output (the original reads one-hot vectors; its authors' later code has both); the loss is the cross-entropy over
+    all items, not TOP1 or BPR over the items of the batch; a window is one sample, where the original cuts sequences
+    into steps and carries the state over; the input is scaled and the output normed, see `RecurrentEncoder`. One layer
+    of width 64 and the learning rate are those of Klenitskiy and Vasilev (RecSys 2023), whose GRU4Rec with this loss
+    reaches NDCG@10 .1648 on MovieLens-1M.
+
+    Args:
+        n_items: I, padding included (linked from the data).
+        embedding_dim: D.
+        hidden_dim: width of the GRU layers; a projection back to D follows where it is not D.
+        layers: GRU layers.
+        dropout: on the input and on the output of each layer.
+        loss: "cross_entropy", "sampled_softmax", "gbce" or "bce", see `NextItemLoss`.
+        n_negatives: N of "sampled_softmax" and "gbce".
+        gbce_t: calibration t of "gbce".
+        lr: learning rate.
+        weight_decay: of AdamW.
+
+    Raises:
+        UserError: an option out of its range.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        embedding_dim: int = 64,
+        hidden_dim: int = 64,
+        layers: int = 1,
+        dropout: float = 0.2,
+        loss: LossName = "cross_entropy",
+        n_negatives: int = 256,
+        gbce_t: float = 0.75,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+    ) -> None:
+        for name, value in {"embedding_dim": embedding_dim, "hidden_dim": hidden_dim, "layers": layers}.items():
+            require(value >= 1, f"model.init_args.{name}", value, "at least 1")
+        require(0 <= dropout < 1, "model.init_args.dropout", dropout, "at least 0 and below 1")
+        require(lr > 0, "model.init_args.lr", lr, "above 0")
+        require(weight_decay >= 0, "model.init_args.weight_decay", weight_decay, "at least 0")
+        super().__init__(
+            ItemEncoder(n_items, embedding_dim, text=False, image=False, item_id=True),
+            RecurrentEncoder(embedding_dim, hidden_dim, layers, dropout),
+            NextItemLoss(loss, n_negatives, gbce_t),
+            lr,
+            weight_decay,
+        )
+        self.save_hyperparameters()

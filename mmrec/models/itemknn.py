@@ -1,0 +1,72 @@
+"""ItemKNN: item-based collaborative filtering (Sarwar et al., WWW 2001), a control without training."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mmrec.batch import SequenceBatch, TrainsOn
+from mmrec.data.catalog import Catalog
+from mmrec.data.co_occurrence import co_occurrence, users_of_items
+from mmrec.data.features import Features
+from mmrec.errors import require
+from mmrec.models.recommender import Recommender
+from mmrec.nn.bipartite_graph import csr
+
+
+class ItemKNN(Recommender):
+    r"""Score an item by its similarity to those items of the history that are among its nearest.
+
+        s(u, i) = Σ_{j ∈ history of u, j ∈ N(i)} c_ij / (√n_i √n_j + h)
+
+    c_ij is the number of training users who have both, n_i that of users who have i, h the shrinkage: a cosine that
+    distrusts small counts. N(i) are the `neighbours` most similar to i, none of similarity 0. The statistics are of
+    the training period alone; the history is the whole one before the item to predict, of any length, without order.
+
+    Of its many forms this is the binary cosine with neighbours of the item that is scored, the tuned control of
+    Ferrari Dacrema et al. (RecSys 2019). Nothing is trained: run `test` directly. On the validation split of
+    MovieLens-1M 10 to 400 neighbours and a shrinkage of 0 to 500 differ by .004 in NDCG@10; few neighbours are best.
+
+    Args:
+        n_items: I, padding included (linked from the data).
+        neighbours: size of N(i).
+        shrinkage: h.
+
+    Raises:
+        UserError: an option out of its range.
+    """
+
+    trains_on: ClassVar[TrainsOn] = "nothing"
+    similarity: Tensor
+
+    def __init__(self, n_items: int, neighbours: int = 20, shrinkage: float = 10.0) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        require(neighbours >= 1, "model.init_args.neighbours", neighbours, "at least 1")
+        require(shrinkage >= 0, "model.init_args.shrinkage", shrinkage, "at least 0")
+        self.n_items = n_items
+        self.n_neighbours = neighbours
+        self.shrinkage = shrinkage
+        self.register_buffer("similarity", torch.empty(0), persistent=False)
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Find N(i) in the training interactions, a block of items at a time."""
+        norm = users_of_items(catalog.train).sqrt()
+        columns, values = [], []
+        for rows, count in co_occurrence(catalog.train):
+            cosine = count / (norm[rows, None] * norm + self.shrinkage).clamp_(min=1.0)
+            cosine[torch.arange(len(count)), torch.arange(self.n_items)[rows]] = 0.0  # an item is not its own neighbour
+            nearest = cosine.topk(min(self.n_neighbours, self.n_items), dim=1)
+            columns.append(nearest.indices)
+            values.append(nearest.values)
+        column, value = torch.cat(columns), torch.cat(values)
+        matrix = csr((value > 0).sum(1), column[value > 0], value[value > 0], self.n_items)
+        self.similarity = matrix.to(self.similarity.device)
+
+    def score(self, batch: SequenceBatch) -> Tensor:
+        """Return (B, I)."""
+        with torch.autocast(self.similarity.device.type, enabled=False):
+            scores: Tensor = (self.similarity @ batch.multi_hot(self.n_items).T).T
+        return scores

@@ -1,0 +1,120 @@
+"""LightGCN: graph convolution without weights and nonlinearities (He et al., SIGIR 2020), and Text-, Image-LightGCN."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
+from mmrec.data.catalog import Catalog
+from mmrec.data.features import Features
+from mmrec.errors import require
+from mmrec.losses.bpr import bpr, squared_norm
+from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.nn.graph_encoder import GraphEncoder
+from mmrec.nn.item_encoder import ItemEncoder
+
+INIT_STD = 0.1  # of ids and projections, as in the authors' PyTorch code
+
+
+class LightGCN(Recommender):
+    r"""User and item embeddings, propagated over the training graph; the score is the dot product of the layers' means.
+
+        E^(k) = D^-1/2 A D^-1/2 E^(k-1),   e = 1/(K+1) Σ_k e^(k),   s = e_u · e_i
+
+    trained by BPR with L2 on the ego embeddings E^(0) of the batch. There is one propagation a step and one an
+    evaluation. A user is a node: what follows the training period does not change the score.
+
+    With `text: true` or `image: true` and `item_id: false` the ego embedding of an item is its projected text or image
+    feature: the Text-LightGCN and the Image-LightGCN of the paper's table 4, which says only that a feature takes the
+    place of the item representation in the same structure. Users keep their learned embedding, having no feature. All
+    three may be on, see `ItemEncoder`.
+
+    Departures from the original: negatives are drawn for every training interaction once an epoch, where the authors
+    draw users and then one of their items; AdamW without decay is their Adam.
+
+    Args:
+        n_users: U (linked from the data).
+        n_items: I, padding included (linked from the data).
+        text_dim: width of the text features (linked from the data).
+        image_dim: width of the image features (linked from the data).
+        hidden_dim: D.
+        item_id: learned id vectors.
+        text: use text.
+        image: use images.
+        layers: K; 0 is matrix factorisation.
+        l2: weight of the squared ego embeddings, see `mmrec.losses.bpr`.
+        lr: learning rate.
+
+    Raises:
+        UserError: options that contradict each other, or data without the features asked for.
+    """
+
+    trains_on: ClassVar[TrainsOn] = "pairs"
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        text_dim: int = 0,
+        image_dim: int = 0,
+        hidden_dim: int = 64,
+        item_id: bool = True,
+        text: bool = False,
+        image: bool = False,
+        layers: int = 3,
+        l2: float = 1e-4,
+        lr: float = 1e-3,
+    ) -> None:
+        super().__init__(lr)
+        self.save_hyperparameters()
+        require(hidden_dim >= 1, "model.init_args.hidden_dim", hidden_dim, "at least 1")
+        require(layers >= 0, "model.init_args.layers", layers, "at least 0")
+        require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
+        require(lr > 0, "model.init_args.lr", lr, "above 0")
+        self.l2 = l2
+        self.user_embedding = nn.Embedding(n_users, hidden_dim)
+        self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
+        self.graph = GraphEncoder(layers)
+        encoder = self.item_encoder
+        for module in (self.user_embedding, encoder.id, encoder.text_projection, encoder.image_projection):
+            if module is not None:
+                nn.init.normal_(module.weight, std=INIT_STD)
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Take the graph of the train-only view, and the features."""
+        self.graph.set_graph(catalog.train)
+        self.item_encoder.features.attach(features)
+
+    def ego(self) -> tuple[Tensor, Tensor]:
+        """Return E^(0): users (U, D) and items (I, D)."""
+        return self.user_embedding.weight, self.item_encoder().fused
+
+    @once_per_evaluation
+    def propagated(self) -> tuple[Tensor, Tensor]:
+        """Return the means over the layers: users (U, D) and items (I, D)."""
+        users, items = self.graph(*self.ego())
+        return users, items
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return the users' propagated embeddings (B, D)."""
+        return F.embedding(batch.user, self.propagated()[0])
+
+    def item_vectors(self) -> Tensor:
+        """Return the items' propagated embeddings (I, D)."""
+        return self.propagated()[1]
+
+    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        """BPR over the propagated embeddings, L2 on the ego embeddings of the batch."""
+        ego_users, ego_items = self.ego()
+        users, items = self.graph(ego_users, ego_items)
+        rank = bpr(*_rows(batch, users, items))
+        norm = squared_norm(*_rows(batch, ego_users, ego_items))
+        return {"loss": rank + self.l2 * norm, "loss_rec": rank, "squared_norm": norm}
+
+
+def _rows(batch: PairBatch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows (B, D) of users, positive and negative items."""
+    return F.embedding(batch.user, users), F.embedding(batch.positive, items), F.embedding(batch.negative, items)

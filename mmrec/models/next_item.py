@@ -1,0 +1,70 @@
+"""What models of sequences have in common: they read item vectors and predict the next item at every position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmrec.batch import SequenceBatch, TrainBatch
+from mmrec.data.catalog import Catalog
+from mmrec.data.features import Features
+from mmrec.losses.objective import NextItemLoss
+from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.nn.item_encoder import ItemEncoder
+
+
+class NextItemModel(Recommender):
+    """An encoder turns the item vectors of a window into states, which score all items by a dot product.
+
+    A state sees the items up to its own position. The same vectors are read and scored.
+
+    Args:
+        item_encoder: makes the item vectors.
+        sequence_encoder: a causal map from (B, L, D) to (B, L, D).
+        next_item_loss: what a position minimises.
+        lr: learning rate of AdamW.
+        weight_decay: of AdamW.
+    """
+
+    def __init__(
+        self,
+        item_encoder: ItemEncoder,
+        sequence_encoder: nn.Module,
+        next_item_loss: NextItemLoss,
+        lr: float,
+        weight_decay: float,
+    ) -> None:
+        super().__init__(lr, weight_decay)
+        self.item_encoder = item_encoder
+        self.sequence_encoder = sequence_encoder
+        self.next_item_loss = next_item_loss
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Take the features, and what users know of the train-only view."""
+        self.item_encoder.features.attach(features)
+        self.next_item_loss.set_view(catalog.train)
+
+    @once_per_evaluation
+    def item_vectors(self) -> Tensor:
+        """Return the item vectors (I, D), the same for reading and for scoring."""
+        vectors: Tensor = self.item_encoder().fused
+        return vectors
+
+    def states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
+        """Return the states (P, D) at some positions of the windows, given the item vectors (I, D)."""
+        states: Tensor = self.sequence_encoder(F.embedding(batch.items, vectors))
+        return states[row, position]
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return the state after the newest item of each window, (B, D)."""
+        rows = torch.arange(len(batch.user), device=batch.user.device)
+        return self.states(batch, self.item_vectors(), rows, batch.lengths - 1)
+
+    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """Every position predicts its next item; positions without one drop out before the scores are made."""
+        vectors = self.item_vectors()
+        row, position = torch.nonzero(batch.targets, as_tuple=True)
+        states = self.states(batch, vectors, row, position)
+        loss = self.next_item_loss(batch.user[row], states, vectors, batch.targets[row, position])
+        return {"loss": loss, "loss_rec": loss}

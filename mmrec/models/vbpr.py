@@ -1,0 +1,121 @@
+"""VBPR: visual Bayesian personalised ranking (He and McAuley, AAAI 2016)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
+from mmrec.data.catalog import Catalog
+from mmrec.data.features import Features
+from mmrec.errors import UserError, require
+from mmrec.losses.bpr import bpr, squared_norm
+from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.nn.item_features import ItemFeatures
+
+INIT_STD = 0.1
+
+
+class VBPR(Recommender):
+    r"""Matrix factorisation beside a second one whose item factors are projected features.
+
+        s = γ_u · γ_i + θ_u · E f_i + β_i + β' · f_i
+
+    E and β' (the visual bias) are trained with the rest, by BPR. The global and the user's bias of the paper shift all
+    scores of a user alike and are left out. The features f_i are images by default; `text: true` sets the text beside
+    them, or in their place with `image: false`.
+
+    Departures from the original: features are centred and scaled to length 1, an item without one has f_i = 0; the
+    factors are wider by default; L2 is on the factors and the item bias of the batch and not on E and β'; Adam takes
+    the place of plain stochastic gradients.
+
+    Args:
+        n_users: U (linked from the data).
+        n_items: I, padding included (linked from the data).
+        text_dim: width of the text features (linked from the data).
+        image_dim: width of the image features (linked from the data).
+        hidden_dim: width of γ.
+        feature_dim: width of θ and of E f.
+        text: use text.
+        image: use images.
+        l2: weight of the squared factors and biases, see `mmrec.losses.bpr`.
+        lr: learning rate.
+
+    Raises:
+        UserError: an option out of its range, or data without the features asked for.
+    """
+
+    trains_on: ClassVar[TrainsOn] = "pairs"
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        text_dim: int = 0,
+        image_dim: int = 0,
+        hidden_dim: int = 64,
+        feature_dim: int = 64,
+        text: bool = False,
+        image: bool = True,
+        l2: float = 1e-4,
+        lr: float = 1e-3,
+    ) -> None:
+        super().__init__(lr)
+        self.save_hyperparameters()
+        for name, width in {"hidden_dim": hidden_dim, "feature_dim": feature_dim}.items():
+            require(width >= 1, f"model.init_args.{name}", width, "at least 1")
+        require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
+        require(lr > 0, "model.init_args.lr", lr, "above 0")
+        self.l2 = l2
+        if not (text or image):
+            raise UserError("VBPR is made for item features: set model.init_args.text or image to true")
+        self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
+        self.user_factors = nn.Embedding(n_users, hidden_dim)  # γ_u
+        self.item_factors = nn.Embedding(n_items, hidden_dim)  # γ_i
+        self.user_tastes = nn.Embedding(n_users, feature_dim)  # θ_u
+        self.item_bias = nn.Embedding(n_items, 1)  # β_i
+        self.projection = nn.Linear(self.features.width, feature_dim, bias=False)  # E
+        self.feature_bias = nn.Linear(self.features.width, 1, bias=False)  # β'
+        for module in (self.user_factors, self.item_factors, self.user_tastes, self.projection):
+            nn.init.normal_(module.weight, std=INIT_STD)
+        for bias in (self.item_bias, self.feature_bias):
+            nn.init.zeros_(bias.weight)
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Take the features."""
+        self.features.attach(features)
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return [γ_u, θ_u, 1] of each user, (B, D)."""
+        return self._users(batch.user)
+
+    @once_per_evaluation
+    def item_vectors(self) -> Tensor:
+        """Return [γ_i, E f_i, β_i + β' · f_i] of each item, (I, D)."""
+        return self._items(torch.arange(self.item_bias.num_embeddings, device=self.item_bias.weight.device))
+
+    def losses(self, batch: PairBatch) -> dict[str, Tensor]:
+        """BPR, L2 on the factors and biases of the batch."""
+        # An item of the batch is projected once, however often it comes.
+        items, place = torch.unique(torch.cat([batch.positive, batch.negative]), return_inverse=True)
+        positive, negative = F.embedding(place, self._items(items)).chunk(2)
+        rank = bpr(self._users(batch.user), positive, negative)
+        norm = squared_norm(
+            self.user_factors(batch.user),
+            self.user_tastes(batch.user),
+            *(self.item_factors(item) for item in (batch.positive, batch.negative)),
+            *(self.item_bias(item) for item in (batch.positive, batch.negative)),
+        )
+        return {"loss": rank + self.l2 * norm, "loss_rec": rank, "squared_norm": norm}
+
+    def _users(self, user: Tensor) -> Tensor:
+        factors = self.user_factors(user)
+        return torch.cat([factors, self.user_tastes(user), torch.ones_like(factors[:, :1])], dim=1)
+
+    def _items(self, items: Tensor) -> Tensor:
+        features = self.features(items)
+        bias = self.item_bias(items) + self.feature_bias(features)
+        return torch.cat([self.item_factors(items), self.projection(features), bias], dim=1)

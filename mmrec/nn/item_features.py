@@ -1,0 +1,74 @@
+"""Fixed text and image features of the items, as buffers of a model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmrec.data.features import Features
+from mmrec.errors import UserError
+
+
+class ItemFeatures(nn.Module):
+    """The rows of each modality, centred and scaled to length 1; zero where an item has none.
+
+    Pretrained encoders put everything into a narrow cone (text vectors of one catalogue often have a mean cosine above
+    .8), and what all items share tells none of them apart: the mean over the items that have the modality is taken off
+    before the rows are scaled.
+
+    Args:
+        n_items: I, padding included.
+        text_dim: T, width of the text features; ignored unless `text`.
+        image_dim: M, width of the image features; ignored unless `image`.
+        text: use the text.
+        image: use the image.
+
+    Attributes:
+        modalities: those in use, "text" before "image".
+
+    Raises:
+        UserError: the data has no features for a modality that is in use.
+    """
+
+    def __init__(self, n_items: int, text_dim: int, image_dim: int, text: bool, image: bool) -> None:
+        super().__init__()
+        widths = {"text": text_dim if text else None, "image": image_dim if image else None}
+        self.modalities = [name for name, width in widths.items() if width is not None]
+        for name, width in widths.items():
+            if width == 0:
+                raise UserError(
+                    f"the model wants {name} features but the data has none (no data.encoder makes them, or no item "
+                    f"has any {name}): set model.init_args.{name}: false, and switch on another input if none is left"
+                )
+            self.register_buffer(name, torch.zeros(n_items, width or 0), persistent=False)
+            self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)
+
+    def attach(self, features: Features | None) -> None:
+        """Take the rows of the modalities in use; None where no modality is in use."""
+        for name in self.modalities if features is not None else ():
+            present = torch.tensor(getattr(features, f"{name}_present"))
+            rows = torch.tensor(getattr(features, name)).float()
+            if present.sum() > 1:  # one item alone has no mean to differ from
+                rows = rows - rows[present].mean(dim=0)
+            rows = F.normalize(rows, dim=1).masked_fill(~present[:, None], 0.0)
+            device = self.rows(name).device
+            setattr(self, name, rows.to(device))
+            setattr(self, f"{name}_present", present.to(device))
+
+    def rows(self, name: str) -> Tensor:
+        """Return one modality, (I, T) or (I, M) float32."""
+        return self.get_buffer(name)
+
+    def present(self, name: str) -> Tensor:
+        """Return which items have one modality, (I,) bool; none where it is not in use."""
+        return self.get_buffer(f"{name}_present")
+
+    @property
+    def width(self) -> int:
+        """F, the width of all modalities in use side by side."""
+        return sum(self.rows(name).shape[1] for name in self.modalities)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Return the modalities of some items (n,) side by side, (n, F) float32."""
+        return torch.cat([F.embedding(items, self.rows(name)) for name in self.modalities], dim=1)

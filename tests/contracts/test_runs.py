@@ -1,0 +1,35 @@
+"""Every run config of the toy shop, present and future, as a user types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmrec.cli import lightning
+from mmrec.configs import configs_folder
+from mmrec.data.datamodule import RecDataModule
+from tests.contracts.conftest import MODELS
+
+TOY_RUNS = sorted(path.stem for path in (configs_folder() / "run").glob("toy_*.yaml"))
+
+
+def test_every_model_has_a_run_on_the_toy_shop() -> None:
+    assert sorted(f"toy_{name}" for name in MODELS if "-" not in name) == TOY_RUNS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", TOY_RUNS)
+def test_fit_and_test_again_give_the_same(
+    run: str, tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    args = ["--config", f"lightning_configs/run/{run}.yaml", "--data.root", str(toy.root)]
+    args += ["--data.source.init_args.path", toy.source.path, "--trainer.enable_progress_bar", "false"]
+    lightning(["fit", *args, "--tracking.wandb", "false", "--trainer.max_epochs", "1"])
+    result = Path("runs/toy", run.removeprefix("toy_"), "seed1", "result.json")
+    first = json.loads(result.read_text())
+    lightning(["test", *args])
+    again = json.loads(result.read_text())
+    assert again["metrics"] == first["metrics"]
+    assert first["training"]["epochs"] == int(first["parameters"] > 0)

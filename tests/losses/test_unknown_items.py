@@ -1,0 +1,34 @@
+from itertools import chain
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrec.batch import PAD
+from mmrec.data.catalog import TrainView
+from mmrec.losses.unknown_items import UnknownItems
+
+
+def sampler(histories: list[list[int]], n_items: int) -> UnknownItems:
+    offsets = torch.tensor([0, *(len(history) for history in histories)]).cumsum(0)
+    made = UnknownItems()
+    made.set_view(TrainView(len(histories), n_items, offsets, torch.tensor([*chain(*histories)], dtype=torch.int32)))
+    return made
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 8), max_size=12), min_size=1, max_size=4))
+def test_exactly_the_unknown_items_are_drawn(histories: list[list[int]]) -> None:
+    torch.manual_seed(0)
+    user = torch.arange(len(histories)).repeat_interleave(400)
+    drawn = sampler(histories, n_items=9)(user)
+    for row, history in enumerate(histories):
+        expected = set(range(1, 9)) - set(history) or {PAD}
+        assert set(drawn[user == row].tolist()) == expected
+
+
+def test_they_are_drawn_uniformly() -> None:
+    torch.manual_seed(0)
+    drawn = sampler([[1, 2], [3, 5, 3, 8]], n_items=9)(torch.ones(50_000, dtype=torch.int64))
+    share = drawn.bincount(minlength=9) / 50_000
+    torch.testing.assert_close(share[[1, 2, 4, 6, 7]], torch.full((5,), 0.2), atol=0.01, rtol=0)

@@ -1,0 +1,45 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
+from mmrec.nn.item_features import ItemFeatures
+from tests.contracts.conftest import build
+
+FEATURES = SimpleNamespace(
+    text=np.array([[0, 0], [3, 1], [1, 3], [0, 0]], dtype=np.float16),
+    text_present=np.array([False, True, True, False]),
+    image=np.array([[0.0], [np.nan], [2], [4]], dtype=np.float16),
+    image_present=np.array([False, False, True, True]),
+)
+
+
+def test_rows_are_centred_and_of_length_one_and_missing_ones_zero() -> None:
+    features = ItemFeatures(4, 2, 1, text=True, image=True)
+    features.attach(FEATURES)
+    half = 0.5**0.5
+    expected = torch.tensor([[0, 0, 0], [half, -half, 0], [-half, half, -1], [0, 0, 1]])
+    torch.testing.assert_close(features(torch.arange(4)), expected)
+    assert features.width == 3
+    assert not features.state_dict()
+
+
+def test_a_modality_the_data_lacks_is_the_users_error() -> None:
+    with pytest.raises(UserError, match=r"wants image features but the data has none .*init_args.image: false"):
+        ItemFeatures(4, 2, 0, text=True, image=True)
+
+
+def test_what_is_not_in_use_is_not_needed() -> None:
+    features = ItemFeatures(4, 0, 0, text=False, image=False)
+    features.attach(None)
+    assert features.width == 0
+    assert not features.present("text").any()
+
+
+@pytest.mark.parametrize("model", ["vbpr", "mmgcn"])
+def test_a_model_made_for_features_needs_one(model: str, toy: RecDataModule) -> None:
+    with pytest.raises(UserError, match=r"is made for item features: set model.init_args.text or image to true"):
+        build(model, toy, text=False, image=False)
