@@ -47,8 +47,9 @@ def compare(args: Sequence[str]) -> None:
     parser.add_argument("runs", type=Path, help="folder of the runs of one dataset, say runs/toy")
     parser.add_argument("--groups", type=Path | None, default=None, help="CSV of user,group: also NDCG@10 by group")
     parser.add_argument("--slices", action="store_true", help="also NDCG@10 by slice of the target item")
+    parser.add_argument("--cost", action="store_true", help="also time by epoch, time to the best one, peak memory")
     options = parser.parse_args(list(args))
-    compare_runs(options.runs, options.groups, options.slices)
+    compare_runs(options.runs, options.groups, options.slices, options.cost)
 
 
 def data_parser(name: str, description: str | None) -> ArgumentParser:

@@ -46,14 +46,15 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
 
 
 def compare_runs(
-    folder: Path, groups: Path | None = None, slices: bool = False, console: Console | None = None
+    folder: Path, groups: Path | None = None, slices: bool = False, cost: bool = False, console: Console | None = None
 ) -> None:
-    """Print metrics, size and time of each run, best NDCG@10 last; if asked, NDCG@10 by group of users and by slice.
+    """Print metrics, size and time of each run, best NDCG@10 last; if asked, NDCG@10 by group and slice, and the cost.
 
     Args:
         folder: holds `<model>/seed<k>/result.json`.
         groups: CSV with a header, first column user (raw id), second column group.
         slices: also by slice of the target item, see `mmrec.metrics.slices`.
+        cost: also the time of an epoch, validation included, the time to the best epoch, and peak memory.
         console: where to print.
 
     Raises:
@@ -85,6 +86,8 @@ def compare_runs(
         console.print(_by_group(found, groups))
     if slices:
         console.print(_by_slice(found))
+    if cost:
+        console.print(_cost(found))
 
 
 def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
@@ -122,6 +125,28 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
             raise UserError(f"{path}/test_ranks.parquet: unreadable ({reason}); run `lightning test` again") from None
         means = {group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")}
         table.add_row(escape(result["model"]), *(_shown(means.get(name)) for name in names))
+    return table
+
+
+def _cost(found: list[tuple[Path, Result]]) -> Table:
+    """Return what each run took. A run that did not train has no epochs; one tested from elsewhere no best epoch."""
+    memories = list(dict.fromkeys(name for _, result in found for name in result.get("peak_memory_mb") or {}))
+    table = Table(title="cost", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for name in ("seed", "parameters", "epochs", "best", "s / epoch", "s to best", *(f"{m}, MB" for m in memories)):
+        table.add_column(name, justify="right")
+    for _, result in found:
+        training = result["training"]
+        epochs, best = training["epochs"], training.get("best_epoch")
+        epoch = training["seconds"] / epochs if epochs else None
+        peaks = result.get("peak_memory_mb") or {}
+        table.add_row(
+            escape(result["model"]), str(result["seed"]), f"{result['parameters']:,}", str(epochs),
+            "-" if best is None else str(best + 1),
+            "-" if epoch is None else f"{epoch:.1f}",
+            "-" if epoch is None or best is None else f"{epoch * (best + 1):.0f}",
+            *("-" if peaks.get(name) is None else f"{peaks[name]:,.0f}" for name in memories),
+        )  # fmt: skip
     return table
 
 

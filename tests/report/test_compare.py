@@ -54,6 +54,15 @@ def test_names_are_shown_as_they_are_and_blank_groups_are_none(tmp_path: Path) -
     assert "old" not in text
 
 
+def test_cost_is_by_epoch_and_to_the_best_one(tmp_path: Path) -> None:
+    training = {"epochs": 4, "seconds": 10.0, "best_epoch": 1}
+    save(tmp_path, "trained", training=training, peak_memory_mb={"host": 1500, "gpu": 20}, parameters=7)
+    save(tmp_path, "closed", training={"epochs": 0, "seconds": 0.0, "best_epoch": None}, peak_memory_mb={"host": 9})
+    text = shown(tmp_path, cost=True)
+    assert rows(text, "trained")[1] == ["trained", "1", "7", "4", "2", "2.5", "5", "1,500", "20"]
+    assert rows(text, "closed")[1] == ["closed", "1", "1", "0", "-", "-", "-", "9", "-"]
+
+
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"1", b"\xff", b"{"])
 def test_what_is_no_result_is_named(content: bytes, tmp_path: Path) -> None:
     (save(tmp_path, "m") / "result.json").write_bytes(content)
