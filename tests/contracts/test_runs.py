@@ -4,17 +4,24 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mmrec.cli import lightning
 from mmrec.configs import configs_folder
 from mmrec.data.datamodule import RecDataModule
-from tests.contracts.conftest import MODELS
 
 TOY_RUNS = sorted(path.stem for path in (configs_folder() / "run").glob("toy_*.yaml"))
 
 
-def test_every_model_has_a_run_on_the_toy_shop() -> None:
-    assert sorted(f"toy_{name}" for name in MODELS if "-" not in name) == TOY_RUNS
+def test_every_model_has_a_run_on_every_dataset() -> None:
+    folder = configs_folder()
+    wanted = {
+        f"{data.stem}_{model.stem}": (model.stem, f"../data/{data.name}", f"../model/{model.name}")
+        for data in (folder / "data").glob("*.yaml")
+        for model in (folder / "model").glob("*.yaml")
+    }
+    runs = {path.stem: yaml.safe_load(path.read_text()) for path in (folder / "run").glob("*.yaml")}
+    assert {stem: (run["name"], run["data"], run["model"]) for stem, run in runs.items()} == wanted
 
 
 @pytest.mark.slow
