@@ -39,5 +39,10 @@ def _locate(value: str) -> str:
     shipped = configs_folder().parent / value
     if shipped.is_file():
         return str(shipped)
-    runs = ", ".join(sorted(path.name for path in (configs_folder() / "run").glob("*.yaml")))
-    raise UserError(f"--config {value}: no such file here or among the shipped configs ({FOLDER}/run: {runs})")
+    datasets, models = (
+        ", ".join(sorted(path.stem for path in (configs_folder() / part).glob("*.yaml"))) for part in ("data", "model")
+    )
+    raise UserError(
+        f"--config {value}: no such file here, nor among the shipped {FOLDER}/run/<dataset>_<model>.yaml; datasets: "
+        f"{datasets}; models: {models}"
+    )
