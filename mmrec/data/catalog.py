@@ -37,6 +37,11 @@ class TrainView:
         """(n,) int64, the user of each interaction."""
         return torch.repeat_interleave(torch.arange(self.n_users), self.offsets.diff())
 
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Return users and items (n,), (n,) int64, each pair once however often it was repeated, in order."""
+        keys = torch.unique(self.users * self.n_items + self.items)
+        return keys // self.n_items, keys % self.n_items
+
     @cached_property
     def popularity(self) -> Tensor:
         """(I,) int64, training interactions of each item."""

@@ -24,7 +24,7 @@ def co_occurrence(view: TrainView) -> Iterator[tuple[slice, Tensor]]:
         a slice of items and their rows (rows, I) float32; the diagonal is the number of users of each item. Row and
         column PAD are zero.
     """
-    user, item = _pairs(view)
+    user, item = view.pairs()
     # fp32 counts exactly up to 2^24 users; index arrays of int32 halve the memory.
     ones = np.ones(len(user), dtype=np.float32)
     places = (user.numpy().astype(np.int32), item.numpy().astype(np.int32))
@@ -38,10 +38,4 @@ def co_occurrence(view: TrainView) -> Iterator[tuple[slice, Tensor]]:
 
 def users_of_items(view: TrainView) -> Tensor:
     """Return the number of training users of each item, (I,) float32: the diagonal of `co_occurrence`."""
-    return torch.bincount(_pairs(view)[1], minlength=view.n_items).float()
-
-
-def _pairs(view: TrainView) -> tuple[Tensor, Tensor]:
-    """Return users and items (n,), (n,) int64 of the interactions, each pair once."""
-    keys = torch.unique(view.users * view.n_items + view.items)
-    return keys // view.n_items, keys % view.n_items
+    return torch.bincount(view.pairs()[1], minlength=view.n_items).float()

@@ -9,8 +9,8 @@ import torch
 from mmrec.batch import PairBatch
 from mmrec.data.catalog import TrainView
 from mmrec.data.loader import share
+from mmrec.data.negatives import UnknownItems
 from mmrec.errors import UserError
-from mmrec.losses.unknown_items import UnknownItems
 
 
 class PairLoader:

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from mmrec.batch import PAD, SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
+from mmrec.data.negatives import TrainedPairs, uniform_items
 from mmrec.errors import UserError, require
 from mmrec.losses.contrastive import cross_modal, info_nce
-from mmrec.losses.negatives import TrainedPairs, uniform_items
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion

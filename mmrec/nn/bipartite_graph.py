@@ -49,8 +49,7 @@ class BipartiteGraph(nn.Module):
 
     def set_graph(self, view: TrainView) -> None:
         """Build the graph from training interactions; repeated pairs count once."""
-        edges = torch.unique(view.users * view.n_items + view.items)
-        user, item = edges // view.n_items, edges % view.n_items
+        user, item = view.pairs()
         user_degree = torch.bincount(user, minlength=view.n_users)
         item_degree = torch.bincount(item, minlength=view.n_items)
         by_item = torch.argsort(item, stable=True)
@@ -59,7 +58,7 @@ class BipartiteGraph(nn.Module):
             weight = (user_degree[user] * item_degree[item]).float().rsqrt()
         else:
             # The matrices hold ones, so that they stay each other's transposes; the rows are divided afterwards.
-            weight = torch.ones(len(edges))
+            weight = torch.ones(len(user))
             self.user_share = user_degree[:, None].clamp(min=1).float().reciprocal().to(device)
             self.item_share = item_degree[:, None].clamp(min=1).float().reciprocal().to(device)
         self.users_from_items = csr(user_degree, item, weight, view.n_items).to(device)

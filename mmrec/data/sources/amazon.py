@@ -37,7 +37,7 @@ class Amazon:
         path: the folder, or the file of the reviews with the rest beside it, see `find_raw`.
         category: as the files are named, in any letter case; a file of reviews names its own.
         meta: file of the product records; `meta_<category>...` beside the reviews if null.
-        images: folder of the images; `images` beside the reviews if null.
+        images: folder of the images, empty before the first download; `images` beside the reviews if null.
         name: of the dataset.
     """
 
