@@ -10,6 +10,11 @@ from collections.abc import Callable, Sequence
 from mmrec.errors import UserError
 
 COMMANDS = ("prepare", "validate", "download", "compare")
+ALTERNATIVES = (
+    "Does not validate against any of", "Subtypes: ", "Errors:", "Given value", "Expected a path but",
+    "Expected a <class 'NoneType'>",
+)  # fmt: skip
+"""How lines begin by which the config parser tells what else a value might have been."""
 OVERVIEW = """\
 mmrec prepare --config RUN.yaml    prepare the data and encode the items, without training
 mmrec validate --config RUN.yaml   check the raw data, and write nothing
@@ -81,10 +86,18 @@ def _users_mistake(error: BaseException) -> str | None:
             return str(cause)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, ArgumentError):
-        return f"{error}; --help names all options"
+        return f"{_in_one_line(error)}; --help names all options"
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's word for a user's mistake
+        return " ".join(str(error).split())
     # The system names the file that is in the way; a full disk has none to name.
     if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
         return f"{error.filename or ''}: {error.strerror}".lstrip(": ")
     if type(error).__name__ == "OutOfMemoryError":
         return "the GPU's memory is full: lower data.batch_size, data.eval_batch_size or data.max_length"
     return None
+
+
+def _in_one_line(error: ArgumentError) -> str:
+    """Say what the config parser found wrong, without the alternatives that it tried beside the one that was meant."""
+    lines = (line.strip().removeprefix("- ") for line in str(error).splitlines())
+    return " ".join(line for line in lines if line and not line.startswith(ALTERNATIVES))

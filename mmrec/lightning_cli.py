@@ -26,12 +26,18 @@ LINKED = ("n_users", "n_items", "text_dim", "image_dim")
 """What a model may take from the data; a model that does not name one in its constructor is not given it."""
 
 
+PRECISIONS = (None, "32-true", "32", 32, "bf16-mixed", "16-mixed")
+"""Of the trainer; parameters stay in fp32 in all of them."""
+
+log = logging.getLogger("pytorch_lightning")
+
+
 class SaveConfig(SaveConfigCallback):
-    """Keep the effective configuration of a fit in its folder, and send it to every logger."""
+    """Keep the effective configuration of a run in its folder, and send it to every logger."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save when a fit starts; a later `test` leaves the file of the fit alone."""
-        if stage == "fit":
+        """Save when a fit starts; a later `test` leaves the file of the fit alone unless there was none."""
+        if stage == "fit" or (stage == "test" and not _trainable(pl_module)):
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -65,18 +71,26 @@ class RecCLI(LightningCLI):
         parser.link_arguments("data.max_length", "model.init_args.max_length")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, and open the checkpoint if a file is named: Lightning reads its hyperparameters right afterwards.
+        """Parse, and open the checkpoint if a file is named: Lightning takes class and options from it afterwards.
 
         Raises:
-            UserError: the file is no checkpoint.
+            UserError: the file is no checkpoint, or one of another model than the config's.
         """
         super().parse_arguments(parser, args)
-        path = self.config[self.config.subcommand].get("ckpt_path")
-        if path is not None and Path(path).is_file():
-            try:
-                torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            except Exception as error:
-                raise UserError(f"--ckpt_path {path}: not a readable checkpoint ({type(error).__name__})") from error
+        config = self.config[self.config.subcommand]
+        path = config.get("ckpt_path")
+        if path is None or not Path(path).is_file():
+            return
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            trained = checkpoint.get("hyper_parameters", {}).get("_class_path")
+        except Exception as error:
+            raise UserError(f"--ckpt_path {path}: not a readable checkpoint ({type(error).__name__})") from error
+        if trained is not None and trained != config.model.class_path:
+            raise UserError(
+                f"--ckpt_path {path}: the checkpoint is of {trained}, the config of {config.model.class_path}: pass "
+                "the config it was trained with"
+            )
 
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
@@ -85,6 +99,11 @@ class RecCLI(LightningCLI):
         name = config.name or _snake(config.model.class_path.rpartition(".")[2])
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
         config.trainer.default_root_dir = str(self.run_dir)
+        if config.trainer.precision not in PRECISIONS:
+            raise UserError(
+                f"--trainer.precision must be one of {', '.join(str(name) for name in PRECISIONS if name)}, but is "
+                f"{config.trainer.precision}: ranks and sparse products need parameters in fp32"
+            )
         if config.data.candidates != "all":
             for callback in config.trainer.callbacks or []:
                 if callback.get("init_args", {}).get("monitor"):
@@ -129,6 +148,8 @@ class RecCLI(LightningCLI):
         """Train, unless there is nothing to train."""
         if _trainable(model):
             self.trainer.fit(model, **kwargs)
+        else:
+            log.info(f"{type(model).__name__} has nothing to train: its test is the whole run")
 
     def after_fit(self) -> None:
         """Test the best checkpoint."""
@@ -172,7 +193,7 @@ def _keep_earlier(run_dir: Path, resuming: bool) -> None:
     while (aside := kept.with_name(f"{kept.stem}.{count}{kept.suffix}")).exists():
         count += 1
     kept.rename(aside)
-    logging.getLogger("pytorch_lightning").info(f"kept the earlier {kept} as {aside}")
+    log.info(f"kept the earlier {kept} as {aside}")
 
 
 # What Lightning and PyTorch say of their own insides, or of what is meant to be so.

@@ -239,6 +239,22 @@ WRONG = {
         "at least one of text, image and item_id",
     ),
     "no runs": (["compare", "runs"], "holds no"),
+    "wrong type": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.lr", "fast"],
+        "Parser key \"lr\": Expected a <class 'float'>. Got value: fast",
+    ),
+    "no such option of the model": (
+        ["fit", "--config", f"{RUN}/toy_lightgcn.yaml", "--model.init_args.weight_decay", "0.1"],
+        "LightGCN': Option 'weight_decay' is not accepted",
+    ),
+    "precision": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--trainer.precision", "bf16-true"],
+        "--trainer.precision must be one of 32-true",
+    ),
+    "known targets among new items": (
+        ["test", "--config", f"{RUN}/toy_popularity.yaml", "--data.prepare.repeats", "all"],
+        "set mask_history: false, or repeats: first",
+    ),
 }
 
 
@@ -254,8 +270,7 @@ def test_a_users_mistake_is_one_line(
     with pytest.raises(SystemExit) as exit_:
         main(args)
     assert exit_.value.code == 2
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith("mmrec: ")
+    (last,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("mmrec: "))
     assert message in last
 
 
@@ -268,6 +283,17 @@ def test_a_checkpoint_is_found_by_its_path(model: str, here: Path, toy: RecDataM
     assert result(model)["metrics"] == first["metrics"]
     assert set(first["hyperparameters"]) == set(result(model)["hyperparameters"])
     assert "n_users" not in first["hyperparameters"]
+
+
+def test_a_model_without_training_is_a_run_like_others(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_ease", toy)
+    first = result("ease")
+    assert first["training"]["seconds"] > 0
+    run("fit", "toy_ease", toy, "--model.init_args.l2", "5")
+    assert result("ease")["metrics"] != first["metrics"]
+    assert json.loads(Path("runs/toy/ease/seed1.1/result.json").read_text()) == first
+    config = yaml.safe_load(Path("runs/toy/ease/seed1/config.yaml").read_text())
+    assert config["model"]["init_args"]["l2"] == 5
 
 
 def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -290,7 +316,10 @@ def test_a_checkpoint_of_other_data_is_refused(
     assert "the checkpoint is of SASRec, the config of MMRaclKal" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run("test", "toy_sasrec", toy, "--ckpt_path", "best", "--model.init_args.hidden_dim", "32")
-    assert "does not fit the model" in capsys.readouterr().err
+    assert "was trained with hidden_dim 64, but here it is 32" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("test", "toy_popularity", toy, "--ckpt_path", "other.ckpt")
+    assert "is of mmrec.models.sasrec.SASRec, the config of mmrec.models.popularity" in capsys.readouterr().err
     assert torch.load("other.ckpt", weights_only=True)["data_hash"] == toy.catalog.manifest.data_hash
 
 

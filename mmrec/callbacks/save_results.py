@@ -33,7 +33,7 @@ class SaveResults(lightning.Callback):
 
     def __init__(self) -> None:
         self._started = 0.0
-        self.training: dict[str, float | int] = {"epochs": 0, "seconds": 0.0}
+        self.training: dict[str, Any] = {"epochs": 0, "seconds": 0.0}
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""
@@ -56,7 +56,7 @@ class SaveResults(lightning.Callback):
         """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             Path(trainer.default_root_dir).mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.training)
+            text = json.dumps({**self.training, "peak_memory_mb": environment.peak_memory_mb()})
             _replace(Path(trainer.default_root_dir) / TRAINING, lambda path: path.write_text(text))
 
     def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -84,6 +84,9 @@ class SaveResults(lightning.Callback):
         )
         members = item_slices(data.catalog.train.popularity, *_presence(data))
         slices = slice_metrics(ranks, items, members, data.metric_suffix)
+        training = self._training(folder, pl_module)
+        # Of the fit where there was one: a later test alone takes less.
+        memory = training.pop("peak_memory_mb", None) or environment.peak_memory_mb()
         result = {
             "run": folder.name,
             "model": folder.parent.name,
@@ -106,8 +109,8 @@ class SaveResults(lightning.Callback):
             else {"encoder": data.features.encoder, "revision": data.features.revision},
             "parameters": sum(p.numel() for p in pl_module.parameters()),
             "hyperparameters": {key: value for key, value in pl_module.hparams.items() if not key.startswith("_")},
-            "training": {**self._training(folder), "best_epoch": _best_epoch(trainer)},
-            "peak_memory_mb": environment.peak_memory_mb(),
+            "training": {**training, "best_epoch": _best_epoch(trainer)},
+            "peak_memory_mb": memory,
             "git": environment.git_state(),
             "machine": {
                 **environment.machine(),
@@ -118,8 +121,13 @@ class SaveResults(lightning.Callback):
         }
         _replace(folder / f"result{suffix}.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
 
-    def _training(self, folder: Path) -> dict[str, float | int]:
-        """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one."""
+    def _training(self, folder: Path, model: Recommender) -> dict[str, Any]:
+        """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one.
+
+        Of a model that trains on nothing the seconds are those it took to be made from the data.
+        """
+        if model.trains_on == "nothing":
+            return {"epochs": 0, "seconds": round(model.attach_seconds, 2)}
         file = folder / TRAINING
         return dict(json.loads(file.read_text())) if file.is_file() else self.training
 

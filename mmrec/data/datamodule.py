@@ -40,7 +40,7 @@ class RecDataModule(pl.LightningDataModule):
         windows: "last" trains on each user's newest window, "all" on the whole history; see `TrainLoader`.
         eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
-        mask_history: remove a user's history from the candidates.
+        mask_history: remove a user's history from the candidates; false where repeats are kept and predicted.
         encoder_devices: processes that encode, on a GPU each where there are any; "auto" is one for each GPU.
         whiten: PCA-whiten the features to this width, fitted on items of training interactions; null for off.
     """
@@ -172,8 +172,13 @@ class RecDataModule(pl.LightningDataModule):
         """Return the held-out interactions of a split, or every user's unknown next item for None.
 
         Raises:
-            UserError: the split is empty.
+            UserError: the split is empty, or repeated interactions are to be ranked among new items.
         """
+        if split is not None and self.mask_history and self.options.repeats == "all":
+            raise UserError(
+                "data.prepare.repeats: all makes items that a user knows targets, and data.mask_history: true removes "
+                "all others that the user knows from beside them: set mask_history: false, or repeats: first"
+            )
         rows = None if split is None else self.catalog.instances(split)
         if rows is not None and not len(rows):
             raise UserError(

@@ -66,7 +66,8 @@ def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: T
 def draw_negatives(n_positions: int, n_negatives: int, n_items: int, device: torch.device) -> Tensor:
     """Draw distinct items for each block of positions, uniformly.
 
-    The blocks take turns at one random order of the items, so that all items come up equally often in a step.
+    The blocks take turns at one random order of the items, so that in a step all come up equally often, give or take
+    one.
 
     Args:
         n_positions: P.

@@ -15,6 +15,7 @@ from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.graph_encoder import GraphEncoder
 from mmrec.nn.item_encoder import ItemEncoder
+from mmrec.nn.known_users import KnownUsers
 
 INIT_STD = 0.1  # of ids and projections, as in the authors' PyTorch code
 
@@ -33,7 +34,8 @@ class LightGCN(Recommender):
     three may be on, see `ItemEncoder`.
 
     Departures from the original: negatives are drawn for every training interaction once an epoch, where the authors
-    draw users and then one of their items; AdamW without decay is their Adam.
+    draw users and then one of their items; AdamW without decay is their Adam; users without a training interaction get
+    the mean user's vector; features are centred and scaled to length 1.
 
     Args:
         n_users: U (linked from the data).
@@ -78,6 +80,7 @@ class LightGCN(Recommender):
         self.user_embedding = nn.Embedding(n_users, hidden_dim)
         self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
         self.graph = GraphEncoder(layers)
+        self.known_users = KnownUsers(n_users)
         encoder = self.item_encoder
         for module in (self.user_embedding, encoder.id, encoder.text_projection, encoder.image_projection):
             if module is not None:
@@ -86,6 +89,7 @@ class LightGCN(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the graph of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
+        self.known_users.set_view(catalog.train)
         self.item_encoder.features.attach(features)
 
     def ego(self) -> tuple[Tensor, Tensor]:
@@ -98,9 +102,15 @@ class LightGCN(Recommender):
         users, items = self.graph(*self.ego())
         return users, items
 
+    @once_per_evaluation
+    def user_vectors(self) -> Tensor:
+        """Return the users' propagated embeddings (U, D), see `KnownUsers`."""
+        vectors: Tensor = self.known_users(self.propagated()[0])
+        return vectors
+
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return the users' propagated embeddings (B, D)."""
-        return F.embedding(batch.user, self.propagated()[0])
+        return F.embedding(batch.user, self.user_vectors())
 
     def item_vectors(self) -> Tensor:
         """Return the items' propagated embeddings (I, D)."""

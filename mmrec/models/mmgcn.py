@@ -16,6 +16,7 @@ from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.bipartite_graph import BipartiteGraph
 from mmrec.nn.item_features import ItemFeatures
+from mmrec.nn.known_users import KnownUsers
 from mmrec.nn.modality_graph import Combination, ModalityGraph
 
 
@@ -33,7 +34,9 @@ class MMGCN(Recommender):
     - `layers` is 2; the code is called with 2 and applies 3.
     - Ids and preferences are trained. In the code they are tensors that no optimiser sees, which keeps them random.
     - L2 is on the ids and preferences of the batch; the code takes them as means, and the preferences of one modality.
-    - An item without a modality has a zero feature there; it still has its neighbours and its id.
+    - Features are centred and scaled to length 1. An item without a modality has a zero feature there; it still has its
+      neighbours and its id.
+    - Users without a training interaction get the mean user's vector.
 
     Args:
         n_users: U (linked from the data).
@@ -80,6 +83,7 @@ class MMGCN(Recommender):
             raise UserError("MMGCN is made for item features: set model.init_args.text or image to true")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.graph = BipartiteGraph("mean")
+        self.known_users = KnownUsers(n_users)
         self.ids = nn.Embedding(n_users + n_items, hidden_dim)  # users before items
         nn.init.xavier_normal_(self.ids.weight)
         self.modalities = nn.ModuleDict(
@@ -92,6 +96,7 @@ class MMGCN(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the graph of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
+        self.known_users.set_view(catalog.train)
         self.features.attach(features)
 
     @once_per_evaluation
@@ -103,9 +108,15 @@ class MMGCN(Recommender):
         ]
         return torch.stack(encoded).mean(0)
 
+    @once_per_evaluation
+    def user_vectors(self) -> Tensor:
+        """Return the users' vectors (U, D), see `KnownUsers`."""
+        vectors: Tensor = self.known_users(self.nodes()[: self.n_users])
+        return vectors
+
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return the users' vectors (B, D)."""
-        return F.embedding(batch.user, self.nodes())
+        return F.embedding(batch.user, self.user_vectors())
 
     def item_vectors(self) -> Tensor:
         """Return the items' vectors (I, D)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
@@ -59,6 +60,7 @@ class Recommender(pl.LightningModule):
         self.mask_history = True
         self.top_k = 10
         self.data_hash = ""
+        self.attach_seconds = 0.0
         self.metrics = RankingMetrics()
         self._evaluation: dict[str, object] | None = None
 
@@ -115,13 +117,18 @@ class Recommender(pl.LightningModule):
         frame = inspect.currentframe()
         super().save_hyperparameters(*args, **{"frame": frame.f_back if frame else None, **kwargs})
         own = inspect.signature(type(self)).parameters
+        if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in own.values()):
+            return  # such a class takes them all
         for name in [name for name in self.hparams if name not in own and not name.startswith("_")]:
             del self.hparams[name]
 
     def setup(self, stage: str) -> None:
         """Attach the data and its protocol."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.attach(data.catalog, data.features)
+        catalog, features = data.catalog, data.features  # read here if they are not yet
+        started = time.perf_counter()
+        self.attach(catalog, features)
+        self.attach_seconds = time.perf_counter() - started
         self.data_hash = data.catalog.manifest.data_hash
         self.mask_history = data.mask_history
         self.metrics = RankingMetrics(data.metric_suffix)
@@ -209,6 +216,13 @@ class Recommender(pl.LightningModule):
                 f"the checkpoint is of {checkpoint.get('model_class', 'another model')}, the config of "
                 f"{type(self).__name__}: pass the config it was trained with"
             )
+        trained = checkpoint.get("hyper_parameters", {})
+        for name in sorted(set(self.hparams) & set(trained)):
+            if not name.startswith("_") and self.hparams[name] != trained[name]:
+                raise UserError(
+                    f"the checkpoint was trained with {name} {trained[name]}, but here it is {self.hparams[name]}: "
+                    "pass the config it was trained with, or train anew under another --name"
+                )
         own = {name: value.shape for name, value in self.state_dict().items()}
         saved = {name: value.shape for name, value in checkpoint["state_dict"].items()}
         for name in sorted(own.keys() | saved.keys()):

@@ -15,6 +15,7 @@ from mmrec.errors import UserError, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.item_features import ItemFeatures
+from mmrec.nn.known_users import KnownUsers
 
 INIT_STD = 0.1
 
@@ -30,7 +31,7 @@ class VBPR(Recommender):
 
     Departures from the original: features are centred and scaled to length 1, an item without one has f_i = 0; the
     factors are wider by default; L2 is on the factors and the item bias of the batch and not on E and β'; Adam takes
-    the place of plain stochastic gradients.
+    the place of plain stochastic gradients; users without a training interaction get the mean user's vector.
 
     Args:
         n_users: U (linked from the data).
@@ -73,6 +74,7 @@ class VBPR(Recommender):
         if not (text or image):
             raise UserError("VBPR is made for item features: set model.init_args.text or image to true")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
+        self.known_users = KnownUsers(n_users)
         self.user_factors = nn.Embedding(n_users, hidden_dim)  # γ_u
         self.item_factors = nn.Embedding(n_items, hidden_dim)  # γ_i
         self.user_tastes = nn.Embedding(n_users, feature_dim)  # θ_u
@@ -85,12 +87,20 @@ class VBPR(Recommender):
             nn.init.zeros_(bias.weight)
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Take the features."""
+        """Take the features, and who is known from the train-only view."""
+        self.known_users.set_view(catalog.train)
         self.features.attach(features)
+
+    @once_per_evaluation
+    def user_vectors(self) -> Tensor:
+        """Return [γ_u, θ_u, 1] of all users, (U, D), see `KnownUsers`."""
+        everybody = torch.arange(self.user_factors.num_embeddings, device=self.user_factors.weight.device)
+        vectors: Tensor = self.known_users(self._users(everybody))
+        return vectors
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return [γ_u, θ_u, 1] of each user, (B, D)."""
-        return self._users(batch.user)
+        return F.embedding(batch.user, self.user_vectors())
 
     @once_per_evaluation
     def item_vectors(self) -> Tensor:

@@ -39,7 +39,8 @@ class ItemFeatures(nn.Module):
             if width == 0:
                 raise UserError(
                     f"the model wants {name} features but the data has none (no data.encoder makes them, or no item "
-                    f"has any {name}): set model.init_args.{name}: false, and switch on another input if none is left"
+                    f"has any {name}): choose an encoder that does, another model, or, where it has that switch and "
+                    f"another input is left, model.init_args.{name}: false"
                 )
             self.register_buffer(name, torch.zeros(n_items, width or 0), persistent=False)
             self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)

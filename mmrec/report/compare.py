@@ -129,7 +129,7 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
 
 
 def _cost(found: list[tuple[Path, Result]]) -> Table:
-    """Return what each run took. A run that did not train has no epochs; one tested from elsewhere no best epoch."""
+    """Return what each run took. A closed form has no epochs; a checkpoint from elsewhere has no best one."""
     memories = list(dict.fromkeys(name for _, result in found for name in result.get("peak_memory_mb") or {}))
     table = Table(title="cost", box=box.SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
@@ -138,13 +138,13 @@ def _cost(found: list[tuple[Path, Result]]) -> Table:
     for _, result in found:
         training = result["training"]
         epochs, best = training["epochs"], training.get("best_epoch")
-        epoch = training["seconds"] / epochs if epochs else None
+        epoch = training["seconds"] / max(1, epochs)
         peaks = result.get("peak_memory_mb") or {}
         table.add_row(
             escape(result["model"]), str(result["seed"]), f"{result['parameters']:,}", str(epochs),
             "-" if best is None else str(best + 1),
-            "-" if epoch is None else f"{epoch:.1f}",
-            "-" if epoch is None or best is None else f"{epoch * (best + 1):.0f}",
+            f"{epoch:.1f}" if epochs else "-",
+            f"{training['seconds']:.0f}" if not epochs else "-" if best is None else f"{epoch * (best + 1):.0f}",
             *("-" if peaks.get(name) is None else f"{peaks[name]:,.0f}" for name in memories),
         )  # fmt: skip
     return table

@@ -40,8 +40,12 @@ def test_scores_are_sums_over_the_whole_history(
 
 
 def test_the_most_similar_are_kept_of_the_item_that_is_scored(toy: RecDataModule) -> None:
-    kept, similarity = build("itemknn", toy, neighbours=7, shrinkage=3.0).similarity, naive_similarity(toy, 3.0)
+    model, similarity = build("itemknn", toy, neighbours=7, shrinkage=3.0), naive_similarity(toy, 3.0)
+    kept = model.similarity
     dense = kept.to_dense()
+    batch = next(iter(toy.eval_dataloader(Split.TEST)))
+    torch.testing.assert_close(model.score(batch), batch.multi_hot(toy.n_items) @ dense.T)
+    assert not torch.equal(dense, dense.T)
     for item in range(1, toy.n_items):
         best = sorted(similarity[item], reverse=True)[:7]
         values, others = dense[item].sort(descending=True)

@@ -28,7 +28,7 @@ def test_rows_are_centred_and_of_length_one_and_missing_ones_zero() -> None:
 
 
 def test_a_modality_the_data_lacks_is_the_users_error() -> None:
-    with pytest.raises(UserError, match=r"wants image features but the data has none .*init_args.image: false"):
+    with pytest.raises(UserError, match=r"wants image features but the data has none .*model.init_args.image: false$"):
         ItemFeatures(4, 2, 0, text=True, image=True)
 
 

@@ -57,10 +57,10 @@ def test_names_are_shown_as_they_are_and_blank_groups_are_none(tmp_path: Path) -
 def test_cost_is_by_epoch_and_to_the_best_one(tmp_path: Path) -> None:
     training = {"epochs": 4, "seconds": 10.0, "best_epoch": 1}
     save(tmp_path, "trained", training=training, peak_memory_mb={"host": 1500, "gpu": 20}, parameters=7)
-    save(tmp_path, "closed", training={"epochs": 0, "seconds": 0.0, "best_epoch": None}, peak_memory_mb={"host": 9})
+    save(tmp_path, "closed", training={"epochs": 0, "seconds": 3.0, "best_epoch": None}, peak_memory_mb={"host": 9})
     text = shown(tmp_path, cost=True)
     assert rows(text, "trained")[1] == ["trained", "1", "7", "4", "2", "2.5", "5", "1,500", "20"]
-    assert rows(text, "closed")[1] == ["closed", "1", "1", "0", "-", "-", "-", "9", "-"]
+    assert rows(text, "closed")[1] == ["closed", "1", "1", "0", "-", "-", "3", "9", "-"]
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"1", b"\xff", b"{"])
