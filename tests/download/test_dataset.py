@@ -134,8 +134,10 @@ def test_a_file_of_the_users_own_is_not_overwritten(site, addresses, tmp_path, l
 
 
 def start(folder: Path) -> subprocess.Popen:
+    # Whoever runs the tests in the background has SIGINT ignored, and a child inherits that.
     code = (
-        "import sys; from pathlib import Path; from mmrec.download import *; folder = Path(sys.argv[1]); "
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from pathlib import Path; from mmrec.download import *; folder = Path(sys.argv[1]); "
         f"download_dataset(load_addresses(folder / 'addresses.yaml'), 'shop', folder, limits=Limits(**{QUICK}))"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(folder)], stderr=subprocess.PIPE, text=True)
