@@ -48,6 +48,8 @@ class SaveRecommendations(BasePredictionWriter):
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, RecDataModule)
         users, items, scores = (torch.cat(column).cpu() for column in zip(*predictions, strict=True))
+        order = users.argsort()
+        users, items, scores = users[order], items[order], scores[order]
         length = items.shape[1]
         table = pl.DataFrame(
             {

@@ -40,6 +40,12 @@ def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]
     return items[index].long(), offsets
 
 
+def by_length(starts: Tensor, ends: Tensor, *columns: Tensor) -> list[Tensor]:
+    """Order columns (B,) by `ends - starts`: neighbours in a batch have windows of a length, see `CausalEncoder`."""
+    order = (ends - starts).argsort(stable=True)
+    return [column[order] for column in columns]
+
+
 def share(order: Tensor, batch_size: int, rank: int, world: int) -> list[Tensor]:
     """Cut an order into this process's batches.
 
@@ -120,8 +126,9 @@ class TrainLoader:
         return torch.where(self.place == self.count - 1, torch.maximum(first, newest), first + spread.long())
 
     def batch(self, user: Tensor, start: Tensor) -> TrainBatch:
-        """Assemble the windows of some users (B,) that start at some rows (B,)."""
+        """Assemble the windows of some users (B,) that start at some rows (B,), the shortest first."""
         end = torch.minimum(start + self.max_length, self.view.offsets[user + 1] - 1)
+        user, start, end = by_length(start, end, user, start, end)
         earlier, offsets = ragged(self.view.items, self.view.offsets[user], start)
         return TrainBatch(
             user=user,
@@ -169,7 +176,7 @@ class EvalLoader:
         return (self.batch(index) for index in self.shares)
 
     def batch(self, index: Tensor) -> EvalBatch:
-        """Assemble some of the rows, given by their place in `rows`."""
+        """Assemble some of the rows, given by their place in `rows`, those with the shortest windows first."""
         catalog = self.catalog
         if self.rows is None:
             user, end = index, catalog.offsets[index + 1]
@@ -179,6 +186,9 @@ class EvalLoader:
             user, target = catalog.user_of(end), catalog.items[end].long()
         first = catalog.offsets[user]
         start = torch.maximum(first, end - self.max_length)
+        index, user, first, start, end, target, instance = by_length(
+            start, end, index, user, first, start, end, target, instance
+        )
         earlier, offsets = ragged(catalog.items, first, start)
         return EvalBatch(
             user=user,

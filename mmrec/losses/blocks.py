@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmrec.losses.precision import rounded_products
+
 BLOCK = 128  # positions that share their negatives
 
 LogitLoss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -24,28 +26,33 @@ class _Blockwise(torch.autograd.Function):
     """Σ loss over the blocks; the gradient is formed in the same pass."""
 
     @staticmethod
-    def forward(ctx: Any, loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor, half: bool
+    ) -> Tensor:
         grad_hidden, grad_items = torch.empty_like(hidden), torch.zeros_like(items)
         total = hidden.new_zeros(())
-        for block, drawn in enumerate(negatives):
-            part = slice(block * BLOCK, (block + 1) * BLOCK)
-            rows, wanted, others = hidden[part], items[target[part]], items[drawn]
-            minus = (rows @ others.T).masked_fill_(target[part, None] == drawn, -torch.inf)
-            value, grad_plus = loss((rows * wanted).sum(dim=1), minus)
-            total += value
-            grad_hidden[part] = torch.addmm(grad_plus[:, None] * wanted, minus, others)
-            grad_items.index_add_(0, drawn, minus.T @ rows)
-            grad_items.index_add_(0, target[part], grad_plus[:, None] * rows)
+        with rounded_products(half):
+            for block, drawn in enumerate(negatives):
+                part = slice(block * BLOCK, (block + 1) * BLOCK)
+                rows, wanted, others = hidden[part], items[target[part]], items[drawn]
+                minus = (rows @ others.T).masked_fill_(target[part, None] == drawn, -torch.inf)
+                value, grad_plus = loss((rows * wanted).sum(dim=1), minus)
+                total += value
+                grad_hidden[part] = torch.addmm(grad_plus[:, None] * wanted, minus, others)
+                grad_items.index_add_(0, drawn, minus.T @ rows)
+                grad_items.index_add_(0, target[part], grad_plus[:, None] * rows)
         ctx.save_for_backward(grad_hidden, grad_items)
         return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *(formed * grads[0] for formed in ctx.saved_tensors), None, None
+        return None, *(formed * grads[0] for formed in ctx.saved_tensors), None, None, None
 
 
 def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
     """Return the sum over positions of a loss of logits; a negative that is a position's target does not count there.
+
+    Under mixed precision the products round what they multiply, see `rounded_products`; all the rest is in fp32.
 
     Args:
         loss: see `LogitLoss`.
@@ -57,9 +64,10 @@ def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: T
     Returns:
         a scalar.
     """
-    # In fp32 under mixed precision too: sums over thousands of exponentials lose what 8 bits of mantissa leave.
-    with torch.autocast(hidden.device.type, enabled=False):
-        total: Tensor = _Blockwise.apply(loss, hidden.float(), items.float(), target, negatives)
+    kind = hidden.device.type
+    half = torch.is_autocast_enabled(kind)
+    with torch.autocast(kind, enabled=False):
+        total: Tensor = _Blockwise.apply(loss, hidden.float(), items.float(), target, negatives, half)
     return total
 
 

@@ -1,4 +1,10 @@
-"""L_rec of eq. 18: full cross-entropy over all items, without ever holding all the logits."""
+r"""L_rec of eq. 18: full cross-entropy over all items, without ever holding all the logits.
+
+    L = 1/P Σ (log Σ_j exp(h·e_j) - h·e_target)
+
+The exponentials of a block of positions are all that is kept at a time, and they are never turned into a softmax: the
+gradients Σ_j exp(h·e_j) e_j / Z - e_target need the sum Z of the row only after the product.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +13,58 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK = 512  # rows of logits alive at a time: 512 x 3,416 in fp32 is 7 MB, about what stays in cache
+from mmrec.losses.precision import rounded_products
+
+ROWS = 512  # positions whose logits are alive at a time on a CPU: 512 x 3,416 in fp32 is 7 MB, what stays in cache
+ELEMENTS = 2**27  # logits alive at a time on a GPU, 512 MB: fewer and larger steps
+LARGEST = 60.0  # e^60 times a million items is below the largest fp32, and e^-60 above the smallest
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Mean cross-entropy; the gradient is formed in the same pass, chunk by chunk, in one buffer of logits."""
+    """Mean cross-entropy; the gradient is formed in the same pass, block by block, in one buffer of logits."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, items: Tensor, target: Tensor, half: bool) -> Tensor:
         grad_hidden, grad_items = torch.empty_like(hidden), torch.zeros_like(items)
-        buffer = hidden.new_empty(min(CHUNK, len(hidden)), len(items))
-        total = hidden.new_zeros(())
-        for start in range(0, len(hidden), CHUNK):
-            rows, wanted = hidden[start : start + CHUNK], target[start : start + CHUNK, None]
-            logits = torch.mm(rows, items.T, out=buffer[: len(rows)])
-            chosen, largest = logits.gather(1, wanted), logits.amax(1)
-            softmax = torch.softmax(logits, dim=1, out=logits)
-            # logsumexp = largest - log(largest probability): no second exponential, and that one is never below 1 / I.
-            total += (largest - softmax.amax(1).log() - chosen.squeeze(1)).sum()
-            softmax.scatter_add_(1, wanted, softmax.new_full(wanted.shape, -1.0))
-            torch.mm(softmax, items, out=grad_hidden[start : start + CHUNK])
-            grad_items.addmm_(softmax.T, rows)
+        block = max(1, ELEMENTS // len(items)) if hidden.is_cuda else ROWS
+        buffer = hidden.new_empty(min(block, len(hidden)), len(items))
+        total, shift = hidden.new_empty(len(hidden)), hidden.new_zeros(len(hidden))
+        # No logit is above the product of the longest vectors: short ones need no maximum taken off before the
+        # exponential. On a GPU the question would cost more than the answer saves.
+        small = not hidden.is_cuda and bool(longest(hidden) * longest(items) <= LARGEST)
+        with rounded_products(half):
+            for start in range(0, len(hidden), block):
+                part = slice(start, start + block)
+                rows = hidden[part]
+                exponential = torch.mm(rows, items.T, out=buffer[: len(rows)])
+                if not small:
+                    exponential -= torch.amax(exponential, dim=1, out=shift[part])[:, None]
+                torch.sum(exponential.exp_(), dim=1, out=total[part])
+                torch.mm(exponential, items, out=grad_hidden[part])
+                grad_items.addmm_(exponential.T, rows / total[part, None])
+        wanted = items[target]
+        grad_hidden.div_(total[:, None]).sub_(wanted)
+        grad_items.index_add_(0, target, hidden, alpha=-1)
         ctx.save_for_backward(grad_hidden, grad_items)
-        return total / len(hidden)
+        return (total.log() + shift - (hidden * wanted).sum(dim=1)).mean()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_hidden, grad_items = ctx.saved_tensors
         scale = grads[0] / len(grad_hidden)
-        return grad_hidden * scale, grad_items * scale, None
+        return grad_hidden * scale, grad_items * scale, None, None
+
+
+def longest(vectors: Tensor) -> Tensor:
+    """Return the largest length of the rows (n, D), a scalar."""
+    lengths: Tensor = vectors.norm(dim=1)
+    return lengths.amax()
 
 
 def next_item_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of the next item over the whole catalogue; PAD is no candidate.
+
+    Under mixed precision the products round what they multiply, see `rounded_products`; all the rest is in fp32.
 
     Args:
         hidden: (P, D) user vectors at the positions that have a target.
@@ -49,7 +74,8 @@ def next_item_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor) -> Te
     Returns:
         the mean over P, a scalar.
     """
-    # In fp32 under mixed precision too: sums over thousands of exponentials lose what 8 bits of mantissa leave.
-    with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = _ChunkedCrossEntropy.apply(hidden.float(), items[1:].float(), target - 1)
+    kind = hidden.device.type
+    half = torch.is_autocast_enabled(kind)
+    with torch.autocast(kind, enabled=False):
+        loss: Tensor = _ChunkedCrossEntropy.apply(hidden.float(), items[1:].float(), target - 1, half)
     return loss

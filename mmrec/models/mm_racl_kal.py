@@ -262,7 +262,7 @@ class MMRaclKal(Recommender):
         """
         dynamic = None
         if self.dynamic is not None:
-            dynamic = self.dynamic(F.embedding(items, tables.items.fused))[place]
+            dynamic = self.dynamic.states_at(items, tables.items.fused, *place)
         static = None
         if self.static_user == "node" and tables.static_users is not None:
             static = self.static_norm(tables.static_users[batch.user[place[0]]])

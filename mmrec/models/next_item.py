@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from mmrec.batch import SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.losses.objective import NextItemLoss
 from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.item_encoder import ItemEncoder
 
 
@@ -21,7 +21,7 @@ class NextItemModel(Recommender):
 
     Args:
         item_encoder: makes the item vectors.
-        sequence_encoder: a causal map from (B, L, D) to (B, L, D).
+        sequence_encoder: turns vectors into states.
         next_item_loss: what a position minimises.
         lr: learning rate of AdamW.
         weight_decay: of AdamW.
@@ -30,7 +30,7 @@ class NextItemModel(Recommender):
     def __init__(
         self,
         item_encoder: ItemEncoder,
-        sequence_encoder: nn.Module,
+        sequence_encoder: CausalEncoder,
         next_item_loss: NextItemLoss,
         lr: float,
         weight_decay: float,
@@ -53,8 +53,7 @@ class NextItemModel(Recommender):
 
     def states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
         """Return the states (P, D) at some positions of the windows, given the item vectors (I, D)."""
-        states: Tensor = self.sequence_encoder(F.embedding(batch.items, vectors))
-        return states[row, position]
+        return self.sequence_encoder.states_at(batch.items, vectors, row, position)
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return the state after the newest item of each window, (B, D)."""

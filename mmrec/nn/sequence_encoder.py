@@ -6,10 +6,13 @@ attention is causal, so no position ever attends to padding and no mask tensor i
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.dropout import Dropout
 
 
@@ -32,9 +35,13 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, L, D) to (B, L, D)."""
         batch, length, dim = x.shape
-        q, k, v = self.qkv(x).view(batch, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(x)
+        if x.device.type == "cpu":
+            qkv = qkv.float()  # under mixed precision too: on a CPU the kernel for bf16 is the slower one
+        q, k, v = qkv.view(batch, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+        with torch.autocast("cpu", enabled=False):
+            y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
         out: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, dim))
         return out
 
@@ -65,7 +72,7 @@ class Block(nn.Module):
         return out
 
 
-class SequenceEncoder(nn.Module):
+class SequenceEncoder(CausalEncoder):
     """U^d = Transformer(S') of eq. 7; the last state of a prefix is u^d of eq. 8, and every position is a prefix.
 
     Args:
@@ -77,6 +84,8 @@ class SequenceEncoder(nn.Module):
         dropout: on the input and in the blocks.
         attention_dropout: on the attention weights.
     """
+
+    tokens_at_once: ClassVar[int | None] = 3200  # x D of 64 in fp32: 0.8 MB, so that a layer's input and output fit L2
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ def test_every_batch_equals_the_naive_construction() -> None:
             earlier = batch.earlier[batch.earlier_offsets[row] : batch.earlier_offsets[row + 1]].tolist()
             assert earlier + window == history[:-1]
             seen.append(user)
+        assert batch.lengths.tolist() == sorted(batch.lengths.tolist())  # neighbours are of a length
     assert sorted(seen) == [u for u in range(23) if view.offsets[u + 1] - view.offsets[u] >= 2]
 
 

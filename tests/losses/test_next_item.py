@@ -1,12 +1,14 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
-from mmrec.losses.next_item import CHUNK, next_item_cross_entropy
+from mmrec.losses.next_item import ROWS, next_item_cross_entropy
+from mmrec.losses.precision import rounded_products
 
 
 def test_value_and_gradients_equal_plain_cross_entropy() -> None:
     torch.manual_seed(0)
-    hidden = torch.randn(CHUNK + 37, 8, requires_grad=True)
+    hidden = torch.randn(ROWS + 37, 8, requires_grad=True)
     items = torch.randn(50, 8, requires_grad=True)
     target = torch.randint(1, 50, (len(hidden),))
     for scale in (1.0, 30.0):  # 30: most probabilities underflow
@@ -23,3 +25,24 @@ def test_padding_is_no_candidate() -> None:
     hidden, items = torch.ones(3, 2), torch.zeros(4, 2)
     items[0] = 100.0
     torch.testing.assert_close(next_item_cross_entropy(hidden, items, torch.tensor([1, 2, 3])), torch.tensor(3.0).log())
+
+
+def test_mixed_precision_rounds_the_products_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    hidden, items = torch.randn(40, 64, requires_grad=True), torch.randn(300, 64, requires_grad=True)
+    target, before = torch.randint(1, 300, (40,)), torch.backends.mkldnn.matmul.fp32_precision
+    exact = next_item_cross_entropy(hidden, items, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = next_item_cross_entropy(hidden, items, target)
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=1e-2, atol=0)
+    for a, b in zip(*(torch.autograd.grad(loss, [hidden, items]) for loss in (rounded, exact)), strict=True):
+        assert (a - b).norm() < 0.02 * b.norm()  # bf16 keeps 8 bits; logits of this size move by some hundredths
+
+
+def test_precision_is_given_back_after_an_error() -> None:
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with pytest.raises(RuntimeError), rounded_products(True):
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+    assert torch.backends.mkldnn.matmul.fp32_precision == before

@@ -1,0 +1,54 @@
+"""What encoders of sequences share: a state sees the items up to its own position alone, and is made where asked for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class CausalEncoder(nn.Module):
+    """A causal map from the item vectors (B, L, D) of right-padded windows to states (B, L, D), called by `forward`.
+
+    Attributes:
+        tokens_at_once: places of the windows that go through together on a CPU, None for all of a batch.
+    """
+
+    tokens_at_once: ClassVar[int | None] = None
+
+    def states_at(self, items: Tensor, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
+        """Return the states at some places, as `self(vectors[items])[row, position]` would.
+
+        Nothing after a place has a part in it, so windows go through in groups of a few rows, each cut behind the last
+        place that is asked for. Loaders order a batch by length: hardly any padding is left to compute, and what a
+        group computes stays in the processor's cache. A GPU takes a batch as a whole.
+
+        Args:
+            items: (B, L) int64, right-padded.
+            vectors: (I, D) item vectors.
+            row: (P,) int64, ascending.
+            position: (P,) int64.
+
+        Returns:
+            (P, D).
+        """
+        size = len(items)
+        if self.tokens_at_once is not None and not items.is_cuda:
+            size = max(1, self.tokens_at_once // items.shape[1])
+        edges = [*range(0, len(items), size), len(items)]
+        places = torch.searchsorted(row, torch.tensor(edges, device=row.device)).diff().tolist()
+        windows = [
+            (part[:, : int(at.max()) + 1], of - first, at)
+            for part, of, at, first in zip(
+                items.split(size), row.split(places), position.split(places), edges, strict=False
+            )
+            if len(at)
+        ]
+        # One lookup for all: its gradient has the size of the whole table.
+        looked_up = F.embedding(torch.cat([part.reshape(-1) for part, _, _ in windows]), vectors)
+        read = looked_up.split([part.numel() for part, _, _ in windows])
+        return torch.cat(
+            [self(x.view(*part.shape, -1))[of, at] for x, (part, of, at) in zip(read, windows, strict=True)]
+        )
