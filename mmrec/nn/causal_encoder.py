@@ -1,4 +1,4 @@
-"""What encoders of sequences share: a state sees the items up to its own position alone, and is made where asked for."""
+"""What encoders of sequences share: a state sees the items up to its own position, and is made where asked for."""
 
 from __future__ import annotations
 
