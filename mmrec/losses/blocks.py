@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrec.losses.precision import rounded_products
+from mmrec.precision import rounded_products
 
 BLOCK = 128  # positions that share their negatives
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrec.losses.precision import rounded_products
+from mmrec.precision import rounded_products
 
 ROWS = 512  # positions whose logits are alive at a time on a CPU: 512 x 3,416 in fp32 is 7 MB, what stays in cache
 ELEMENTS = 2**27  # logits alive at a time on a GPU, 512 MB: fewer and larger steps

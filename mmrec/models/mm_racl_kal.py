@@ -57,7 +57,7 @@ class MMRaclKal(Recommender):
         item_id: add learned id vectors; the paper has none, see `ItemEncoder`.
         replace_prob: p of eq. 6; 0 switches MM-SRA off.
         neighbours: K of eq. 5.
-        index_backend: "faiss" or "torch", see `nearest_neighbours`.
+        index_backend: "torch", "faiss" or "faiss_ivf", see `nearest_neighbours`.
         dynamic: use the Transformer, eq. 7-8.
         layers: Transformer blocks.
         heads: attention heads; must divide D.
@@ -96,7 +96,7 @@ class MMRaclKal(Recommender):
         item_id: bool = False,
         replace_prob: float = 0.1,
         neighbours: int = 10,
-        index_backend: Backend = "faiss",
+        index_backend: Backend = "torch",
         dynamic: bool = True,
         layers: int = 2,
         heads: int = 1,

@@ -22,7 +22,7 @@ class RaclKal(MMRaclKal):
         hidden_dim: D.
         replace_prob: p of eq. 6.
         neighbours: K of eq. 5.
-        index_backend: "faiss" or "torch", see `nearest_neighbours`.
+        index_backend: "torch", "faiss" or "faiss_ivf", see `nearest_neighbours`.
         layers: Transformer blocks.
         heads: attention heads; must divide D.
         ffn_dim: width of the network on each position.
@@ -50,7 +50,7 @@ class RaclKal(MMRaclKal):
         hidden_dim: int = 64,
         replace_prob: float = 0.1,
         neighbours: int = 10,
-        index_backend: Backend = "faiss",
+        index_backend: Backend = "torch",
         layers: int = 2,
         heads: int = 1,
         ffn_dim: int = 256,

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from math import sqrt
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.errors import UserError
+from mmrec.retrieval import exact
 
-Backend = Literal["faiss", "torch"]
-BLOCK_ELEMENTS = 2**24  # similarities alive at a time in the torch backend: 64 MB of fp32
+Backend = Literal["torch", "faiss", "faiss_ivf"]
+PROBED = 16  # cells of the inverted lists that a search looks into; benchmarks/neighbours.py states the recall
 
 
-def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "faiss") -> Tensor:
-    """Find the K nearest other items of each item by cosine, exactly.
+def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> Tensor:
+    """Find the K nearest other items of each item by cosine.
 
     Args:
         vectors: (I, D) item vectors; row 0 is padding and neither asks nor answers.
         k: K.
-        backend: "faiss" (a flat inner-product index over normalised vectors) or "torch" (blocked products, for
-            devices that faiss does not serve).
+        backend: "torch" (blocked products, see `mmrec.retrieval.exact`) and "faiss" (a flat inner-product index over
+            normalised vectors) are exact; "faiss_ivf" looks into the nearest 16 of 4√I inverted lists and misses some
+            neighbours, for catalogues of several 100,000 items.
 
     Returns:
         (I, K) int64, nearest first. An item whose vector is zero resembles nothing: no other row names it, and its own
-        row names itself, as does the row of PAD and the end of a row where fewer than K others have a vector.
+        row names itself, as does the row of PAD and the end of a row where fewer than K others were found.
 
     Raises:
-        UserError: there are not K other items, or faiss is not installed.
+        UserError: there are not K other items, there is no such backend, or faiss is not installed.
     """
     n_items = len(vectors)
     if not 1 <= k <= n_items - 2:
         raise UserError(f"neighbours must be between 1 and {n_items - 2}, the number of other items, but is {k}")
+    if backend not in get_args(Backend):
+        raise UserError(f"index_backend must be one of {', '.join(get_args(Backend))}, but is {backend}")
     table = torch.arange(n_items, device=vectors.device)[:, None].repeat(1, k)
     # The cosine with a zero vector is undefined; the 0 that a product makes of it would beat every negative cosine.
     known = 1 + torch.nonzero(vectors[1:].detach().any(dim=1)).squeeze(1)
     if len(known) > 1:
-        library = F.normalize(vectors[known].detach().float(), dim=1)
-        search = _search_faiss if backend == "faiss" else _search_torch
-        found = _drop_self(search(library, min(k + 1, len(known))))
+        library, sought = F.normalize(vectors[known].detach().float(), dim=1), min(k + 1, len(known))
+        if backend == "torch":
+            found = exact.search(library, sought)
+        else:
+            found = _search_faiss(library, sought, inverted_lists=backend == "faiss_ivf")
+        found = _drop_self(found)
         table[known, : found.shape[1]] = known[found]
     return table
 
 
-def _search_faiss(library: Tensor, k: int) -> Tensor:
+def _search_faiss(library: Tensor, k: int, inverted_lists: bool) -> Tensor:
     try:
         import faiss
     except ImportError:
@@ -54,15 +62,17 @@ def _search_faiss(library: Tensor, k: int) -> Tensor:
         ) from None
     rows = library.cpu().numpy()
     index: faiss.Index = faiss.IndexFlatIP(rows.shape[1])
+    if inverted_lists:
+        cells = max(1, min(int(4 * sqrt(len(rows))), len(rows) // 39))  # faiss wants 39 vectors a cell to train with
+        index = faiss.IndexIVFFlat(index, rows.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
+        index.nprobe = PROBED
     if library.is_cuda and hasattr(faiss, "StandardGpuResources"):
         index = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), library.device.index or 0, index)
+    index.train(rows)
     index.add(rows)
-    return torch.from_numpy(index.search(rows, k)[1]).to(library.device)
-
-
-def _search_torch(library: Tensor, k: int) -> Tensor:
-    block = max(1, BLOCK_ELEMENTS // len(library))
-    return torch.cat([(rows @ library.T).topk(k, dim=1).indices for rows in library.split(block)])
+    found = torch.from_numpy(index.search(rows, k)[1]).to(library.device)
+    # Where the lists looked into hold fewer than k, -1 fills up.
+    return torch.where(found < 0, torch.arange(len(found), device=found.device)[:, None], found)
 
 
 def _drop_self(found: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class NeighbourTable(nn.Module):
 
     neighbours: Tensor
 
-    def __init__(self, k: int, backend: Backend = "faiss") -> None:
+    def __init__(self, k: int, backend: Backend = "torch") -> None:
         super().__init__()
         self.k = k
         self.backend = backend

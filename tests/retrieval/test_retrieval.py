@@ -4,6 +4,7 @@ from torch.nn import functional as F
 
 from mmrec.batch import PAD
 from mmrec.errors import UserError
+from mmrec.retrieval import index
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import nearest_neighbours
 from mmrec.retrieval.library import NeighbourTable
@@ -35,6 +36,29 @@ def test_twins_and_zero_vectors(backend: str) -> None:
     assert not (found[1:7] == torch.arange(1, 7)[:, None]).any()
     assert found[7].tolist() == [7, 7, 7]
     assert found[PAD].tolist() == [PAD] * 3
+
+
+def test_inverted_lists_find_most_neighbours_and_never_the_item_itself() -> None:
+    torch.manual_seed(0)
+    centres = torch.randn(40, 16)
+    vectors = torch.cat([torch.zeros(1, 16), centres.repeat(50, 1) + 0.2 * torch.randn(2000, 16)])
+    found, expected = nearest_neighbours(vectors, 10, "faiss_ivf"), nearest_neighbours(vectors, 10, "faiss")
+    assert not (found[1:] == torch.arange(1, 2001)[:, None]).any()
+    assert (found[1:, :, None] == expected[1:, None]).any(dim=2).float().mean() > 0.9
+
+
+def test_few_items_leave_rows_of_inverted_lists_that_name_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "PROBED", 1)
+    vectors = torch.cat([torch.ones(1, 4), torch.eye(4).repeat(60, 1)])  # four cells' worth of twins
+    found = nearest_neighbours(vectors, 100, "faiss_ivf")
+    assert (found >= 1).any()
+    assert (found[1:] == torch.arange(1, 241)[:, None]).any()
+    assert found.min() >= 0
+
+
+def test_a_backend_that_does_not_exist_is_the_users_error() -> None:
+    with pytest.raises(UserError, match="torch, faiss, faiss_ivf, but is annoy"):
+        nearest_neighbours(torch.randn(10, 4), 2, "annoy")  # type: ignore[arg-type]
 
 
 def test_too_many_neighbours_is_the_users_error() -> None:

@@ -1,4 +1,4 @@
-"""Products of fp32 matrices that round what they multiply: what mixed precision means inside a loss."""
+"""Products of fp32 matrices that round what they multiply."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from contextlib import contextmanager
 
 import torch
 
+ROUNDING = 2.0**-8
+"""How far the product of two rounded vectors of length 1 can be from their exact one: bf16 rounds each number by
+at most 2^-9 of itself, and Σ|x y| is at most 1."""
+
 
 @contextmanager
 def rounded_products(rounded: bool) -> Iterator[None]:
     """Let matrix products round their inputs, to bf16 on a CPU and to TF32 on a GPU; their sums stay in fp32.
 
-    Processors with matrix units for bf16 are several times faster so; others go on in fp32. A loss takes this in place
-    of autocast, which would round the logits themselves: sums over thousands of exponentials lose what 8 bits of
-    mantissa leave.
+    Processors with matrix units for bf16 are several times faster so; others go on in fp32. Under mixed precision a
+    loss takes this in place of autocast, which would round the logits themselves: sums over thousands of exponentials
+    lose what 8 bits of mantissa leave. A search takes it to find candidates, which it then compares exactly.
 
     Args:
         rounded: whether to; if not, products are left as the user has set them.
