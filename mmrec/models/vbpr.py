@@ -94,8 +94,7 @@ class VBPR(Recommender):
     @once_per_evaluation
     def user_vectors(self) -> Tensor:
         """Return [γ_u, θ_u, 1] of all users, (U, D), see `KnownUsers`."""
-        everybody = torch.arange(self.user_factors.num_embeddings, device=self.user_factors.weight.device)
-        vectors: Tensor = self.known_users(self._users(everybody))
+        vectors: Tensor = self.known_users(_users(self.user_factors.weight, self.user_tastes.weight))
         return vectors
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
@@ -105,27 +104,32 @@ class VBPR(Recommender):
     @once_per_evaluation
     def item_vectors(self) -> Tensor:
         """Return [γ_i, E f_i, β_i + β' · f_i] of each item, (I, D)."""
-        return self._items(torch.arange(self.item_bias.num_embeddings, device=self.item_bias.weight.device))
+        return _items(self.item_factors.weight, self.item_bias.weight, self._visual(None))
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """BPR, L2 on the factors and biases of the batch."""
-        # An item of the batch is projected once, however often it comes.
-        items, place = torch.unique(torch.cat([batch.positive, batch.negative]), return_inverse=True)
-        positive, negative = F.embedding(place, self._items(items)).chunk(2)
-        rank = bpr(self._users(batch.user), positive, negative)
-        norm = squared_norm(
-            self.user_factors(batch.user),
-            self.user_tastes(batch.user),
-            *(self.item_factors(item) for item in (batch.positive, batch.negative)),
-            *(self.item_bias(item) for item in (batch.positive, batch.negative)),
-        )
+        item = torch.cat([batch.positive, batch.negative])
+        # An item is projected once, however often it comes; where most of the catalogue comes, all of it is.
+        few = len(item) < self.item_bias.num_embeddings / 2
+        some, place = torch.unique(item, return_inverse=True) if few else (None, item)
+        factors, tastes = self.user_factors(batch.user), self.user_tastes(batch.user)
+        item_factors, item_bias = self.item_factors(item), self.item_bias(item)
+        items = _items(item_factors, item_bias, F.embedding(place, self._visual(some)))
+        rank = bpr(_users(factors, tastes), *items.chunk(2))
+        norm = squared_norm(factors, tastes, *item_factors.chunk(2), *item_bias.chunk(2))
         return {"loss": rank + self.l2 * norm, "loss_rec": rank, "squared_norm": norm}
 
-    def _users(self, user: Tensor) -> Tensor:
-        factors = self.user_factors(user)
-        return torch.cat([factors, self.user_tastes(user), torch.ones_like(factors[:, :1])], dim=1)
+    def _visual(self, items: Tensor | None) -> Tensor:
+        """Return [E f_i, β' · f_i] of some items (n,) or of all, (n, F + 1)."""
+        weight = torch.cat([self.projection.weight, self.feature_bias.weight])
+        return F.linear(self.features(items), weight)
 
-    def _items(self, items: Tensor) -> Tensor:
-        features = self.features(items)
-        bias = self.item_bias(items) + self.feature_bias(features)
-        return torch.cat([self.item_factors(items), self.projection(features), bias], dim=1)
+
+def _users(factors: Tensor, tastes: Tensor) -> Tensor:
+    """Return [γ_u, θ_u, 1]."""
+    return torch.cat([factors, tastes, torch.ones_like(factors[:, :1])], dim=1)
+
+
+def _items(factors: Tensor, bias: Tensor, visual: Tensor) -> Tensor:
+    """Return [γ_i, E f_i, β_i + β' · f_i]."""
+    return torch.cat([factors, visual[:, :-1], bias + visual[:, -1:]], dim=1)

@@ -70,6 +70,7 @@ class ItemFeatures(nn.Module):
         """F, the width of all modalities in use side by side."""
         return sum(self.rows(name).shape[1] for name in self.modalities)
 
-    def forward(self, items: Tensor) -> Tensor:
-        """Return the modalities of some items (n,) side by side, (n, F) float32."""
-        return torch.cat([F.embedding(items, self.rows(name)) for name in self.modalities], dim=1)
+    def forward(self, items: Tensor | None = None) -> Tensor:
+        """Return the modalities of some items (n,), or of all, side by side, (n, F) float32."""
+        rows = [self.rows(name) if items is None else F.embedding(items, self.rows(name)) for name in self.modalities]
+        return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
