@@ -1,7 +1,8 @@
 """SASRec with full cross-entropy: mmrec against RePlay, same data, same settings, same machine, turn by turn.
 
-Prints a table with ratios and writes it, with the machine's description, as JSON. RePlay runs in `.venv-replay`, which
-is made on first use.
+RePlay runs as it is installed, and with glibc told to keep freed memory, which mmrec tells it by itself. mmrec runs in
+fp32, as RePlay does, and with `--trainer.precision bf16-mixed`, as RePlay may too. Prints a table and writes it, with
+the machine's description, as JSON. RePlay runs in `.venv-replay`, which is made on first use.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
@@ -42,19 +43,48 @@ ROWS = {
     "NDCG@10": ("ndcg@10", ".4f"),
     "peak memory, MB": ("peak_memory_mb", ",.0f"),
 }
+TIMES = {"training, times RePlay": "times_targets_per_s", "test, times RePlay": "times_users_per_s"}
 
 
-def measure(python: str, module: str, settings: Settings) -> dict[str, Any]:
-    """Run one library in its own process: progress goes to stderr, the report is the last line of stdout."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": str(HERE)}
-    command = [python, "-W", "ignore", "-m", module, json.dumps(asdict(settings))]
+KEEP_FREED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(2**26)}
+"""glibc's own variables for what `mmrec.allocator` sets."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One column of the table: who runs, with what precision and environment."""
+
+    python: str
+    module: str
+    precision: str = "32-true"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def sides() -> dict[str, Side]:
+    """Return the columns; makes RePlay's environment."""
+    replay = environment_of("replay", "replay-rec", "0.22.0", "torch")
+    return {
+        "mmrec": Side(sys.executable, "peers.mmrec_sasrec"),
+        "mmrec, bf16": Side(sys.executable, "peers.mmrec_sasrec", "bf16-mixed"),
+        "RePlay": Side(replay, "peers.replay_sasrec"),
+        "RePlay, malloc": Side(replay, "peers.replay_sasrec", environment=KEEP_FREED),
+        "RePlay, bf16": Side(replay, "peers.replay_sasrec", "bf16-mixed", KEEP_FREED),
+    }
+
+
+def measure(side: Side, settings: Settings) -> dict[str, Any]:
+    """Run one side in its own process: progress goes to stderr, the report is the last line of stdout."""
+    settings = replace(settings, precision=side.precision)
+    environment = os.environ | side.environment
+    environment |= {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": str(HERE)}
+    command = [side.python, "-W", "ignore", "-m", side.module, json.dumps(asdict(settings))]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report
 
 
 def summary(rounds: Sequence[dict[str, Any]], sizes: dict[str, int]) -> dict[str, Any]:
-    """Put all rounds of one library together."""
+    """Put all rounds of one side together."""
     result: dict[str, Any] = {}
     for name in ("epoch", "test"):
         seconds = [second for one in rounds for second in one[f"{name}_seconds"]]
@@ -66,64 +96,69 @@ def summary(rounds: Sequence[dict[str, Any]], sizes: dict[str, int]) -> dict[str
     return result | {"parameters": rounds[0]["parameters"], "versions": rounds[0]["versions"], "rounds": list(rounds)}
 
 
-def show(ours: dict[str, Any], peer: dict[str, Any], title: str) -> None:
-    """Print the table, with mmrec divided by RePlay in the last column."""
-    table = Table("", *(Column(name, justify="right") for name in ("mmrec", "RePlay", "mmrec : RePlay")), title=title)
+def show(columns: dict[str, dict[str, Any]], title: str) -> None:
+    """Print the table, and how many times as fast each side is as RePlay as it is installed."""
+    table = Table("", *(Column(name, justify="right") for name in columns), title=title)
     for label, (key, form) in ROWS.items():
-        table.add_row(label, f"{ours[key]:{form}}", f"{peer[key]:{form}}", f"{ours[key] / peer[key]:.2f}")
-    Console().print(table)
+        table.add_row(label, *(f"{one[key]:{form}}" for one in columns.values()))
+    for label, key in TIMES.items():
+        table.add_row(label, *(f"{one[key]:.2f}" for one in columns.values()))
+    Console(width=120).print(table)
 
 
 def compare(options: argparse.Namespace) -> None:
     """Measure, print and write."""
     default = Settings(config=options.config, length=options.length, epochs=options.epochs, threads=options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        settings = replace(default, folder=folder, attention_dropout=options.attention_dropout)
+        settings = replace(default, folder=folder, root=options.root, attention_dropout=options.attention_dropout)
         data = data_module(settings)
         sizes = write_sequences(data.catalog, settings.length, Path(folder))
         settings = replace(settings, n_items=sizes["n_items"], longest=sizes["longest"])
-        sides = {
-            "mmrec": (sys.executable, "peers.mmrec_sasrec"),
-            "RePlay": (environment_of("replay", "replay-rec", "0.22.0", "torch"), "peers.replay_sasrec"),
-        }
+        running = {name: side for name, side in sides().items() if not options.sides or name in options.sides}
         machine = describe_machine()
         if machine["load_before"] > 0.5:
             print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
-        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for turn in range(1, options.rounds + 1):
-            for name, (python, module) in sides.items():
+            for name, side in running.items():
                 print(f"round {turn} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-                rounds[name].append(measure(python, module, replace(settings, seed=turn)))
-    ours, peer = (summary(rounds[name], sizes) for name in sides)
-    show(ours, peer, f"SASRec-CE on {data.source.name}, L {settings.length}, threads: {settings.threads}")
+                rounds[name].append(measure(side, replace(settings, seed=turn)))
+    columns = {name: summary(reports, sizes) for name, reports in rounds.items()}
+    for one in columns.values():
+        for times in TIMES.values():
+            one[times] = one[times.removeprefix("times_")] / columns["RePlay"][times.removeprefix("times_")]
+    show(columns, f"SASRec-CE on {data.source.name}, L {settings.length}, threads: {settings.threads}")
+    kept = ("folder", "root", "seed", "longest", "precision")
     result = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
         "git": git_state(),
         "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash, **sizes},
-        "settings": {key: value for key, value in asdict(settings).items() if key not in ("folder", "seed", "longest")},
-        "ratios": {key: ours[key] / peer[key] for key, _ in ROWS.values()},
-        "mmrec": ours,
-        "replay": peer,
+        "settings": {key: value for key, value in asdict(settings).items() if key not in kept},
+        "sides": columns,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {options.output}")
+    output = options.output or HERE / "results" / f"sasrec_against_replay_{settings.length}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"written to {output}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    output = HERE / "results" / "sasrec_against_replay.json"
     parser.add_argument("--config", default="lightning_configs/data/movielens.yaml", help="data section of a run")
     parser.add_argument("--epochs", type=int, default=3, help="timed epochs in a round, after one to warm up")
     parser.add_argument("--rounds", type=int, default=2, help="how often each library has its turn")
     parser.add_argument("--length", type=int, default=50, help="longest window L")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--attention-dropout", type=float, default=0.2, help="of mmrec; RePlay's is always 0.2")
-    parser.add_argument("--output", type=Path, default=output)
+    parser.add_argument("--root", default="data", help="where the prepared data lie")
+    parser.add_argument("--sides", nargs="*", default=(), help="columns to measure, RePlay among them; none for all")
+    parser.add_argument("--output", type=Path, help="results/sasrec_against_replay_<length>.json")
     options = parser.parse_args()
     if min(options.epochs, options.rounds, options.length, options.threads) < 1:
         parser.error("--epochs, --rounds, --length and --threads are at least 1")
+    if options.sides and "RePlay" not in options.sides:
+        parser.error("--sides wants RePlay, to which the others are compared")
     try:
         compare(options)
     except UserError as error:

@@ -18,6 +18,7 @@ class Settings:
 
     Args:
         config: the data section of a run, for mmrec.
+        root: where its prepared data lie.
         folder: where `train.parquet` and `test.parquet` lie, for the peer.
         n_items: real items, padding not counted.
         longest: the longest history of a test row, for the peer's filter of seen items.
@@ -25,9 +26,11 @@ class Settings:
         tests: timed tests, after one to warm up.
         ffn_dim: width of the network on each position; RePlay's default is `hidden_dim`.
         attention_dropout: RePlay's block uses its one dropout rate on the attention weights too.
+        precision: Lightning's word for it.
     """
 
     config: str = ""
+    root: str = "data"
     folder: str = ""
     n_items: int = 0
     longest: int = 0
@@ -45,6 +48,7 @@ class Settings:
     dropout: float = 0.2
     attention_dropout: float = 0.2
     lr: float = 1e-3
+    precision: str = "32-true"
 
     @classmethod
     def from_command_line(cls) -> Settings:

@@ -1,4 +1,4 @@
-"""SASRec of mmrec: MM-RACL-KAL with modalities, retrieval, graph and contrast off, as `lightning fit` would run it."""
+"""SASRec of mmrec, as `lightning fit` would run it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 from mmrec.allocator import keep_freed_memory
 from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
-from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.models.sasrec import SASRec
 from peers.common import EpochClock, Settings, report, timed_tests
 
 
@@ -24,7 +24,13 @@ def data_module(settings: Settings) -> RecDataModule:
     parser = ArgumentParser()
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
     config = locate_configs(["--config", settings.config])[1]
-    options = {"encoder": None, "windows": "last", "max_length": settings.length, "batch_size": settings.batch_size}
+    options = {
+        "encoder": None,
+        "root": settings.root,
+        "windows": "last",
+        "max_length": settings.length,
+        "batch_size": settings.batch_size,
+    }
     options["eval_batch_size"] = settings.eval_batch_size
     arguments = [f"--data={config}", *(f"--data.{key}={value or 'null'}" for key, value in options.items())]
     data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
@@ -38,8 +44,7 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed)
     data = data_module(settings)
-    model = MMRaclKal(
-        n_users=data.n_users,
+    model = SASRec(
         n_items=data.n_items,
         max_length=settings.length,
         hidden_dim=settings.hidden_dim,
@@ -49,17 +54,12 @@ def main() -> None:
         dropout=settings.dropout,
         attention_dropout=settings.attention_dropout,
         lr=settings.lr,
-        text=False,
-        image=False,
-        item_id=True,
-        replace_prob=0.0,
-        static_user="none",
-        beta=0.0,
     )
     clock = Clock()
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=1,
+        precision=settings.precision,
         max_epochs=1 + settings.epochs,
         callbacks=[clock],
         limit_val_batches=0,

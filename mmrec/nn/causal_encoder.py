@@ -18,6 +18,11 @@ class CausalEncoder(nn.Module):
 
     tokens_at_once: ClassVar[int | None] = None
 
+    def one_of_each(self, x: Tensor, position: Tensor) -> Tensor:
+        """Return the states (B, D) at one position (B,) of each row, as evaluation asks for, given (B, L, D)."""
+        states: Tensor = self(x)
+        return pick(states, position)
+
     def states_at(self, items: Tensor, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
         """Return the states at some places, as `self(vectors[items])[row, position]` would.
 
@@ -49,6 +54,14 @@ class CausalEncoder(nn.Module):
         # One lookup for all: its gradient has the size of the whole table.
         looked_up = F.embedding(torch.cat([part.reshape(-1) for part, _, _ in windows]), vectors)
         read = looked_up.split([part.numel() for part, _, _ in windows])
-        return torch.cat(
-            [self(x.view(*part.shape, -1))[of, at] for x, (part, of, at) in zip(read, windows, strict=True)]
-        )
+        one_each = len(row) == len(items) and bool((row.diff() == 1).all())
+        states = []
+        for flat, (part, of, at) in zip(read, windows, strict=True):
+            x = flat.view(*part.shape, -1)
+            states.append(self.one_of_each(x, at) if one_each else self(x)[of, at])
+        return torch.cat(states)
+
+
+def pick(x: Tensor, position: Tensor) -> Tensor:
+    """Return one position (B,) of each row of (B, L, D), (B, D)."""
+    return x[torch.arange(len(x), device=x.device), position]

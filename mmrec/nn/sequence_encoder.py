@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.nn.causal_encoder import CausalEncoder
+from mmrec.nn.causal_encoder import CausalEncoder, pick
 from mmrec.nn.dropout import Dropout
 
 
@@ -28,22 +28,43 @@ class Attention(nn.Module):
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, L, D) to (B, L, D)."""
-        batch, length, dim = x.shape
-        qkv = self.qkv(x)
-        if x.device.type == "cpu":
-            qkv = qkv.float()  # under mixed precision too: on a CPU the kernel for bf16 is the slower one
-        q, k, v = qkv.view(batch, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
-        with torch.autocast("cpu", enabled=False):
-            y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
-        out: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, dim))
+    def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
+        """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone."""
+        attended: Tensor
+        if position is None:
+            q, k, v = self._heads(self.qkv(x), 3)
+            with torch.autocast("cpu", enabled=False):
+                attended = self._attend(q, k, v)
+        else:
+            sizes = [x.shape[2], 2 * x.shape[2]]
+            (of_q, of_kv), (bias_of_q, bias_of_kv) = self.qkv.weight.split(sizes), self.qkv.bias.split(sizes)
+            (q,) = self._heads(F.linear(pick(x, position)[:, None], of_q, bias_of_q), 1)
+            k, v = self._heads(F.linear(x, of_kv, bias_of_kv), 2)
+            seen = torch.arange(x.shape[1], device=x.device) <= position[:, None]
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None, None])
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
+
+    def _heads(self, x: Tensor, parts: int) -> Tensor:
+        """Take (B, L, parts · D) apart into (parts, B, H, L, D / H)."""
+        if x.device.type == "cpu":
+            x = x.float()  # under mixed precision too: on a CPU the kernel for bf16 is the slower one
+        return x.unflatten(2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if not self.training or self.dropout.p == 0 or q.device.type != "cpu":
+            dropout = self.dropout.p if self.training else 0.0
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+        # PyTorch has no fused kernel with dropout for a CPU, and its plain one draws slowly.
+        length = q.shape[2]
+        future = torch.full((length, length), -torch.inf).triu_(1)
+        weights = torch.softmax(q * q.shape[3] ** -0.5 @ k.transpose(2, 3) + future, dim=3)
+        attended: Tensor = self.dropout(weights) @ v
+        return attended
 
 
 class Block(nn.Module):
@@ -65,9 +86,10 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU(), nn.Linear(ffn_dim, dim))
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, L, D) to (B, L, D)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x)))
+    def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
+        """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone."""
+        attended = self.attention(self.attention_norm(x), position)
+        x = (x if position is None else pick(x, position)[:, None]) + self.dropout(attended)
         out: Tensor = x + self.dropout(self.mlp(self.mlp_norm(x)))
         return out
 
@@ -107,9 +129,22 @@ class SequenceEncoder(CausalEncoder):
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode right-padded sequences of item vectors (B, L, D) into hidden states (B, L, D)."""
-        positions = torch.arange(x.shape[1], device=x.device)
-        x = self.dropout(x * self.scale + self.position(positions))
+        x = self._read(x)
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.norm(x)
+        return out
+
+    def one_of_each(self, x: Tensor, position: Tensor) -> Tensor:
+        """Return the states (B, D) at one position (B,) of each row; the last block computes no others."""
+        x = self._read(x)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        state: Tensor = self.blocks[-1](x, position).squeeze(1) if self.blocks else pick(x, position)
+        out: Tensor = self.norm(state)
+        return out
+
+    def _read(self, x: Tensor) -> Tensor:
+        positions = torch.arange(x.shape[1], device=x.device)
+        out: Tensor = self.dropout(x * self.scale + self.position(positions))
         return out

@@ -3,7 +3,7 @@ import torch
 
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.sequence_encoder import Attention, SequenceEncoder
 
 
 @pytest.mark.parametrize("tokens", [None, 1, 14, 1000])
@@ -28,6 +28,18 @@ def test_states_in_groups_equal_the_whole_padded_batch(
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["transformer", "transformer without blocks", "recurrent"])
+def test_one_place_of_each_row_equals_the_whole(kind: str) -> None:
+    torch.manual_seed(0)
+    layers = 0 if "without" in kind else 2
+    encoder: CausalEncoder = (
+        RecurrentEncoder(8, 6, 2, 0.0) if kind == "recurrent" else SequenceEncoder(8, 7, layers, 2, 16, 0.0, 0.0)
+    )
+    vectors, items = torch.randn(30, 8), torch.randint(1, 30, (5, 7))
+    row, position = torch.arange(5), torch.tensor([0, 3, 6, 2, 5])
+    torch.testing.assert_close(encoder.states_at(items, vectors, row, position), encoder(vectors[items])[row, position])
+
+
 def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, lengths = SequenceEncoder(8, 7, 1, 1, 16, 0.0, 0.0), []
     monkeypatch.setattr(SequenceEncoder, "tokens_at_once", 14)
@@ -35,3 +47,12 @@ def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pyte
     items = torch.randint(1, 30, (4, 7))
     encoder.states_at(items, torch.randn(30, 8), torch.tensor([0, 1, 3]), torch.tensor([1, 2, 6]))
     assert lengths == [(2, 3), (2, 7)]
+
+
+def test_dropped_attention_weights_average_to_the_kept_ones() -> None:
+    torch.manual_seed(0)
+    attention = Attention(8, 2, 0.3)
+    x = torch.randn(3, 5, 8)
+    drawn = torch.stack([attention.train()(x) for _ in range(4000)])
+    torch.testing.assert_close(drawn.mean(dim=0), attention.eval()(x), rtol=0, atol=0.03)
+    assert (drawn.std(dim=0) > 0.01).all()
