@@ -34,34 +34,33 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
         """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone."""
-        attended: Tensor
+        seen = None
         if position is None:
             q, k, v = self._heads(self.qkv(x), 3)
-            with torch.autocast("cpu", enabled=False):
-                attended = self._attend(q, k, v)
         else:
             sizes = [x.shape[2], 2 * x.shape[2]]
             (of_q, of_kv), (bias_of_q, bias_of_kv) = self.qkv.weight.split(sizes), self.qkv.bias.split(sizes)
             (q,) = self._heads(F.linear(pick(x, position)[:, None], of_q, bias_of_q), 1)
             k, v = self._heads(F.linear(x, of_kv, bias_of_kv), 2)
-            seen = torch.arange(x.shape[1], device=x.device) <= position[:, None]
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None, None])
+            seen = (torch.arange(x.shape[1], device=x.device) <= position[:, None])[:, None, None]
+        with torch.autocast("cpu", enabled=False):  # on a CPU the kernel for bf16 is the slower one
+            attended = self._attend(q, k, v, seen)
         out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
 
     def _heads(self, x: Tensor, parts: int) -> Tensor:
         """Take (B, L, parts · D) apart into (parts, B, H, L, D / H)."""
-        if x.device.type == "cpu":
-            x = x.float()  # under mixed precision too: on a CPU the kernel for bf16 is the slower one
-        return x.unflatten(2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        x = x.float() if x.device.type == "cpu" else x
+        apart: Tensor = x.unflatten(2, (parts, self.heads, -1))
+        return apart.permute(2, 0, 3, 1, 4)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if not self.training or self.dropout.p == 0 or q.device.type != "cpu":
-            dropout = self.dropout.p if self.training else 0.0
-            return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
+        """Attend to the keys that are seen, (B, 1, 1, L) bool, or causally."""
+        dropout = self.dropout.p if self.training else 0.0
+        if dropout == 0 or seen is not None or q.device.type != "cpu":
+            return F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=seen is None)
         # PyTorch has no fused kernel with dropout for a CPU, and its plain one draws slowly.
-        length = q.shape[2]
-        future = torch.full((length, length), -torch.inf).triu_(1)
+        future = q.new_full((q.shape[2], q.shape[2]), -torch.inf).triu_(1)
         weights = torch.softmax(q * q.shape[3] ** -0.5 @ k.transpose(2, 3) + future, dim=3)
         attended: Tensor = self.dropout(weights) @ v
         return attended
