@@ -88,7 +88,8 @@ class Catalog:
     def train(self) -> TrainView:
         """The train-only view. A user's training interactions come before all held-out ones."""
         keep = self.split == int(Split.TRAIN)
-        before = torch.cat([torch.zeros(1, dtype=torch.int64), keep.cumsum(0)])
+        before = torch.zeros(len(keep) + 1, dtype=torch.int64)
+        torch.cumsum(keep, 0, out=before[1:])
         return TrainView(self.n_users, self.n_items, before[self.offsets], self.items[keep])
 
     def user_of(self, rows: Tensor) -> Tensor:

@@ -152,9 +152,11 @@ class Recommender(pl.LightningModule):
         """Minimise "loss" and log its terms."""
         losses = self.losses(batch)
         size = len(batch.user)
-        self.log("train/loss", losses["loss"], on_step=False, on_epoch=True, prog_bar=True, batch_size=size)
+        # The mean over all processes, reduced once an epoch.
+        of_epoch: dict[str, Any] = {"on_step": False, "on_epoch": True, "batch_size": size, "sync_dist": True}
+        self.log("train/loss", losses["loss"], prog_bar=True, **of_epoch)
         terms = {f"train/{name}": value.detach() for name, value in losses.items() if name != "loss"}
-        self.log_dict(terms, on_step=False, on_epoch=True, batch_size=size)
+        self.log_dict(terms, **of_epoch)
         return losses["loss"]
 
     def validation_step(self, batch: EvalBatch, batch_idx: int) -> None:
@@ -195,8 +197,8 @@ class Recommender(pl.LightningModule):
 
     def _log_metrics(self, split: str) -> None:
         self.end_evaluation()
-        # Every process has gathered every rank, so nothing is left to reduce.
-        self.log_dict({f"{split}/{name}": value for name, value in self.metrics.compute().items()})
+        # Every process has gathered every rank, so that the mean over processes is that of equal numbers.
+        self.log_dict({f"{split}/{name}": value for name, value in self.metrics.compute().items()}, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stamp the data and the model into the checkpoint."""

@@ -9,6 +9,7 @@ centred and scaled to length 1 by `ItemFeatures` (the paper says nothing on thei
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -91,16 +92,15 @@ class ItemEncoder(nn.Module):
         """Encode all items."""
         text = None if self.text_projection is None else self.text_projection(self.features.rows("text"))
         image = None if self.image_projection is None else self.image_projection(self.features.rows("image"))
-        fused = sum(
+        terms = [
             weight[:, None] * vectors
             for weight, vectors in zip(self.weights(), (text, image), strict=True)
             if vectors is not None
-        )
+        ]
         if self.id is not None:
             # PAD is no item: its vector is zero whatever the id table holds.
-            fused = fused + F.pad(self.id.weight[1:], (0, 0, 1, 0))
-        assert isinstance(fused, Tensor)  # at least one input is on, see the constructor
-        return ItemVectors(fused, text, image)
+            terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
+        return ItemVectors(reduce(torch.add, terms), text, image)
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
