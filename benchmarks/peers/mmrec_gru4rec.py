@@ -1,0 +1,125 @@
+"""GRU4Rec of mmrec: a bounded number of steps of `lightning fit`, each user's newest window."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jsonargparse import ArgumentParser
+
+from mmrec.allocator import keep_freed_memory
+from mmrec.batch import PAD
+from mmrec.configs import locate_configs
+from mmrec.data.datamodule import RecDataModule
+from mmrec.models.gru4rec import GRU4Rec
+from peers.common import peak_memory_mb
+
+
+@dataclass(frozen=True)
+class GruSettings:
+    """One GRU4Rec with full cross-entropy, and the data it is trained on.
+
+    Args:
+        config: the data section of a run, for mmrec.
+        root: where prepared datasets are kept, for mmrec.
+        folder: where `train/train.inter` lies, for RecBole.
+        steps: timed steps, after `warm_up` others.
+        length: longest window L.
+        batch_size: windows of a step of mmrec.
+        peer_batch_size: rows of a step of RecBole, by its default; a row has one target.
+        embedding_dim: width of the item vectors.
+        hidden_dim: width of the GRU layers, by RecBole's default.
+    """
+
+    config: str
+    root: str
+    folder: str = ""
+    seed: int = 1
+    threads: int = 2
+    warm_up: int = 3
+    steps: int = 48
+    length: int = 50
+    batch_size: int = 128
+    peer_batch_size: int = 2048
+    embedding_dim: int = 64
+    hidden_dim: int = 128
+    layers: int = 1
+    dropout: float = 0.2
+    lr: float = 1e-3
+
+
+class Clock(pl.Callback):
+    """Notes when each step ends and how many targets it had; a step begins where the one before it ends."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.targets: list[int] = []
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the end of a step."""
+        self.ends.append(perf_counter())
+        self.targets.append(int((batch.targets != PAD).sum()))
+
+
+def data_module(config: str, root: str, **options: object) -> RecDataModule:
+    """Read the data section of a run, without its encoder, with some options set."""
+    parser = ArgumentParser()
+    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
+    path = locate_configs(["--config", config])[1]
+    fixed = {"encoder": "null", "root": root, **options}
+    arguments = [f"--data={path}", *(f"--data.{key}={value}" for key, value in fixed.items())]
+    data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
+    return data
+
+
+def main() -> None:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    settings = GruSettings(**json.loads(sys.argv[1]))
+    keep_freed_memory()  # as the command line does at start-up
+    torch.set_num_threads(settings.threads)
+    pl.seed_everything(settings.seed)
+    windows = {"windows": "last", "max_length": settings.length, "batch_size": settings.batch_size}
+    data = data_module(settings.config, settings.root, **windows)
+    model = GRU4Rec(
+        n_items=data.n_items,
+        embedding_dim=settings.embedding_dim,
+        hidden_dim=settings.hidden_dim,
+        layers=settings.layers,
+        dropout=settings.dropout,
+        lr=settings.lr,
+    )
+    clock = Clock()
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=-1,
+        max_steps=settings.warm_up + settings.steps,
+        callbacks=[clock],
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(model, datamodule=data)
+    result = {
+        "versions": {name: version(name) for name in ("mmrec", "torch", "pytorch-lightning")},
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "step_ends": clock.ends,
+        "step_targets": clock.targets,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
