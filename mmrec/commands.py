@@ -14,7 +14,17 @@ from mmrec.configs import locate_configs
 if TYPE_CHECKING:
     from mmrec.data.datamodule import RecDataModule
 
-OTHER_KEYS = ("model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "tracking", "ckpt_path")
+OTHER_KEYS = (
+    "model",
+    "trainer",
+    "seed_everything",
+    "name",
+    "runs",
+    "test_after_fit",
+    "softmax_products",
+    "tracking",
+    "ckpt_path",
+)
 """What a run config may hold beside its data; these commands do not look at it."""
 
 

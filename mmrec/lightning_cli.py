@@ -20,6 +20,7 @@ from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
+from mmrec.precision import Products, set_softmax_products
 from mmrec.tracking import Tracking, loggers
 
 LINKED = ("n_users", "n_items", "text_dim", "image_dim")
@@ -65,6 +66,10 @@ class RecCLI(LightningCLI):
         parser.add_argument(
             "--test_after_fit", type=bool, default=True, help="fit only: test the best checkpoint when the fit ends"
         )
+        parser.add_argument(
+            "--softmax_products", type=Products, default="rounded",
+            help="rounded: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; exact: fp32",
+        )  # fmt: skip
         parser.add_class_arguments(Tracking, "tracking")
         for name in LINKED:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -95,6 +100,7 @@ class RecCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
         config = self.config[self.subcommand]
+        set_softmax_products(config.softmax_products)
         dataset = _dataset_name(config.data.source)
         name = config.name or _snake(config.model.class_path.rpartition(".")[2])
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Literal
 
 import torch
+
+Products = Literal["rounded", "exact"]
 
 ROUNDING = 2.0**-8
 """How far the product of two rounded vectors of length 1 can be from their exact one: bf16 rounds each number by
@@ -16,9 +19,9 @@ at most 2^-9 of itself, and Σ|x y| is at most 1."""
 def rounded_products(rounded: bool) -> Iterator[None]:
     """Let matrix products round their inputs, to bf16 on a CPU and to TF32 on a GPU; their sums stay in fp32.
 
-    Processors with matrix units for bf16 are several times faster so; others go on in fp32. Under mixed precision a
-    loss takes this in place of autocast, which would round the logits themselves: sums over thousands of exponentials
-    lose what 8 bits of mantissa leave. A search takes it to find candidates, which it then compares exactly.
+    Processors with matrix units for bf16 are several times faster so; others go on in fp32. A loss takes this in place
+    of autocast, which would round the logits themselves: sums over thousands of exponentials lose what 8 bits of
+    mantissa leave. A search takes it to find candidates, which it then compares exactly.
 
     Args:
         rounded: whether to; if not, products are left as the user has set them.
@@ -33,3 +36,20 @@ def rounded_products(rounded: bool) -> Iterator[None]:
     finally:
         for (unit, _), precision in zip(units, before, strict=True):
             unit.fp32_precision = precision
+
+
+_of_softmax: Products = "rounded"
+
+
+def set_softmax_products(products: Products) -> None:
+    """Choose for this process how the losses over many items multiply, see `--softmax_products`."""
+    global _of_softmax
+    _of_softmax = products
+
+
+def softmax_products() -> AbstractContextManager[None]:
+    """Return what the products of a loss over many items run under: rounded factors, unless exact ones were chosen.
+
+    The gradient is off by a thousandth of its length then, far below what another batch would change.
+    """
+    return rounded_products(_of_softmax == "rounded")

@@ -7,6 +7,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.encoders import HandcraftedEncoder
 from mmrec.data.prepare import PrepareOptions
 from mmrec.data.sources import Toy
+from mmrec.precision import set_softmax_products
 
 REAL = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -21,6 +22,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="slow or on real data: run with --run-slow"))
         elif "realdata" in item.keywords and not REAL.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no real data at {REAL}: set MMREC_DATA"))
+
+
+@pytest.fixture(autouse=True)
+def exact_products() -> None:
+    """Oracles are exact. What runs through the command line chooses for itself, as users do."""
+    set_softmax_products("exact")
 
 
 @pytest.fixture

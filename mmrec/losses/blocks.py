@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrec.precision import rounded_products
+from mmrec.precision import softmax_products
 
 BLOCK = 128  # positions that share their negatives
 
@@ -26,12 +26,10 @@ class _Blockwise(torch.autograd.Function):
     """Σ loss over the blocks; the gradient is formed in the same pass."""
 
     @staticmethod
-    def forward(
-        ctx: Any, loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor, half: bool
-    ) -> Tensor:
+    def forward(ctx: Any, loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
         grad_hidden, grad_items = torch.empty_like(hidden), torch.zeros_like(items)
         total = hidden.new_zeros(())
-        with rounded_products(half):
+        with softmax_products():
             for block, drawn in enumerate(negatives):
                 part = slice(block * BLOCK, (block + 1) * BLOCK)
                 rows, wanted, others = hidden[part], items[target[part]], items[drawn]
@@ -46,13 +44,13 @@ class _Blockwise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *(formed * grads[0] for formed in ctx.saved_tensors), None, None, None
+        return None, *(formed * grads[0] for formed in ctx.saved_tensors), None, None
 
 
 def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
     """Return the sum over positions of a loss of logits; a negative that is a position's target does not count there.
 
-    Under mixed precision the products round what they multiply, see `rounded_products`; all the rest is in fp32.
+    The products round what they multiply, see `softmax_products`; all the rest is in fp32, under mixed precision too.
 
     Args:
         loss: see `LogitLoss`.
@@ -64,10 +62,8 @@ def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: T
     Returns:
         a scalar.
     """
-    kind = hidden.device.type
-    half = torch.is_autocast_enabled(kind)
-    with torch.autocast(kind, enabled=False):
-        total: Tensor = _Blockwise.apply(loss, hidden.float(), items.float(), target, negatives, half)
+    with torch.autocast(hidden.device.type, enabled=False):
+        total: Tensor = _Blockwise.apply(loss, hidden.float(), items.float(), target, negatives)
     return total
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrec.precision import rounded_products
+from mmrec.precision import softmax_products
 
 ROWS = 512  # positions whose logits are alive at a time on a CPU: 512 x 3,416 in fp32 is 7 MB, what stays in cache
 ELEMENTS = 2**27  # logits alive at a time on a GPU, 512 MB: fewer and larger steps
@@ -24,7 +24,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """Mean cross-entropy; the gradient is formed in the same pass, block by block, in one buffer of logits."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, items: Tensor, target: Tensor, half: bool) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
         grad_hidden, grad_items = torch.empty_like(hidden), torch.zeros_like(items)
         block = max(1, ELEMENTS // len(items)) if hidden.is_cuda else ROWS
         buffer = hidden.new_empty(min(block, len(hidden)), len(items))
@@ -32,7 +32,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         # No logit is above the product of the longest vectors: short ones need no maximum taken off before the
         # exponential. On a GPU the question would cost more than the answer saves.
         small = not hidden.is_cuda and bool(longest(hidden) * longest(items) <= LARGEST)
-        with rounded_products(half):
+        with softmax_products():
             for start in range(0, len(hidden), block):
                 part = slice(start, start + block)
                 rows = hidden[part]
@@ -49,10 +49,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return (total.log() + shift - (hidden * wanted).sum(dim=1)).mean()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         grad_hidden, grad_items = ctx.saved_tensors
         scale = grads[0] / len(grad_hidden)
-        return grad_hidden * scale, grad_items * scale, None, None
+        return grad_hidden * scale, grad_items * scale, None
 
 
 def longest(vectors: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def longest(vectors: Tensor) -> Tensor:
 def next_item_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of the next item over the whole catalogue; PAD is no candidate.
 
-    Under mixed precision the products round what they multiply, see `rounded_products`; all the rest is in fp32.
+    The products round what they multiply, see `softmax_products`; all the rest is in fp32, under mixed precision too.
 
     Args:
         hidden: (P, D) user vectors at the positions that have a target.
@@ -74,8 +74,6 @@ def next_item_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor) -> Te
     Returns:
         the mean over P, a scalar.
     """
-    kind = hidden.device.type
-    half = torch.is_autocast_enabled(kind)
-    with torch.autocast(kind, enabled=False):
-        loss: Tensor = _ChunkedCrossEntropy.apply(hidden.float(), items[1:].float(), target - 1, half)
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _ChunkedCrossEntropy.apply(hidden.float(), items[1:].float(), target - 1)
     return loss
