@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,7 +14,8 @@ class Dropout(nn.Module):
     """Zero each element with probability p and scale the rest by 1 / (1 - p).
 
     PyTorch draws one Bernoulli number an element, one after the other on a CPU, where that takes up to a fifth of a
-    training step. Here 64 random bits decide four elements. On other devices this is PyTorch's own dropout.
+    training step. Here 64 random bits decide four elements, drawn by NumPy, whose generator is several times as fast;
+    its seed is drawn by PyTorch, which decides all. On other devices this is PyTorch's own dropout.
 
     Args:
         p: probability, in [0, 1).
@@ -32,7 +34,8 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return F.dropout(x, self.p)
         count = x.numel()
-        bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        draw = np.random.Generator(np.random.SFC64(int(torch.randint(2**63 - 1, ()))))
+        bits = torch.from_numpy(draw.integers(0, 2**64, -(-count // 4), dtype=np.uint64).view(np.int16))
         threshold = round(self.p * LEVELS) - LEVELS // 2
-        kept = bits.view(torch.int16)[:count].view(x.shape) >= threshold
-        return x * kept.to(x.dtype).mul_(LEVELS / (LEVELS - round(self.p * LEVELS)))
+        kept = torch.ge(bits[:count].view(x.shape), threshold, out=torch.empty(x.shape, dtype=x.dtype))
+        return x * kept.mul_(LEVELS / (LEVELS - round(self.p * LEVELS)))
