@@ -44,8 +44,14 @@ realdata: install ## pytest with the slow and the real-data tests (MMREC_DATA=fo
 movielens: install ## the full model on MovieLens with posters (MMREC_DATA=folder of the raw data)
 	@$(BIN)/lightning fit --config $(RUN)/movielens_mm_racl_kal.yaml
 
-benchmark: install ## SASRec against RePlay, side by side (makes .venv-replay)
-	@$(BIN)/python benchmarks/sasrec_against_replay.py
+benchmark: install ## speed beside other libraries, the short set (makes .venv-replay and .venv-recbole; MMREC_DATA as above)
+	@$(BIN)/python benchmarks/startup.py
+	@$(BIN)/python benchmarks/sasrec_against_replay.py --sides mmrec RePlay "RePlay, malloc"
+	@$(BIN)/python benchmarks/gru4rec_against_recbole.py --steps 20 --rounds 1
+	@$(BIN)/python benchmarks/lightgcn_against_recbole.py
+	@$(BIN)/python benchmarks/pairs_against_plain.py
+	@$(BIN)/python benchmarks/neighbours.py --rounds 3
+	@$(BIN)/python benchmarks/processes.py
 
 clean: ## remove .venv and caches; data/ and runs/ stay
 	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,7 +23,7 @@ from mmrec.data.whitening import whiten_features
 from mmrec.errors import UserError, require
 from mmrec.seed import global_seed
 
-SCORE_ELEMENTS = 2**26  # scores of an evaluation batch: at most 256 MB of fp32, however large the catalogue
+SCORE_ELEMENTS = 2**24  # scores of an evaluation batch: at most 64 MB of fp32, however large the catalogue
 
 
 class RecDataModule(pl.LightningDataModule):

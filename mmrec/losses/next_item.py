@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mmrec.precision import softmax_products
 
 ROWS = 512  # positions whose logits are alive at a time on a CPU: 512 x 3,416 in fp32 is 7 MB, what stays in cache
+SHAPES = 128  # the last block is filled up with zeros to a multiple: for every new shape a kernel is made and kept
 ELEMENTS = 2**27  # logits alive at a time on a GPU, 512 MB: fewer and larger steps
 LARGEST = 60.0  # e^60 times a million items is below the largest fp32, and e^-60 above the smallest
 
@@ -25,6 +27,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
+        wanted, n = items[target], len(hidden)
+        hidden = F.pad(hidden, (0, 0, 0, -n % SHAPES))
         grad_hidden, grad_items = torch.empty_like(hidden), torch.zeros_like(items)
         block = max(1, ELEMENTS // len(items)) if hidden.is_cuda else ROWS
         buffer = hidden.new_empty(min(block, len(hidden)), len(items))
@@ -42,11 +46,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 torch.sum(exponential.exp_(), dim=1, out=total[part])
                 torch.mm(exponential, items, out=grad_hidden[part])
                 grad_items.addmm_(exponential.T, rows / total[part, None])
-        wanted = items[target]
-        grad_hidden.div_(total[:, None]).sub_(wanted)
+        grad_hidden, hidden = grad_hidden[:n].div_(total[:n, None]).sub_(wanted), hidden[:n]
         grad_items.index_add_(0, target, hidden, alpha=-1)
         ctx.save_for_backward(grad_hidden, grad_items)
-        return (total.log() + shift - (hidden * wanted).sum(dim=1)).mean()
+        return (total[:n].log() + shift[:n] - (hidden * wanted).sum(dim=1)).mean()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -78,8 +78,10 @@ class RankingMetrics(Metric):
 
     def update(self, instance: Tensor, rank: Tensor) -> None:
         """Add instances (B,) int64 and their ranks (B,)."""
-        self.instances.append(instance)
-        self.ranks.append(rank)
+        # One tensor, not a list of small ones: each would survive between the large ones of its batch, and glibc could
+        # not reuse the room that these leave.
+        self.instances = [torch.cat([*self.instances, instance])]
+        self.ranks = [torch.cat([*self.ranks, rank])]
 
     def compute(self) -> dict[str, Tensor]:
         """Return the mean of each metric over instances."""
