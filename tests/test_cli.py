@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from mmrec import precision
 from mmrec.cli import lightning, main
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.manifest import Manifest
@@ -109,6 +111,15 @@ def test_a_dry_run_touches_nothing(here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_sasrec", toy, "--trainer.fast_dev_run", "true")
     assert result("sasrec") == before
     assert not Path("runs/toy/sasrec/seed1.1").exists()
+
+
+def test_the_softmax_multiplies_as_it_is_told(here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(precision, "rounded_products", lambda rounded: asked.append(rounded) or nullcontext())
+    for option, rounded in (([], True), (["--softmax_products", "exact"], False)):
+        run("fit", "toy_sasrec", toy, "--trainer.fast_dev_run", "true", *option)
+        assert asked == [rounded]  # one step
+        asked.clear()
 
 
 def test_another_protocol_does_not_overwrite_the_result(here: Path, toy: RecDataModule) -> None:

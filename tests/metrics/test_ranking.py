@@ -76,3 +76,13 @@ def test_any_batch_split_gives_the_same_numbers() -> None:
         results.append({name: value.item() for name, value in metrics.compute().items()})
     assert results[0] == results[1] == results[2]
     assert set(results[0]) == {f"{name}_uniform100" for name in ("hr@10", "hr@20", "ndcg@10", "ndcg@20", "mrr")}
+
+
+def test_no_batch_leaves_a_tensor_of_its_own() -> None:
+    metrics = RankingMetrics()
+    for first in (0, 3, 6):
+        metrics.update(torch.arange(first, first + 3), torch.full((3,), float(first + 1)))
+    assert [len(metrics.instances), len(metrics.ranks)] == [1, 1]
+    metrics.compute()
+    assert metrics.table is not None
+    assert metrics.table[1].tolist() == [1, 1, 1, 4, 4, 4, 7, 7, 7]
