@@ -15,16 +15,9 @@ if TYPE_CHECKING:
     from mmrec.data.datamodule import RecDataModule
 
 OTHER_KEYS = (
-    "model",
-    "trainer",
-    "seed_everything",
-    "name",
-    "runs",
-    "test_after_fit",
-    "softmax_products",
-    "tracking",
+    "model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "softmax_products", "tracking",
     "ckpt_path",
-)
+)  # fmt: skip
 """What a run config may hold beside its data; these commands do not look at it."""
 
 

@@ -10,10 +10,6 @@ import torch
 
 Products = Literal["rounded", "exact"]
 
-ROUNDING = 2.0**-8
-"""How far the product of two rounded vectors of length 1 can be from their exact one: bf16 rounds each number by
-at most 2^-9 of itself, and Σ|x y| is at most 1."""
-
 
 @contextmanager
 def rounded_products(rounded: bool) -> Iterator[None]:

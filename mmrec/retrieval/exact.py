@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmrec.precision import ROUNDING, rounded_products
+from mmrec.precision import rounded_products
 
 ELEMENTS = 2**24  # similarities alive at a time: 64 MB of fp32
 GROUP = 64  # columns
@@ -38,7 +38,8 @@ def search(library: Tensor, k: int) -> Tensor:
 
     A row outside the candidates has a rounded product below that of the last candidate, so that its exact one can be
     above the k-th found only if rounding makes up for the difference. Rows of which this cannot be excluded are
-    searched again by exact products.
+    searched again by exact products. With x = x' + δ, where x' is x rounded, x·y - x'·y' = δx·y + x'·δy, which is at
+    most |δx| + |x'| |δy| for rows of length 1.
 
     Args:
         library: (n, D) float32, rows of length 1.
@@ -50,6 +51,8 @@ def search(library: Tensor, k: int) -> Tensor:
     everyone = torch.arange(len(library), device=library.device)
     sought = min(k + SPARE, len(library))
     found = torch.empty(len(library), k, dtype=torch.int64, device=library.device)
+    lost = (library - library.bfloat16().float()).norm(dim=1)  # |δ|; what else a processor rounds to is finer
+    error = lost + (1 + lost) * lost.max()
     doubtful = [everyone[:0]]
     for rows, candidates in _blocks(library, everyone, sought, rounded=True):
         parts = zip(rows.split(TOGETHER), candidates.columns.split(TOGETHER), strict=True)
@@ -57,7 +60,7 @@ def search(library: Tensor, k: int) -> Tensor:
         best = exact.topk(k, dim=1)
         found[rows] = candidates.columns.gather(1, best.indices)
         if sought < len(library):
-            doubtful.append(rows[best.values[:, -1] < candidates.values[:, -1] + ROUNDING])
+            doubtful.append(rows[best.values[:, -1] < candidates.values[:, -1] + error[rows]])
     for rows, nearest in _blocks(library, torch.cat(doubtful), k, rounded=False):
         found[rows] = nearest.columns
     return found

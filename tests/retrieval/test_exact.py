@@ -34,7 +34,6 @@ def test_what_rounding_hides_is_found_all_the_same(spread: float, monkeypatch: p
     coarse = torch.empty(700, 700)
     rounded(library, library, True, coarse)
     assert (cosine.gather(1, coarse.topk(9, dim=1).indices) < expected.values - 1e-6).any()
-    assert (coarse - cosine).abs().max() < exact.ROUNDING
 
 
 def test_largest_equals_topk() -> None:
