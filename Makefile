@@ -46,7 +46,7 @@ movielens: install ## the full model on MovieLens with posters (MMREC_DATA=folde
 
 benchmark: install ## speed beside other libraries, the short set (makes .venv-replay and .venv-recbole; MMREC_DATA as above)
 	@$(BIN)/python benchmarks/startup.py
-	@$(BIN)/python benchmarks/sasrec_against_replay.py --sides mmrec RePlay "RePlay, malloc"
+	@$(BIN)/python benchmarks/sasrec_against_replay.py
 	@$(BIN)/python benchmarks/gru4rec_against_recbole.py --steps 20 --rounds 1
 	@$(BIN)/python benchmarks/lightgcn_against_recbole.py
 	@$(BIN)/python benchmarks/pairs_against_plain.py

@@ -13,30 +13,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import polars as pl
 import torch
-from machine import REPOSITORY, describe_machine, environment_of
-from peers.mmrec_gru4rec import GruSettings, data_module
+from harness import HERE, RECBOLE_PINS, data_module, measure, one_line_errors, quiet_machine, write_result
+from machine import environment_of
+from peers.mmrec_gru4rec import GruSettings
 from rich.console import Console
 from rich.table import Column, Table
 
 from mmrec.data.catalog import TrainView
-from mmrec.environment import git_state
-from mmrec.errors import UserError
 
-HERE = REPOSITORY / "benchmarks"
-PINS = ("numpy<2", "scipy<1.13", "pandas<3")  # RecBole 1.2.1 fills a dok_matrix through a method SciPy 1.13 removed
 ROWS = {
     "targets / s: median": ("targets_per_s", ",.0f"),
     "targets / s: lowest": ("targets_per_s_min", ",.0f"),
@@ -56,15 +50,6 @@ def write_atomic(view: TrainView, folder: Path) -> None:
     columns = {"user_id:token": view.users, "item_id:token": view.items, "timestamp:float": place}
     table = pl.DataFrame({name: column.numpy() for name, column in columns.items()})
     table.write_csv(folder / "train.inter", separator="\t")
-
-
-def measure(python: str, module: str, settings: GruSettings) -> dict[str, Any]:
-    """Run one library in its own process: progress goes to stderr, the report is the last line of stdout."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": str(HERE)}
-    command = [python, "-W", "ignore", "-m", module, json.dumps(asdict(settings))]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return timed(report, settings.warm_up)
 
 
 def timed(report: dict[str, Any], warm_up: int) -> dict[str, Any]:
@@ -102,16 +87,14 @@ def compare(options: argparse.Namespace) -> None:
     """Measure, print and write."""
     own = ("config", "root", "length", "steps", "warm_up", "threads")
     default = GruSettings(**{name: getattr(options, name) for name in own})
-    data = data_module(default.config, default.root)
+    data = data_module(default.config, root=default.root)
     view = data.catalog.train
     targets = int((view.offsets.diff() - 1).clamp(min=0).sum())  # the first item of a user is none
     sides = {
         "mmrec": (sys.executable, "peers.mmrec_gru4rec"),
-        "RecBole": (environment_of("recbole", "recbole", "1.2.1", pins=PINS), "peers.recbole_gru4rec"),
+        "RecBole": (environment_of("recbole", "recbole", "1.2.1", pins=RECBOLE_PINS), "peers.recbole_gru4rec"),
     }
-    machine = describe_machine()
-    if machine["load_before"] > 0.5:
-        print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+    machine = quiet_machine()
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
         write_atomic(view, Path(folder) / "train")
@@ -119,7 +102,8 @@ def compare(options: argparse.Namespace) -> None:
             settings = replace(default, folder=folder, seed=turn)
             for name, (python, module) in sides.items():
                 print(f"round {turn} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-                rounds[name].append(measure(python, module, settings))
+                report = measure([python, "-m", module, json.dumps(asdict(settings))], settings.threads)
+                rounds[name].append(timed(report, settings.warm_up))
     rows = {one["epoch_targets"] for one in rounds["RecBole"]}
     if rows != {targets}:
         sys.exit(f"benchmark: RecBole trains on {rows} targets, but the training interactions have {targets}")
@@ -127,18 +111,14 @@ def compare(options: argparse.Namespace) -> None:
     show(ours, peer, f"GRU4Rec-CE on {data.source.name}, L {default.length}, threads: {default.threads}")
     sizes = {"n_users": data.n_users, "n_items": data.n_items - 1, "interactions": len(view.items), "targets": targets}
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash, **sizes},
         "settings": {key: value for key, value in asdict(default).items() if key not in ("root", "folder", "seed")},
         "ratios": {key: ours[key] / peer[key] for key, _ in ROWS.values()},
         "mmrec": ours,
         "recbole": peer,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {options.output}")
+    write_result(options.output, result)
 
 
 def main() -> None:
@@ -155,12 +135,8 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.steps, options.warm_up, options.rounds, options.length, options.threads) < 1:
         parser.error("--steps, --warm-up, --rounds, --length and --threads are at least 1")
-    try:
+    with one_line_errors():
         compare(options)
-    except UserError as error:
-        sys.exit(f"benchmark: {error} (without MovieLens: --config lightning_configs/data/toy.yaml)")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
 
 
 if __name__ == "__main__":

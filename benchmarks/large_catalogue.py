@@ -16,41 +16,36 @@ import argparse
 import hashlib
 import json
 import logging
-import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from machine import REPOSITORY, describe_machine
+from harness import HERE, one_line_errors, quiet_machine, quiet_trainer, write_result
+from harness import measure as in_process
 from numpy.typing import NDArray
 from peers.common import peak_memory_mb, timed_tests
+from peers.step_clock import StepClock
 from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 
 import mmrec
 from mmrec.allocator import keep_freed_memory
-from mmrec.batch import PAD, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.manifest import Manifest
 from mmrec.data.schema import SEQUENCES, Split
 from mmrec.data.sources import Toy
 from mmrec.data.split import split_interactions
-from mmrec.environment import git_state
 from mmrec.models.sasrec import SASRec
 
-HERE = REPOSITORY / "benchmarks"
 SHORTEST, LONGEST = 20, 60  # histories
 DRAWN = 4 * LONGEST  # items that a history is drawn from: repeated ones are dropped
 BLOCK = 2**13  # users made at a time
@@ -83,32 +78,6 @@ class Measurement:
     seed: int
     length: int = 50
     hidden_dim: int = 64
-
-
-class StepClock(pl.Callback):
-    """Notes when each step of training ended, and how many targets it had."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-        self.targets: list[int] = []
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: TrainBatch, batch_idx: int
-    ) -> None:
-        """Take the time and count."""
-        self.ends.append(perf_counter())
-        self.targets.append(int((batch.targets != PAD).sum()))
-
-    def report(self) -> dict[str, Any]:
-        """Return the seconds of the steps after those that warm up, loading of their batches included."""
-        seconds = np.diff(self.ends[WARM_UP - 1 :]).tolist()
-        return {
-            "step_s": median(seconds),
-            "step_s_min": min(seconds),
-            "step_s_max": max(seconds),
-            "targets_per_s": sum(self.targets[WARM_UP:]) / sum(seconds),
-            "step_seconds": seconds,
-        }
 
 
 def write_dataset(folder: Path, n_users: int, n_items: int, seed: int) -> dict[str, Any]:
@@ -200,9 +169,16 @@ def measure(settings: Measurement) -> dict[str, Any]:
 def train(model: SASRec, data: RecDataModule, settings: Measurement) -> dict[str, Any]:
     """Take the steps."""
     clock = StepClock()
-    trainer = _trainer(max_steps=WARM_UP + settings.steps, max_epochs=-1, limit_val_batches=0, callbacks=[clock])
+    trainer = quiet_trainer(max_steps=WARM_UP + settings.steps, max_epochs=-1, callbacks=[clock])
     trainer.fit(model, datamodule=data)
-    return clock.report()
+    seconds = np.diff(clock.ends[WARM_UP - 1 :]).tolist()  # loading of the batches included
+    return {
+        "step_s": median(seconds),
+        "step_s_min": min(seconds),
+        "step_s_max": max(seconds),
+        "targets_per_s": sum(clock.targets[WARM_UP:]) / sum(seconds),
+        "step_seconds": seconds,
+    }
 
 
 def rank(model: SASRec, data: RecDataModule, settings: Measurement) -> dict[str, Any]:
@@ -210,7 +186,7 @@ def rank(model: SASRec, data: RecDataModule, settings: Measurement) -> dict[str,
     loader = data.eval_dataloader(Split.TEST)
     sizes = np.cumsum([len(share) for share in loader.shares])
     batches = min(len(sizes), int(np.searchsorted(sizes, settings.users)) + 1)
-    trainer = _trainer(limit_test_batches=batches)
+    trainer = quiet_trainer(limit_test_batches=batches)
     seconds, _ = timed_tests(settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False))
     users = int(sizes[batches - 1])
     return {
@@ -223,32 +199,14 @@ def rank(model: SASRec, data: RecDataModule, settings: Measurement) -> dict[str,
     }
 
 
-def _trainer(**options: Any) -> pl.Trainer:
-    return pl.Trainer(
-        accelerator="cpu",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        **options,
-    )
-
-
 def run(settings: Measurement) -> dict[str, Any]:
-    """Measure in a process of its own: progress goes to stderr, the report is the last line of stdout."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(settings.threads)}
-    command = [sys.executable, "-W", "ignore", __file__, "--measure", json.dumps(asdict(settings))]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return report
+    """Measure in a process of its own."""
+    return in_process([sys.executable, __file__, "--measure", json.dumps(asdict(settings))], settings.threads)
 
 
 def compare(options: argparse.Namespace) -> bool:
     """Measure, print and write; return whether memory stays as it is with more users."""
-    machine = describe_machine()
-    if machine["load_before"] > 0.5:
-        print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+    machine = quiet_machine()
     kept = ("steps", "batch_size", "negatives", "tests", "threads", "seed")
     fixed = {key: getattr(options, key) for key in kept}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -265,9 +223,7 @@ def compare(options: argparse.Namespace) -> bool:
             reports[name] = run(Measurement(kind="rank", folder=str(Path(folder) / name), users=count, **fixed))
     growth: float = reports["many"]["peak_memory_mb"] / reports["few"]["peak_memory_mb"]
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": data,
         "settings": {**fixed, "length": Measurement.length, "width": Measurement.hidden_dim},
         **reports,
@@ -275,9 +231,7 @@ def compare(options: argparse.Namespace) -> bool:
         "versions": {"torch": torch.__version__, "pytorch-lightning": version("pytorch-lightning")},
     }
     show(result)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {options.output}")
+    write_result(options.output, result)
     return growth <= GROWTH
 
 
@@ -332,10 +286,8 @@ def main() -> None:
     options = parser.parse_args()
     if min(getattr(options, name.replace("-", "_")) for name in sizes) < 1:
         parser.error(f"{', '.join(f'--{name}' for name in sizes)} are at least 1")
-    try:
+    with one_line_errors():
         constant = compare(options)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
     sys.exit(0 if constant else "benchmark: the memory of a test grows with its users")
 
 

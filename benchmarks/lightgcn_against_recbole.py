@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
-from jsonargparse import ArgumentParser
-from machine import REPOSITORY, describe_machine, environment_of
+from harness import (
+    HERE,
+    RECBOLE_PINS,
+    data_module,
+    measure,
+    one_line_errors,
+    quiet_machine,
+    triplets_of,
+    write_result,
+)
+from machine import environment_of
 from numpy.typing import NDArray
 from peers.triplets import GraphSettings
 from rich.console import Console
@@ -30,15 +36,10 @@ from rich.table import Column, Table
 from torch import Tensor
 
 from mmrec.batch import SequenceBatch
-from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.environment import git_state
-from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
 
-HERE = REPOSITORY / "benchmarks"
-PINS = ("numpy<2", "scipy<1.13", "pandas<3")  # RecBole 1.2.1 fills a dok_matrix through a method SciPy 1.13 removed
 WIDTH, STD = 64, 0.1  # of the embeddings to start from
 
 
@@ -58,44 +59,18 @@ class Fixed(Recommender):
         return self.items
 
 
-def data_module(config: str, batch_size: int) -> RecDataModule:
-    """Read the data section of a run; LightGCN needs no features, so that no encoder runs."""
-    parser = ArgumentParser()
-    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    path = locate_configs(["--config", config])[1]
-    arguments = [f"--data={path}", "--data.encoder=null", f"--data.pair_batch_size={batch_size}"]
-    data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
-    return data
-
-
 def write_start(data: RecDataModule, steps: int, seed: int, folder: Path) -> int:
     """Write `start.npz`, see `GraphSettings`; epochs follow one another until there are enough steps; return B."""
     view, generator = data.catalog.train, np.random.default_rng(seed)
-    triplets: list[NDArray[Any]] = []
-    epoch = 0
-    while len(triplets) < steps:
-        loader = data.train_loader("pairs")
-        loader.seed, loader.epoch = seed, lambda: epoch  # noqa: B023  called at once
-        triplets += [torch.stack([b.user, b.positive, b.negative]).numpy() for b in loader]  # type: ignore[union-attr]
-        epoch += 1
-    size = min(triplet.shape[1] for triplet in triplets[:steps])  # batches of an epoch differ by one
+    triplets = triplets_of(data, steps, seed).numpy()
     np.savez(
         folder / "start.npz",
         edges=torch.stack([view.users, view.items.long()]).numpy(),
         users=generator.normal(0, STD, (data.n_users, WIDTH)).astype(np.float32),
         items=generator.normal(0, STD, (data.n_items, WIDTH)).astype(np.float32),
-        triplets=np.stack([triplet[:, :size] for triplet in triplets[:steps]]),
+        triplets=triplets,
     )
-    return size
-
-
-def run(python: str, module: str, settings: GraphSettings) -> dict[str, Any]:
-    """Run one side in its own process: progress goes to stderr, the report is the last line of stdout."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": f"{HERE}:{REPOSITORY}"}
-    command = [python, "-W", "ignore", "-m", module, json.dumps(asdict(settings))]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return report
+    return int(triplets.shape[2])
 
 
 def ndcg(data: RecDataModule, vectors: dict[str, NDArray[Any]]) -> float:
@@ -115,28 +90,26 @@ def deviation(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """Run both sides and put what they came to side by side."""
-    data = data_module(options.config, options.batch_size)
-    machine = describe_machine()
+    data = data_module(options.config, pair_batch_size=options.batch_size)
+    machine = quiet_machine()
     with tempfile.TemporaryDirectory() as folder:
         settings = GraphSettings(folder=folder, threads=options.threads, lr=options.lr)
         size = write_start(data, options.steps, options.seed, Path(folder))
         sides = {
-            "recbole": (environment_of("recbole", "recbole", "1.2.1", pins=PINS), "peers.recbole_lightgcn"),
+            "recbole": (environment_of("recbole", "recbole", "1.2.1", pins=RECBOLE_PINS), "peers.recbole_lightgcn"),
             "mmrec": (sys.executable, "peers.mmrec_lightgcn"),
         }
         reports, results = {}, {}
         for name, (python, module) in sides.items():
             print(f"{name}: {options.steps} steps", file=sys.stderr, flush=True)
-            reports[name] = run(python, module, settings)
+            reports[name] = measure([python, "-m", module, json.dumps(asdict(settings))], settings.threads)
             results[name] = dict(np.load(settings.result(name)))
     ours, theirs = results["mmrec"], results["recbole"]
     loss = {name: float(result["loss"]) for name, result in results.items()}
     scores = {name: ndcg(data, result) for name, result in results.items()}
     kept = {key: value for key, value in asdict(settings).items() if key != "folder"}
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash},
         "settings": {**kept, "steps": options.steps, "batch_size": size, "seed": options.seed, "width": WIDTH},
         "loss": loss,
@@ -184,16 +157,10 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.steps, options.batch_size, options.threads) < 1:
         parser.error("--steps, --batch-size and --threads are at least 1")
-    try:
+    with one_line_errors():
         result = compare(options)
-    except UserError as error:
-        sys.exit(f"benchmark: {error} (without MovieLens: --config lightning_configs/data/toy.yaml)")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.output, result)
     agree = show(result)
-    print(f"written to {options.output}")
     sys.exit(0 if agree else "benchmark: the two do not agree")
 
 

@@ -8,10 +8,8 @@ count as no miss.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,18 +17,16 @@ from time import perf_counter
 from typing import Any, get_args
 
 import torch
-from machine import REPOSITORY, describe_machine
+from harness import HERE, one_line_errors, quiet_machine, write_result
 from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.allocator import keep_freed_memory
-from mmrec.environment import git_state
 from mmrec.errors import UserError
 from mmrec.retrieval.index import Backend, nearest_neighbours
 
-HERE = REPOSITORY / "benchmarks"
 ELEMENTS = 2**24  # similarities of the plain search that are alive at a time, as in mmrec
 CENTRES, NOISE = 200, 0.5  # of clustered vectors; the noise is half as long as a centre
 TOLERANCE = 1e-6  # of a cosine
@@ -110,22 +106,16 @@ def summary(name: str, seconds: dict[str, list[float]], share: float) -> dict[st
 
 def compare(options: argparse.Namespace) -> None:
     """Measure, print and write."""
-    machine = describe_machine()
-    if machine["load_before"] > 0.5:
-        print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+    machine = quiet_machine()
     kept = ("items", "width", "neighbours", "rounds", "threads", "seed")
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "settings": {**{key: getattr(options, key) for key in kept}, "centres": CENTRES, "noise": NOISE},
         **{kind: measure(kind, options) for kind in KINDS},
         "versions": {"torch": torch.__version__, "faiss": version_of_faiss()},
     }
     show(result)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {options.output}")
+    write_result(options.output, result)
 
 
 def show(result: dict[str, Any]) -> None:
@@ -177,11 +167,9 @@ def main() -> None:
     if options.neighbours >= options.items:
         parser.error("--neighbours must be below --items: an item is no neighbour of its own")
     keep_freed_memory()  # as the command line does at start-up
-    try:
+    with one_line_errors():
         set_threads(options.threads)
         compare(options)
-    except UserError as error:
-        sys.exit(f"benchmark: {error}")
 
 
 if __name__ == "__main__":

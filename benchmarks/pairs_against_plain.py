@@ -10,30 +10,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from machine import REPOSITORY, describe_machine
-from peers.mmrec_gru4rec import data_module
+from harness import HERE, data_module, measure, one_line_errors, quiet_machine, triplets_of, write_result
 from peers.plain_pairs import Name, PairSettings, own_model
 from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.environment import git_state
-from mmrec.errors import UserError
 
-HERE = REPOSITORY / "benchmarks"
 SIDES = ("mmrec", "plain")
 LIMIT = 1e-5  # of the deviations
 ROWS = {
@@ -43,22 +36,6 @@ ROWS = {
     "pairs / s": ("pairs_per_s", ",.0f"),
     "peak memory, MB": ("peak_memory_mb", ",.0f"),
 }
-
-
-def triplets_of(data: RecDataModule, steps: int, seed: int) -> Tensor:
-    """Return the triplets (steps, 3, B) of some steps; epochs follow one another until there are enough."""
-    triplets: list[Tensor] = []
-    epoch = 0
-    while len(triplets) < steps:
-        loader = data.train_loader("pairs")
-        loader.seed, loader.epoch = seed, lambda: epoch  # noqa: B023  called at once
-        for batch in loader:
-            triplets.append(torch.stack([batch.user, batch.positive, batch.negative]))  # type: ignore[union-attr]
-            if len(triplets) == steps:
-                break
-        epoch += 1
-    size = min(triplet.shape[1] for triplet in triplets)  # batches of an epoch differ by one
-    return torch.stack([triplet[:, :size] for triplet in triplets])
 
 
 def write_start(data: RecDataModule, steps: int, options: argparse.Namespace, settings: PairSettings) -> int:
@@ -78,15 +55,6 @@ def write_start(data: RecDataModule, steps: int, options: argparse.Namespace, se
     start["parameters"] = own_model(settings, start).state_dict()
     torch.save(start, Path(settings.folder) / "start.pt")
     return triplets.shape[2]
-
-
-def measure(side: str, settings: PairSettings) -> dict[str, Any]:
-    """Run one side in its own process: progress goes to stderr, the report is the last line of stdout."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": str(HERE)}
-    command = [sys.executable, "-W", "ignore", "-m", "peers.plain_pairs", side, json.dumps(asdict(settings))]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return report
 
 
 def summary(rounds: Sequence[dict[str, Any]], size: int) -> dict[str, Any]:
@@ -126,7 +94,8 @@ def compare(data: RecDataModule, settings: PairSettings, steps: int, options: ar
     for turn in range(1, options.rounds + 1):
         for side in SIDES:
             print(f"{settings.name}, round {turn} of {options.rounds}: {side}", file=sys.stderr, flush=True)
-            rounds[side].append(measure(side, settings))
+            command = [sys.executable, "-m", "peers.plain_pairs", side, json.dumps(asdict(settings))]
+            rounds[side].append(measure(command, settings.threads))
     ours, theirs = (summary(rounds[side], size) for side in SIDES)
     kept = {key: value for key, value in asdict(settings).items() if key not in ("name", "folder", "threads")}
     return {
@@ -153,16 +122,12 @@ def show(name: str, result: dict[str, Any], title: str) -> bool:
 
 def compare_all(options: argparse.Namespace) -> bool:
     """Compare both models, print and write; return whether they agree."""
-    data = data_module(options.config, options.root, pair_batch_size=options.batch_size)
-    machine = describe_machine()
-    if machine["load_before"] > 0.5:
-        print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+    data = data_module(options.config, root=options.root, pair_batch_size=options.batch_size)
+    machine = quiet_machine()
     interactions = len(data.catalog.train.items)
     sizes = {"n_users": data.n_users, "n_items": data.n_items - 1, "interactions": interactions}
     result: dict[str, Any] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash, **sizes},
         "settings": {key: getattr(options, key) for key in ("image_dim", "text_dim", "seed", "threads", "rounds")},
     }
@@ -171,11 +136,9 @@ def compare_all(options: argparse.Namespace) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             settings = PairSettings(name, folder, threads=options.threads, width=options.width)
             result[name] = compare(data, settings, count, options)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.output, result)
     title = f"on {data.source.name}, threads: {options.threads}"
     agree = [show(name, result[name], title) for name in steps]
-    print(f"written to {options.output}")
     return all(agree)
 
 
@@ -199,12 +162,8 @@ def main() -> None:
     if min(getattr(options, name) for name in counts) < 1 or options.text_dim < 0:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in counts)
         parser.error(f"{names} are at least 1, --text-dim at least 0")
-    try:
+    with one_line_errors():
         agree = compare_all(options)
-    except UserError as error:
-        sys.exit(f"benchmark: {error} (without MovieLens: --config lightning_configs/data/toy.yaml)")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
     sys.exit(0 if agree else "benchmark: the two do not agree")
 
 

@@ -7,34 +7,28 @@ is made on first use. Both must end with the same numbers of users, items and in
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from machine import REPOSITORY, describe_machine, environment_of
+from harness import HERE, one_line_errors, quiet_machine, write_result
+from harness import measure as in_process
+from machine import environment_of
 from peers.movielens_shape import write_ratings
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmrec.environment import git_state
-
-HERE = REPOSITORY / "benchmarks"
 ROWS = {"time, s": ("seconds", ".1f"), "peak memory, MB": ("peak_memory_mb", ",.0f")}
 
 
 def measure(python: str, module: str, raw: Path, out: Path) -> dict[str, Any]:
     """Run one side in its own process, into an empty folder."""
     shutil.rmtree(out, ignore_errors=True)
-    command = [python, "-m", module, str(raw), str(out)]
-    done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return report
+    return in_process([python, "-m", module, str(raw), str(out)], os.cpu_count() or 1)
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -47,7 +41,7 @@ def compare(options: argparse.Namespace) -> None:
         print(f"writing about {options.rows:,} ratings ...", file=sys.stderr)
         rows = write_ratings(raw, options.rows)
         size = (raw / "ratings.csv").stat().st_size
-        machine = describe_machine()
+        machine = quiet_machine()
         rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
         for turn in range(1, options.rounds + 1):
             for name, (python, module) in sides.items():
@@ -57,16 +51,12 @@ def compare(options: argparse.Namespace) -> None:
     if len(counts) != 1:
         sys.exit(f"benchmark: the sides disagree on users, items, interactions and splits: {counts}")
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": {"rows": rows, "csv_mb": round(size / 2**20), "counts": counts.pop()},
         "rounds": rounds,
     }
     show(result)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {options.output}")
+    write_result(options.output, result)
 
 
 def show(result: dict[str, Any]) -> None:
@@ -96,10 +86,8 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.rows, options.rounds) < 1:
         parser.error("--rows and --rounds are at least 1")
-    try:
+    with one_line_errors():
         compare(options)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
 
 
 if __name__ == "__main__":

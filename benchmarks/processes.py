@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -22,7 +21,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from machine import REPOSITORY, describe_machine
+from harness import HERE, one_line_errors, quiet_machine, write_result
+from machine import REPOSITORY
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -31,10 +31,8 @@ from mmrec.callbacks.save_results import SaveResults
 from mmrec.commands import data_parser
 from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
-from mmrec.environment import git_state
 from mmrec.errors import UserError
 
-HERE = REPOSITORY / "benchmarks"
 PROCESSES = (1, 2)
 LIMIT = 1e-6  # of the difference between metrics
 EPOCHS = "epochs.json"
@@ -134,9 +132,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     if data.batch_size % max(PROCESSES):
         raise UserError(f"data.batch_size must be even to be shared out, but is {data.batch_size}")
     manifest = data.catalog.manifest
-    machine = describe_machine()
-    if machine["load_before"] > 0.5:
-        print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+    machine = quiet_machine()
     rounds: dict[int, list[list[dict[str, float]]]] = {processes: [] for processes in PROCESSES}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(1, options.rounds + 1):
@@ -149,9 +145,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     sides = {processes: summary(rounds[processes]) for processes in PROCESSES}
     one, two = (sides[processes] for processes in PROCESSES)
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": {"name": data.source.name, "data_hash": manifest.data_hash},
         "settings": {
             **{key: getattr(options, key) for key in ("config", "epochs", "rounds")},
@@ -193,16 +187,10 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.epochs, options.rounds) < 1:
         parser.error("--epochs and --rounds are at least 1")
-    try:
+    with one_line_errors():
         result = compare(options)
-    except UserError as error:
-        sys.exit(f"benchmark: {error}")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:6]))} ... failed with exit status {error.returncode}")
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.output, result)
     show(result)
-    print(f"written to {options.output}")
     sys.exit(0 if result["deviation"] <= LIMIT else "benchmark: one process and two do not agree on the metrics")
 
 

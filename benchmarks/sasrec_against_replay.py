@@ -1,36 +1,31 @@
 """SASRec with full cross-entropy: mmrec against RePlay, same data, same settings, same machine, turn by turn.
 
-RePlay runs as it is installed, and with glibc told to keep freed memory, which mmrec tells it by itself. mmrec runs in
-fp32, as RePlay does, and with `--trainer.precision bf16-mixed`, as RePlay may too. Prints a table and writes it, with
-the machine's description, as JSON. RePlay runs in `.venv-replay`, which is made on first use.
+RePlay runs as it is installed, and with glibc told to keep freed memory, which mmrec tells it by itself. mmrec runs as
+it is installed, with rounded products in its softmax, and with exact ones, `--softmax_products exact`: RePlay's are in
+fp32. Prints a table and writes it, with the machine's description, as JSON. RePlay runs in `.venv-replay`, which is
+made on first use.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import Any, Literal
 
-from machine import REPOSITORY, describe_machine, environment_of
+from harness import HERE, measure, one_line_errors, quiet_machine, write_result
+from machine import environment_of
 from peers.common import Settings
-from peers.mmrec_sasrec import data_module
+from peers.mmrec_sasrec import newest_windows
 from peers.sequences import write_sequences
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmrec.environment import git_state
-from mmrec.errors import UserError
-
-HERE = REPOSITORY / "benchmarks"
 ROWS = {
     "epoch, s: median": ("epoch_s", ".2f"),
     "epoch, s: lowest": ("epoch_s_min", ".2f"),
@@ -44,19 +39,17 @@ ROWS = {
     "peak memory, MB": ("peak_memory_mb", ",.0f"),
 }
 TIMES = {"training, times RePlay": "times_targets_per_s", "test, times RePlay": "times_users_per_s"}
-
-
 KEEP_FREED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(2**26)}
 """glibc's own variables for what `mmrec.allocator` sets."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One column of the table: who runs, with what precision and environment."""
+    """One column of the table: who runs, with what products and environment."""
 
     python: str
     module: str
-    precision: str = "32-true"
+    softmax_products: Literal["rounded", "exact"] = "rounded"
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,22 +58,10 @@ def sides() -> dict[str, Side]:
     replay = environment_of("replay", "replay-rec", "0.22.0", "torch")
     return {
         "mmrec": Side(sys.executable, "peers.mmrec_sasrec"),
-        "mmrec, bf16": Side(sys.executable, "peers.mmrec_sasrec", "bf16-mixed"),
+        "mmrec, exact": Side(sys.executable, "peers.mmrec_sasrec", "exact"),
         "RePlay": Side(replay, "peers.replay_sasrec"),
         "RePlay, malloc": Side(replay, "peers.replay_sasrec", environment=KEEP_FREED),
-        "RePlay, bf16": Side(replay, "peers.replay_sasrec", "bf16-mixed", KEEP_FREED),
     }
-
-
-def measure(side: Side, settings: Settings) -> dict[str, Any]:
-    """Run one side in its own process: progress goes to stderr, the report is the last line of stdout."""
-    settings = replace(settings, precision=side.precision)
-    environment = os.environ | side.environment
-    environment |= {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": str(HERE)}
-    command = [side.python, "-W", "ignore", "-m", side.module, json.dumps(asdict(settings))]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return report
 
 
 def summary(rounds: Sequence[dict[str, Any]], sizes: dict[str, int]) -> dict[str, Any]:
@@ -111,36 +92,32 @@ def compare(options: argparse.Namespace) -> None:
     default = Settings(config=options.config, length=options.length, epochs=options.epochs, threads=options.threads)
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(default, folder=folder, root=options.root, attention_dropout=options.attention_dropout)
-        data = data_module(settings)
+        data = newest_windows(settings)
         sizes = write_sequences(data.catalog, settings.length, Path(folder))
         settings = replace(settings, n_items=sizes["n_items"], longest=sizes["longest"])
-        running = {name: side for name, side in sides().items() if not options.sides or name in options.sides}
-        machine = describe_machine()
-        if machine["load_before"] > 0.5:
-            print(f"the machine is busy (load {machine['load_before']}): timings will be off", file=sys.stderr)
+        running = sides()
+        machine = quiet_machine()
         rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for turn in range(1, options.rounds + 1):
             for name, side in running.items():
                 print(f"round {turn} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-                rounds[name].append(measure(side, replace(settings, seed=turn)))
+                own = replace(settings, seed=turn, softmax_products=side.softmax_products)
+                command = [side.python, "-m", side.module, json.dumps(asdict(own))]
+                rounds[name].append(measure(command, own.threads, side.environment))
     columns = {name: summary(reports, sizes) for name, reports in rounds.items()}
     for one in columns.values():
         for times in TIMES.values():
             one[times] = one[times.removeprefix("times_")] / columns["RePlay"][times.removeprefix("times_")]
     show(columns, f"SASRec-CE on {data.source.name}, L {settings.length}, threads: {settings.threads}")
-    kept = ("folder", "root", "seed", "longest", "precision")
+    kept = ("folder", "root", "seed", "longest", "softmax_products")
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
-        "git": git_state(),
         "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash, **sizes},
         "settings": {key: value for key, value in asdict(settings).items() if key not in kept},
         "sides": columns,
     }
     output = options.output or HERE / "results" / f"sasrec_against_replay_{settings.length}.json"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {output}")
+    write_result(output, result)
 
 
 def main() -> None:
@@ -152,19 +129,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--attention-dropout", type=float, default=0.2, help="of mmrec; RePlay's is always 0.2")
     parser.add_argument("--root", default="data", help="where the prepared data lie")
-    parser.add_argument("--sides", nargs="*", default=(), help="columns to measure, RePlay among them; none for all")
     parser.add_argument("--output", type=Path, help="results/sasrec_against_replay_<length>.json")
     options = parser.parse_args()
     if min(options.epochs, options.rounds, options.length, options.threads) < 1:
         parser.error("--epochs, --rounds, --length and --threads are at least 1")
-    if options.sides and "RePlay" not in options.sides:
-        parser.error("--sides wants RePlay, to which the others are compared")
-    try:
+    with one_line_errors():
         compare(options)
-    except UserError as error:
-        sys.exit(f"benchmark: {error} (without MovieLens: --config lightning_configs/data/toy.yaml)")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"benchmark: {' '.join(map(str, error.cmd[:5]))} ... failed with exit status {error.returncode}")
 
 
 if __name__ == "__main__":

@@ -7,21 +7,17 @@ be. Prints a table and writes it, with the machine's description, as JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
-from machine import REPOSITORY, describe_machine
+from harness import quiet_machine, write_result
+from machine import REPOSITORY
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
-
-from mmrec.environment import git_state
 
 OPEN = """
 import sys
@@ -81,18 +77,10 @@ def main() -> None:
         parser.error("--rounds is at least 1")
     if options.dataset is not None and not (options.dataset / "manifest.json").is_file():
         parser.error(f"--dataset {options.dataset}: holds no manifest.json; name the folder of a prepared dataset")
-    machine = describe_machine()
+    machine = quiet_machine()
     times = measure(options)
     show(times)
-    result: dict[str, Any] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine,
-        "git": git_state(),
-        "seconds": times,
-    }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {options.output}")
+    write_result(options.output, {"machine": machine, "seconds": times})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Settings:
         tests: timed tests, after one to warm up.
         ffn_dim: width of the network on each position; RePlay's default is `hidden_dim`.
         attention_dropout: RePlay's block uses its one dropout rate on the attention weights too.
-        precision: Lightning's word for it.
+        softmax_products: "rounded" or "exact", of mmrec.
     """
 
     config: str = ""
@@ -48,7 +49,7 @@ class Settings:
     dropout: float = 0.2
     attention_dropout: float = 0.2
     lr: float = 1e-3
-    precision: str = "32-true"
+    softmax_products: Literal["rounded", "exact"] = "rounded"
 
     @classmethod
     def from_command_line(cls) -> Settings:

@@ -7,19 +7,15 @@ import logging
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
-from time import perf_counter
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import ArgumentParser
+from harness import data_module, quiet_trainer
 
 from mmrec.allocator import keep_freed_memory
-from mmrec.batch import PAD
-from mmrec.configs import locate_configs
-from mmrec.data.datamodule import RecDataModule
 from mmrec.models.gru4rec import GRU4Rec
 from peers.common import peak_memory_mb
+from peers.step_clock import StepClock
 
 
 @dataclass(frozen=True)
@@ -55,32 +51,6 @@ class GruSettings:
     lr: float = 1e-3
 
 
-class Clock(pl.Callback):
-    """Notes when each step ends and how many targets it had; a step begins where the one before it ends."""
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-        self.targets: list[int] = []
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Note the end of a step."""
-        self.ends.append(perf_counter())
-        self.targets.append(int((batch.targets != PAD).sum()))
-
-
-def data_module(config: str, root: str, **options: object) -> RecDataModule:
-    """Read the data section of a run, without its encoder, with some options set."""
-    parser = ArgumentParser()
-    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    path = locate_configs(["--config", config])[1]
-    fixed = {"encoder": "null", "root": root, **options}
-    arguments = [f"--data={path}", *(f"--data.{key}={value}" for key, value in fixed.items())]
-    data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
-    return data
-
-
 def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     settings = GruSettings(**json.loads(sys.argv[1]))
@@ -88,7 +58,7 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed)
     windows = {"windows": "last", "max_length": settings.length, "batch_size": settings.batch_size}
-    data = data_module(settings.config, settings.root, **windows)
+    data = data_module(settings.config, root=settings.root, **windows)
     model = GRU4Rec(
         n_items=data.n_items,
         embedding_dim=settings.embedding_dim,
@@ -97,19 +67,8 @@ def main() -> None:
         dropout=settings.dropout,
         lr=settings.lr,
     )
-    clock = Clock()
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_epochs=-1,
-        max_steps=settings.warm_up + settings.steps,
-        callbacks=[clock],
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    clock = StepClock()
+    trainer = quiet_trainer(max_epochs=-1, max_steps=settings.warm_up + settings.steps, callbacks=[clock])
     trainer.fit(model, datamodule=data)
     result = {
         "versions": {name: version(name) for name in ("mmrec", "torch", "pytorch-lightning")},

@@ -6,12 +6,12 @@ import logging
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import ArgumentParser
+from harness import data_module, quiet_trainer
 
 from mmrec.allocator import keep_freed_memory
-from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.sasrec import SASRec
+from mmrec.precision import set_softmax_products
 from peers.common import EpochClock, Settings, report, timed_tests
 
 
@@ -19,22 +19,10 @@ class Clock(EpochClock, pl.Callback):
     """Times training epochs."""
 
 
-def data_module(settings: Settings) -> RecDataModule:
-    """Read the data section of a run; SASRec needs no features, so that no encoder runs."""
-    parser = ArgumentParser()
-    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    config = locate_configs(["--config", settings.config])[1]
-    options = {
-        "encoder": None,
-        "root": settings.root,
-        "windows": "last",
-        "max_length": settings.length,
-        "batch_size": settings.batch_size,
-    }
-    options["eval_batch_size"] = settings.eval_batch_size
-    arguments = [f"--data={config}", *(f"--data.{key}={value or 'null'}" for key, value in options.items())]
-    data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
-    return data
+def newest_windows(settings: Settings) -> RecDataModule:
+    """Serve each user's newest window, as SASRec trains."""
+    sizes = {name: getattr(settings, name) for name in ("root", "batch_size", "eval_batch_size")}
+    return data_module(settings.config, windows="last", max_length=settings.length, **sizes)
 
 
 def main() -> None:
@@ -43,7 +31,8 @@ def main() -> None:
     keep_freed_memory()  # as the command line does at start-up
     torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed)
-    data = data_module(settings)
+    set_softmax_products(settings.softmax_products)
+    data = newest_windows(settings)
     model = SASRec(
         n_items=data.n_items,
         max_length=settings.length,
@@ -56,18 +45,7 @@ def main() -> None:
         lr=settings.lr,
     )
     clock = Clock()
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        devices=1,
-        precision=settings.precision,
-        max_epochs=1 + settings.epochs,
-        callbacks=[clock],
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = quiet_trainer(max_epochs=1 + settings.epochs, callbacks=[clock])
     trainer.fit(model, datamodule=data)
     seconds, results = timed_tests(settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False))
     parameters = sum(p.numel() for p in model.parameters())

@@ -89,7 +89,6 @@ def main() -> None:
     trainer = L.Trainer(
         accelerator="cpu",
         devices=1,
-        precision=settings.precision,
         max_epochs=1 + settings.epochs,
         callbacks=[clock, metrics],
         limit_val_batches=0,

@@ -80,8 +80,8 @@ class RankingMetrics(Metric):
         """Add instances (B,) int64 and their ranks (B,)."""
         # One tensor, not a list of small ones: each would survive between the large ones of its batch, and glibc could
         # not reuse the room that these leave.
-        self.instances = [torch.cat([*self.instances, instance])]
-        self.ranks = [torch.cat([*self.ranks, rank])]
+        self.instances = [_extend(self.instances, instance)]
+        self.ranks = [_extend(self.ranks, rank)]
 
     def compute(self) -> dict[str, Tensor]:
         """Return the mean of each metric over instances."""
@@ -89,3 +89,21 @@ class RankingMetrics(Metric):
         order = instances.argsort()
         self.table = instances[order], ranks[order]
         return mean_metrics(ranks[order], self.suffix)
+
+
+def _extend(before: list[Tensor], more: Tensor) -> Tensor:
+    """Return a row that ends in `more` (B,), in the storage of the row before it as long as that has room.
+
+    The storage doubles, so that a row of n was copied a few times and not n / B times.
+    """
+    start = len(before[0]) if before else 0
+    end = start + len(more)
+    room = before[0].untyped_storage().nbytes() // more.element_size() if before else 0
+    if room < end:
+        storage = more.new_empty(2 * end)
+        if before:
+            storage[:start] = before[0]
+    else:
+        storage = before[0].as_strided((room,), (1,), 0)
+    storage[start:end] = more
+    return storage[:end]

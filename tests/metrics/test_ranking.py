@@ -81,7 +81,9 @@ def test_any_batch_split_gives_the_same_numbers() -> None:
 def test_no_batch_leaves_a_tensor_of_its_own() -> None:
     metrics = RankingMetrics()
     for first in (0, 3, 6):
-        metrics.update(torch.arange(first, first + 3), torch.full((3,), float(first + 1)))
+        batch = torch.full((3,), float(first + 1))
+        metrics.update(torch.arange(first, first + 3), batch)
+        batch.fill_(-1)  # what a batch was made in is its own again
     assert [len(metrics.instances), len(metrics.ranks)] == [1, 1]
     metrics.compute()
     assert metrics.table is not None
