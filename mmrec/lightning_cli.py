@@ -117,6 +117,8 @@ class RecCLI(LightningCLI):
         if not _reads_features(config.model):
             config.data.encoder = None  # so that a model of ids alone asks for no weights and no feature files
         config.ckpt_path = self._checkpoint(config.ckpt_path)
+        if self.subcommand == "predict" and config.return_predictions is None:
+            config.return_predictions = False  # they are written as they are made; kept, they would grow with the users
         if self.subcommand == "fit" and not config.trainer.fast_dev_run:
             _keep_earlier(self.run_dir, resuming=config.ckpt_path is not None)
             if config.trainer.logger in (None, True):
@@ -210,7 +212,6 @@ SILENCED = (
     ".*args parameter is intended to run from within Python.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*torch.jit.script.*is deprecated.*",
-    ".*Couldn't infer the batch indices.*",  # predictions carry their users
     ".*callbacks used to create the checkpoint need to be provided.*",  # early stopping has no part in a test
     ".*is smaller than the logging interval.*",  # everything is logged by epoch
 )

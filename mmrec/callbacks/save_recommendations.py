@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import BasePredictionWriter
+from torch import Tensor
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import require
 from mmrec.models.recommender import Recommender
 
+ROWS_AT_ONCE = 2**19
+"""Rows of a row group of the file: some 10 MB in memory, and large enough for Parquet to compress well."""
 
-class SaveRecommendations(BasePredictionWriter):
-    """Write `recommendations.parquet` (user, item, rank, score) into the run's folder after `predict`.
 
-    With several processes each writes its own share, `recommendations.<rank>.parquet`.
+class SaveRecommendations(lightning.Callback):
+    """Write `recommendations.parquet` (user, item, rank, score) into the run's folder during `predict`.
+
+    Lists are written as they are made, so that memory does not grow with the users, into a file that takes its name
+    when all are there. With several processes each writes its own share, `recommendations.<rank>.parquet`.
 
     Args:
         top_k: length of each list.
+
+    Raises:
+        UserError: top_k is less than 1.
     """
 
     def __init__(self, top_k: int = 10) -> None:
-        super().__init__(write_interval="epoch")
         require(top_k >= 1, "SaveRecommendations: top_k", top_k, "at least 1")
         self.top_k = top_k
+        self._path = Path()
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pl.DataFrame] = []
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Tell the model how long the lists are."""
-        super().setup(trainer, pl_module, stage)
         if isinstance(pl_module, Recommender):
             pl_module.top_k = self.top_k
 
-    def write_on_epoch_end(
+    def on_predict_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Choose the file."""
+        share = "" if trainer.world_size == 1 else f".{trainer.global_rank}"
+        self._path = Path(trainer.default_root_dir) / f"recommendations{share}.parquet"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+
+    def on_predict_batch_end(
         self,
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
-        predictions: Sequence[Any],
-        batch_indices: Sequence[Any],
+        outputs: tuple[Tensor, Tensor, Tensor],
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
-        """Write the lists."""
+        """Take the lists of a batch: users (B,), their items and scores, both (B, top_k)."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, RecDataModule)
-        users, items, scores = (torch.cat(column).cpu() for column in zip(*predictions, strict=True))
-        order = users.argsort()
+        users, items, scores = (column.cpu() for column in outputs)
+        order = users.argsort()  # a batch has its users by the length of their histories
         users, items, scores = users[order], items[order], scores[order]
         length = items.shape[1]
         table = pl.DataFrame(
@@ -59,9 +74,40 @@ class SaveRecommendations(BasePredictionWriter):
                 "score": scores.flatten().float().numpy(),
             }
         ).filter(pl.col("score").is_finite())  # a user who knows nearly everything has a shorter list
-        share = "" if trainer.world_size == 1 else f".{trainer.global_rank}"
-        path = Path(trainer.default_root_dir) / f"recommendations{share}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}")
-        table.write_parquet(beside)
-        os.replace(beside, path)
+        self._waiting.append(table)
+        if sum(table.height for table in self._waiting) >= ROWS_AT_ONCE:
+            self._write()
+
+    def on_predict_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write what waits, and give the file its name."""
+        self._write()
+        self._close()
+        os.replace(self._beside, self._path)
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Leave no half of a file behind."""
+        self._waiting.clear()
+        if self._writer is not None:
+            self._close()
+            self._beside.unlink(missing_ok=True)
+
+    @property
+    def _beside(self) -> Path:
+        return self._path.with_name(f".{self._path.name}")
+
+    def _write(self) -> None:
+        """Write the waiting rows as one row group."""
+        if not self._waiting:
+            return
+        rows = pl.concat(self._waiting).to_arrow()
+        self._waiting.clear()
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._beside, rows.schema, compression="zstd")
+        self._writer.write_table(rows)
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
