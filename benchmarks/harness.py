@@ -27,12 +27,13 @@ HERE = REPOSITORY / "benchmarks"
 RECBOLE_PINS = ("numpy<2", "scipy<1.13", "pandas<3")  # RecBole 1.2.1 fills a dok_matrix by what SciPy 1.13 removed
 
 
-def data_module(config: str, **options: object) -> RecDataModule:
-    """Read the data section of a run with some options set, and without its encoder: no features are needed."""
+def data_module(config: str, features: bool = False, **options: object) -> RecDataModule:
+    """Read the data section of a run with some options set; its encoder is left out unless features are needed."""
     parser = ArgumentParser()
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
     path = locate_configs(["--config", config])[1]
-    arguments = [f"--data={path}", "--data.encoder=null", *(f"--data.{key}={value}" for key, value in options.items())]
+    arguments = [f"--data={path}", *(f"--data.{key}={value}" for key, value in options.items())]
+    arguments += [] if features else ["--data.encoder=null"]
     data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
     return data
 
@@ -81,6 +82,23 @@ def measure(command: Sequence[str], threads: int, environment: Mapping[str, str]
     done = subprocess.run(full, env=variables | dict(environment or {}), stdout=subprocess.PIPE, text=True, check=True)
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report
+
+
+def lightning(command: str, config: str, runs: Path, *arguments: str, threads: int = 1) -> Path:
+    """Run a command of `lightning` on the CPU; return the run's folder, or `runs` where there was nothing to do.
+
+    Args:
+        command: fit, test and so on.
+        config: of a run.
+        runs: a folder of its own for this run.
+        arguments: more options.
+        threads: of OpenMP, of each process.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": f"{HERE}:{REPOSITORY}"}
+    options = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--tracking.wandb=false"]
+    full = [sys.executable, "-m", "mmrec", command, "--config", config, "--runs", str(runs), *options, *arguments]
+    subprocess.run(full, env=environment, stdout=sys.stderr, check=True)
+    return next(runs.glob("*/*/seed*"), runs)
 
 
 def quiet_machine() -> dict[str, Any]:

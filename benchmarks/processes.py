@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,8 +19,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from harness import HERE, one_line_errors, quiet_machine, write_result
-from machine import REPOSITORY
+from harness import HERE, lightning, one_line_errors, quiet_machine, write_result
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -77,16 +74,9 @@ class EpochRates(pl.Callback):
             Path(trainer.default_root_dir, EPOCHS).write_text(json.dumps(self.epochs), encoding="utf-8")
 
 
-def lightning(command: str, config: str, processes: int, runs: Path, *arguments: str) -> Path:
-    """Run a command of `lightning` with so many processes and return the run's folder."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{HERE}:{REPOSITORY}"}
-    trainer = {"accelerator": "cpu", "devices": processes, "enable_progress_bar": "false"}
-    trainer |= {"strategy": "ddp"} if processes > 1 else {}
-    options = [text for key, value in trainer.items() for text in (f"--trainer.{key}", str(value))]
-    full = [sys.executable, "-m", "mmrec", command, "--config", config, "--runs", str(runs), *options, *arguments]
-    subprocess.run([*full, "--tracking.wandb", "false"], env=environment, stdout=sys.stderr, check=True)
-    (folder,) = runs.glob("*/*/seed*")
-    return folder
+def devices(processes: int) -> list[str]:
+    """Return the options of the trainer."""
+    return [f"--trainer.devices={processes}", *(["--trainer.strategy=ddp"] if processes > 1 else [])]
 
 
 def fit(options: argparse.Namespace, processes: int, batch_size: int, runs: Path) -> Path:
@@ -94,8 +84,8 @@ def fit(options: argparse.Namespace, processes: int, batch_size: int, runs: Path
     return lightning(
         "fit",
         options.config,
-        processes,
         runs,
+        *devices(processes),
         f"--trainer.max_epochs={1 + options.epochs}",
         f"--data.batch_size={batch_size // processes}",
         "--trainer.callbacks+=processes.EpochRates",
@@ -106,7 +96,7 @@ def fit(options: argparse.Namespace, processes: int, batch_size: int, runs: Path
 def test(options: argparse.Namespace, processes: int, checkpoint: Path, runs: Path) -> dict[str, float]:
     """Test a checkpoint with so many processes and return its metrics."""
     results = f"--trainer.callbacks=[{SaveResults.__module__}.{SaveResults.__name__}]"  # and no explanations
-    folder = lightning("test", options.config, processes, runs, f"--ckpt_path={checkpoint}", results)
+    folder = lightning("test", options.config, runs, *devices(processes), f"--ckpt_path={checkpoint}", results)
     (file,) = folder.glob("result*.json")
     result = json.loads(file.read_text(encoding="utf-8"))
     if result["machine"]["processes"] != processes:
