@@ -51,6 +51,7 @@ benchmark: install ## speed beside other libraries, the short set (makes .venv-r
 	@$(BIN)/python benchmarks/lightgcn_against_recbole.py
 	@$(BIN)/python benchmarks/pairs_against_plain.py
 	@$(BIN)/python benchmarks/neighbours.py --rounds 3
+	@$(BIN)/python benchmarks/parts.py
 	@$(BIN)/python benchmarks/processes.py
 
 clean: ## remove .venv and caches; data/ and runs/ stay
