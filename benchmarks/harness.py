@@ -76,10 +76,10 @@ def measure(command: Sequence[str], threads: int, environment: Mapping[str, str]
         threads: of OpenMP.
         environment: variables beside those of this process.
     """
-    variables = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": f"{HERE}:{REPOSITORY}"}
+    variables = _environment(threads) | dict(environment or {})
     python, *rest = command
     full = [python, "-W", "ignore", *rest]
-    done = subprocess.run(full, env=variables | dict(environment or {}), stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(full, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return report
 
@@ -94,11 +94,14 @@ def lightning(command: str, config: str, runs: Path, *arguments: str, threads: i
         arguments: more options.
         threads: of OpenMP, of each process.
     """
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": f"{HERE}:{REPOSITORY}"}
     options = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--tracking.wandb=false"]
     full = [sys.executable, "-m", "mmrec", command, "--config", config, "--runs", str(runs), *options, *arguments]
-    subprocess.run(full, env=environment, stdout=sys.stderr, check=True)
+    subprocess.run(full, env=_environment(threads), stdout=sys.stderr, check=True)
     return next(runs.glob("*/*/seed*"), runs)
+
+
+def _environment(threads: int) -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": f"{HERE}:{REPOSITORY}"}
 
 
 def quiet_machine() -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What every model costs: seconds of an epoch with its validation, parameters, memory, and time to its best epoch.
 
 Trains each configured model for a few epochs by `lightning fit`, one after another. How many epochs it takes to the
-best one and to early stopping comes from its committed result: these runs may have shared their machine, so that their
-own seconds say little. A model with nothing to train is left out. Prints a table and writes it as JSON.
+best one and to the end of the run comes from its committed result: these runs may have shared their machine, so that
+their own seconds say little. A model with nothing to train is left out. Prints a table and writes it as JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rich.table import Column, Table
 from mmrec.environment import peak_memory_mb
 
 REPORT = "cost.json"
-HEADS = ("epoch, s", "lowest", "highest", "parameters", "peak MB", "best epoch", "min to best", "min to early stop")
+HEADS = ("epoch, s", "lowest", "highest", "parameters", "peak MB", "best epoch", "min to best", "min to end of run")
 
 
 class Cost(EpochClock, pl.Callback):

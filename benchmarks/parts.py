@@ -69,16 +69,21 @@ def timed_steps(built: Mapping[str, MMRaclKal], batches: Sequence[TrainBatch]) -
     return {name: times[WARM_UP:] for name, times in seconds.items()}
 
 
+def spread(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Return median, lowest and highest value under names of their own."""
+    return {name: median(values), f"{name}_min": min(values), f"{name}_max": max(values)}
+
+
 def compare(options: argparse.Namespace) -> None:
     """Time all forms, print and write."""
     data = data_module(options.config, features=True, root=options.root, max_length=options.length, windows="all")
     machine = quiet_machine()
     built = models(data, FORMS, options.seed)
+    for model in built.values():
+        model.refresh_library()
     start = perf_counter()
     built[FULL].refresh_library()
     refresh = perf_counter() - start
-    for model in built.values():
-        model.refresh_library()
     loader = data.train_loader("windows")
     assert isinstance(loader, TrainLoader)
     loader.seed, loader.epoch = options.seed, lambda: 0
@@ -89,8 +94,7 @@ def compare(options: argparse.Namespace) -> None:
     for name, times in seconds.items():
         # Of the same batch each: batches differ in length, and the machine in speed from one minute to the next.
         ratios = [one / base for one, base in zip(times, seconds[SASREC], strict=True)]
-        spread = {"ms": 1e3 * median(times), "ms_min": 1e3 * min(times), "ms_max": 1e3 * max(times)}
-        forms[name] = {**spread, "ratio": median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios)}
+        forms[name] = spread("ms", [1e3 * one for one in times]) | spread("ratio", ratios)
     settings = {key: getattr(options, key) for key in ("length", "steps", "seed", "threads", "softmax_products")}
     sizes = {"n_users": data.n_users, "n_items": data.n_items - 1, "steps_of_an_epoch": len(loader)}
     write_result(
@@ -107,7 +111,7 @@ def compare(options: argparse.Namespace) -> None:
     title = f"on {data.source.name}, L {options.length}, {targets:,.0f} targets a step, threads: {options.threads}"
     table = Table("", *(Column(head, justify="right") for head in heads), title=title)
     for name, row in forms.items():
-        table.add_row(name, *(f"{row[key]:,.0f}" for key in spread), *(f"{row[key]:.2f}" for key in list(row)[3:]))
+        table.add_row(name, *(f"{value:.2f}" if "ratio" in key else f"{value:,.0f}" for key, value in row.items()))
     Console().print(table)
     print(f"neighbour table, once in {len(loader)} steps: {refresh:.2f} s")
 
