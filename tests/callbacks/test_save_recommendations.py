@@ -18,7 +18,7 @@ FOLDER = Path("runs/toy/popularity/seed1")
 def small_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
-    monkeypatch.setattr(save_recommendations, "ROWS_AT_ONCE", 3000)  # 10 for each of 800 users, 256 users in a batch
+    monkeypatch.setattr(save_recommendations, "USERS_AT_ONCE", 500)  # of 800, 200 in a batch
 
 
 def predict(toy: RecDataModule) -> None:
