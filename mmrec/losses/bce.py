@@ -28,6 +28,7 @@ def binary_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor, negative
     """
     with torch.autocast(hidden.device.type, enabled=False):  # as in `next_item_cross_entropy`
         hidden, items = hidden.float(), items.float()
-        plus = F.softplus(-(hidden * items[target]).sum(dim=1))  # -log σ(s)
-        minus = F.softplus((hidden * items[negative]).sum(dim=1))  # -log(1 - σ(s))
+        # By `embedding`: threads add up the gradient of `items[target]` in whatever order they come.
+        plus = F.softplus(-(hidden * F.embedding(target, items)).sum(dim=1))  # -log σ(s)
+        minus = F.softplus((hidden * F.embedding(negative, items)).sum(dim=1))  # -log(1 - σ(s))
     return (plus.sum() + minus[negative != PAD].sum()) / len(target)

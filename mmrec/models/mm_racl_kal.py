@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -293,21 +294,22 @@ class MMRaclKal(Recommender):
         chosen = count.cumsum(0) - count + drawn
         user = batch.user
         anchor, positive = batch.items[place][chosen], batch.targets[place][chosen]
-        vectors = tables.items.fused
+        # By `embedding`: threads add up the gradient of `vectors[items]` in whatever order they come.
+        vectors = partial(F.embedding, weight=tables.items.fused)
         terms: dict[str, Tensor] = {}
         if self._contrasts("ui"):
-            negatives = uniform_items((self.n_negatives,), self.n_items, vectors.device)
+            negatives = uniform_items((self.n_negatives,), self.n_items, row.device)
             terms["ui"] = info_nce(
-                interest[chosen], vectors[positive], vectors[negatives], self._unknown(user, negatives[None]),
+                interest[chosen], vectors(positive), vectors(negatives), self._unknown(user, negatives[None]),
                 self.temperature, self.decoupled,
             )  # fmt: skip
         if self._contrasts("ii"):
             if self.hard_negatives and self.library is not None:
                 negatives = self.library.neighbours[positive]
             else:
-                negatives = uniform_items((len(user), self.n_negatives), self.n_items, vectors.device)
+                negatives = uniform_items((len(user), self.n_negatives), self.n_items, row.device)
             terms["ii"] = info_nce(
-                vectors[anchor], vectors[positive], vectors[negatives], self._unknown(user, negatives),
+                vectors(anchor), vectors(positive), vectors(negatives), self._unknown(user, negatives),
                 self.temperature, self.decoupled,
             )  # fmt: skip
         if self._contrasts("mm") and tables.items.text is not None and tables.items.image is not None:

@@ -122,6 +122,22 @@ def test_same_seed_same_loss(trainable: Recommender, toy: RecDataModule, monkeyp
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_same_seed_same_gradients_with_two_threads(trainable: Recommender, toy: RecDataModule) -> None:
+    batch, threads = train_batch(trainable, toy), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        times = []
+        for _ in range(10):  # threads that race do not differ each time
+            torch.manual_seed(1)
+            trainable.zero_grad()
+            trainable.losses(batch)["loss"].backward()
+            times.append([parameter.grad.clone() for parameter in trainable.parameters() if parameter.grad is not None])
+    finally:
+        torch.set_num_threads(threads)
+    for gradients in times[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(gradients, times[0], strict=True))
+
+
 def test_overfits_one_batch(trainable: Recommender, toy: RecDataModule) -> None:
     batch = train_batch(trainable, toy)
     optimizer = torch.optim.AdamW(trainable.parameters(), lr=1e-2)
