@@ -1,7 +1,7 @@
 """Knowledge-anchored explanations of recommendations (paper, section 3.5), made after training and apart from it.
 
 `Knowledge` is what is known of the items, a `Packet` is the evidence for one recommendation, `Prompt` puts it to an
-`LLM` (eq. 17), `verify` checks the answer against the packet, and `ExplanationPipeline` runs it all and falls back to
+`LLM` (eq. 17), a `Verifier` checks the answer against the packet, and `ExplanationPipeline` runs it all and falls back to
 the template of `from_facts`, saying so.
 """
 
@@ -11,7 +11,7 @@ from mmrec.explain.packet import Packet, Recommendation, build_packet
 from mmrec.explain.pipeline import Explanation, ExplanationPipeline, Summary
 from mmrec.explain.prompt import Prompt
 from mmrec.explain.template import from_facts
-from mmrec.explain.verify import Verdict, Violation, verify
+from mmrec.explain.verify import Verdict, Verifier, Violation
 
 __all__ = [
     "LLM",
@@ -27,8 +27,8 @@ __all__ = [
     "Reply",
     "Summary",
     "Verdict",
+    "Verifier",
     "Violation",
     "build_packet",
     "from_facts",
-    "verify",
 ]

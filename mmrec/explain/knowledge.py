@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrec.errors import UserError
+from mmrec.explain.vocabulary import Vocabulary
 
 Facts = dict[str, list[str]]
 """Fact name to its values, say `{"genre": ["Crime", "Drama"], "year": ["1994"]}`."""
@@ -55,17 +57,21 @@ class Knowledge:
     Args:
         items: the content of `items.parquet`, row = item index.
         source: where it came from, for messages.
+        themes: theme words of an item's picture, or None for an item without, see `mmrec.explain.themes`.
 
     `unreadable` collects items whose image was named but could not be read when it was asked for.
     """
 
-    def __init__(self, items: pl.DataFrame, source: str = "items") -> None:
+    def __init__(
+        self, items: pl.DataFrame, source: str = "items", themes: Callable[[int], list[str] | None] | None = None
+    ) -> None:
         self._items = items
+        self._themes = themes
         self._source = source
         self.unreadable: set[int] = set()
 
     @classmethod
-    def load(cls, dataset: Path) -> Knowledge:
+    def load(cls, dataset: Path, themes: Callable[[int], list[str] | None] | None = None) -> Knowledge:
         """Read `items.parquet` of a prepared dataset folder.
 
         Raises:
@@ -76,7 +82,7 @@ class Knowledge:
             raise UserError(f"{path} is missing: name the folder of a prepared dataset, or prepare it first")
         columns = ["item", "raw_id", "title", "text", "image", "attributes"]
         try:
-            return cls(pl.read_parquet(path, columns=columns, glob=False).sort("item"), str(path))
+            return cls(pl.read_parquet(path, columns=columns, glob=False).sort("item"), str(path), themes)
         except pl.exceptions.PolarsError as error:
             raise UserError(
                 f"{path} cannot be read ({str(error).splitlines()[0]}): prepare the dataset again"
@@ -96,13 +102,12 @@ class Knowledge:
         Raises:
             UserError: if the attributes are not a JSON object.
         """
-        text = self._row(item)["attributes"]
         try:
-            attributes = json.loads(text) if text else {}
+            attributes = _attributes(self._row(item)["attributes"])
         except ValueError:
-            attributes = None
-        if not isinstance(attributes, dict):
-            raise UserError(f"{self._source}: attributes of item {item} are no JSON object: prepare the dataset again")
+            raise UserError(
+                f"{self._source}: attributes of item {item} are no JSON object: prepare the dataset again"
+            ) from None
         facts = {str(name): _values(value) for name, value in attributes.items()}
         return {name: values for name, values in facts.items() if values}
 
@@ -113,8 +118,28 @@ class Knowledge:
         score = {w: n * math.log(1 + total / self._documents.get(w, 1)) for w, n in frequency.items()}
         return sorted((w for w in score if w not in STOP_WORDS), key=lambda w: (-score[w], w))[:count]
 
+    def words(self) -> list[list[str] | None]:
+        """Return the words of every item's text, row = item index; None where there is no text."""
+        return _words(self._items["text"]).to_list()
+
+    @staticmethod
+    def split(text: str) -> list[str]:
+        """Split any text into words as the items' texts are."""
+        return _words(pl.Series([text])).to_list()[0]  # type: ignore[no-any-return]
+
+    def picture(self, item: int) -> Path | None:
+        """Return the file of the item's picture, whether it can be read or not."""
+        path = self._row(item)["image"]
+        return Path(path) if path else None
+
     def visual_words(self, item: int) -> list[str]:
-        """Return theme words of the item's image, see `describe_image`; empty where there is no readable image."""
+        """Return theme words of the item's picture, by CLIP where it has CLIP features and else by `describe_image`.
+
+        Empty where there is no readable picture.
+        """
+        themes = self._themes(item) if self._themes else None
+        if themes is not None:
+            return themes
         path = self._row(item)["image"]
         if not path:
             return []
@@ -124,6 +149,19 @@ class Knowledge:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # SyntaxError: Pillow on a broken PNG
             self.unreadable.add(item)
             return []
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the facts of the whole catalogue may say, by kind."""
+        attributes = self._items["attributes"]
+        facts = (
+            (str(name), value)
+            for text in attributes.drop_nulls().unique(maintain_order=True)
+            for name, values in _attributes(text).items()
+            for value in _values(values)
+        )
+        lower = self._items["text"].str.extract_all(r"\b\p{Ll}{3,}\b").explode().drop_nulls().unique()
+        return Vocabulary(facts, self._items["title"].drop_nulls(), lower)
 
     @cached_property
     def _documents(self) -> dict[str, int]:
@@ -172,6 +210,14 @@ def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 def _words(texts: pl.Series) -> pl.Series:
     """Split each text into its lower-case words of three letters or more."""
     return texts.str.to_lowercase().str.extract_all(r"\p{L}{3,}")
+
+
+def _attributes(text: str | None) -> dict[str, object]:
+    """Parse the attributes of an item. Raises ValueError if they are no JSON object."""
+    attributes = json.loads(text) if text else {}
+    if not isinstance(attributes, dict):
+        raise ValueError("no JSON object")
+    return attributes
 
 
 def _values(value: object) -> list[str]:

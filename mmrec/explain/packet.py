@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmrec.data.schema import PAD
 from mmrec.explain.knowledge import Facts, Knowledge
 
@@ -28,6 +31,7 @@ class Recommendation:
         history: items of the user, oldest first; only periods that the caller may show (never the test period).
         neighbours: those history items among whose retrieved neighbours the recommended item is; may be empty.
         signals: finite numbers the model decided with, say `{"alpha": 0.6, "gate": 0.4}`.
+        interest: (D,) u, the user's vector, if the model has one.
 
     Raises:
         ValueError: if the score or a signal is not finite: a broken model must not be explained away.
@@ -40,6 +44,7 @@ class Recommendation:
     history: list[int]
     neighbours: list[int]
     signals: dict[str, float]
+    interest: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         broken = [name for name, value in {"score": self.score, **self.signals}.items() if not math.isfinite(value)]

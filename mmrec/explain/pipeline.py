@@ -25,10 +25,7 @@ from mmrec.explain.llm import LLM, CachedLLM, LLMFailure, Reply
 from mmrec.explain.packet import Packet, Recommendation, build_packet
 from mmrec.explain.prompt import Prompt, with_violations
 from mmrec.explain.template import from_facts
-from mmrec.explain.verify import Verdict, verify
-
-Verifier = Callable[[str, Packet, Sequence[str]], Verdict]
-"""Judges (explanation, packet, cited history titles)."""
+from mmrec.explain.verify import Verdict, Verifier
 
 MAX_LOST = 3
 """After so many failed connections in a row the server is taken for lost and not asked any more."""
@@ -106,7 +103,7 @@ class ExplanationPipeline:
         prompt_file: Path | None = None,
         history_length: int = 8,
         corrections: int = 1,
-        verifier: Verifier = verify,
+        verifier: Verifier | None = None,
         cache: bool = True,
     ) -> None:
         if history_length < 1 or corrections < 0:
@@ -118,7 +115,7 @@ class ExplanationPipeline:
         self._prompt = Prompt(prompt_file)
         self._history_length = history_length
         self._corrections = corrections
-        self._verifier = verifier
+        self._verifier = verifier or Verifier(knowledge.vocabulary)
         self._cache = cache
 
     def run(self, recommendations: Sequence[Recommendation], path: Path) -> Summary:

@@ -116,6 +116,10 @@ class LightGCN(Recommender):
         """Return the items' propagated embeddings (I, D)."""
         return self.propagated()[1]
 
+    def text_vectors(self, features: Tensor) -> Tensor | None:
+        """Return W_t of text features, see `ItemEncoder.text_vectors`."""
+        return self.item_encoder.text_vectors(features)
+
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
         """BPR over the propagated embeddings, L2 on the ego embeddings of the batch."""
         ego_users, ego_items = self.ego()

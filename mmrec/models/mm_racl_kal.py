@@ -211,6 +211,10 @@ class MMRaclKal(Recommender):
         text, image = (weight[items].tolist() for weight in self.item_encoder.weights())
         return [{"alpha": t} if t or i else {} for t, i in zip(text, image, strict=True)]
 
+    def text_vectors(self, features: Tensor) -> Tensor | None:
+        """Return W_t of text features, see `ItemEncoder.text_vectors`."""
+        return self.item_encoder.text_vectors(features)
+
     def neighbours(self) -> Tensor | None:
         """Return N(i) of eq. 5 for all items, (I, K)."""
         if self.library is None:

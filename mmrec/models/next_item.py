@@ -60,6 +60,10 @@ class NextItemModel(Recommender):
         rows = torch.arange(len(batch.user), device=batch.user.device)
         return self.states(batch, self.item_vectors(), rows, batch.lengths - 1)
 
+    def text_vectors(self, features: Tensor) -> Tensor | None:
+        """Return W_t of text features, see `ItemEncoder.text_vectors`."""
+        return self.item_encoder.text_vectors(features)
+
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Every position predicts its next item; positions without one drop out before the scores are made."""
         vectors = self.item_vectors()

@@ -98,6 +98,10 @@ class Recommender(pl.LightningModule):
         """Return, for each item, numbers that say what the model knows it by, as evidence for an explanation."""
         return [{} for _ in items]
 
+    def text_vectors(self, features: Tensor) -> Tensor | None:
+        """Return vectors (n, D), in the space of users and items, of any text features (n, T); None without text."""
+        return None
+
     def refresh_library(self) -> float | None:
         """Rebuild what is retrieved from, if anything is; return its churn, see `NeighbourTable.refresh`."""
         return None

@@ -102,6 +102,13 @@ class ItemEncoder(nn.Module):
             terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
         return ItemVectors(reduce(torch.add, terms), text, image)
 
+    def text_vectors(self, features: Tensor) -> Tensor | None:
+        """Return v̂_t of eq. 2, (n, D), for text features (n, T) that need not be an item's; None without text."""
+        if self.text_projection is None:
+            return None
+        vectors: Tensor = self.text_projection(self.features.scaled("text", features))
+        return vectors
+
     def weights(self) -> tuple[Tensor, Tensor]:
         """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
         text_present, image_present = self.features.present("text"), self.features.present("image")

@@ -44,18 +44,23 @@ class ItemFeatures(nn.Module):
                 )
             self.register_buffer(name, torch.zeros(n_items, width or 0), persistent=False)
             self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)
+            self.register_buffer(f"{name}_mean", torch.zeros(width or 0), persistent=False)
 
     def attach(self, features: Features | None) -> None:
         """Take the rows of the modalities in use; None where no modality is in use."""
         for name in self.modalities if features is not None else ():
             present = torch.tensor(getattr(features, f"{name}_present"))
             rows = torch.tensor(getattr(features, name)).float()
-            if present.sum() > 1:  # one item alone has no mean to differ from
-                rows = rows - rows[present].mean(dim=0)
-            rows = F.normalize(rows, dim=1).masked_fill(~present[:, None], 0.0)
+            # One item alone has no mean to differ from.
+            mean = rows[present].mean(dim=0) if present.sum() > 1 else torch.zeros(rows.shape[1])
             device = self.rows(name).device
-            setattr(self, name, rows.to(device))
+            setattr(self, f"{name}_mean", mean.to(device))
             setattr(self, f"{name}_present", present.to(device))
+            setattr(self, name, self.scaled(name, rows.to(device)).masked_fill(~self.present(name)[:, None], 0.0))
+
+    def scaled(self, name: str, vectors: Tensor) -> Tensor:
+        """Centre and scale an encoder's vectors (n, T) or (n, M) as the rows of the items are."""
+        return F.normalize(vectors - self.get_buffer(f"{name}_mean"), dim=1)
 
     def rows(self, name: str) -> Tensor:
         """Return one modality, (I, T) or (I, M) float32."""

@@ -71,6 +71,22 @@ class NeuralEncoder(ABC):
     def load(self, device: torch.device) -> Network:
         """Return the network on a device, ready for inference. Raises UserError if it cannot be had."""
 
+    def text_tower(self) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+        """Load the network and return its side for texts: n strings to (n, T)."""
+        import torch
+
+        device = choose_device(self.device, type(self).__name__)
+        network = self.load(device)
+
+        def texts(strings: Sequence[str]) -> NDArray[np.float32]:
+            made = []
+            for start in range(0, len(strings), CPU_BATCH):
+                with torch.inference_mode(), _autocast(device, self.precision):
+                    made.append(network.embed("text", list(strings[start : start + CPU_BATCH])).float().cpu().numpy())
+            return np.concatenate(made)
+
+        return texts
+
     def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
         """Yield one block for each part, in their order.
 

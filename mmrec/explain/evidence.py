@@ -1,0 +1,88 @@
+"""What a model recommends and what it went by: the step from a trained model to `Recommendation`s."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mmrec.batch import EvalBatch
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.loader import EvalLoader
+from mmrec.data.schema import Split
+from mmrec.explain.packet import Recommendation
+from mmrec.models.recommender import Recommender
+
+
+def first_instances(data: RecDataModule, split: Split, users: int, seed: int = 0) -> Tensor:
+    """Return the rows (n,) of the first held-out interactions of some users, drawn by a fixed seed.
+
+    The evidence is what a user did before that interaction, so nothing of the test period enters it.
+    """
+    rows = data.catalog.instances(split)
+    of_user = data.catalog.user_of(rows)
+    rows = rows[of_user.diff(prepend=of_user[:1] - 1) > 0]
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:users]]
+
+
+@torch.no_grad()
+def recommendations(
+    model: Recommender, data: RecDataModule, rows: Tensor, top_k: int, of_users: bool = False
+) -> list[Recommendation]:
+    """Return the top recommendations, each with the model's evidence.
+
+    Args:
+        model: trained and attached to the data.
+        data: where the histories are.
+        rows: (n,) held-out interactions, each with the history before it; user indices with `of_users`, each with the
+            whole history.
+        top_k: recommendations of each.
+        of_users: what `rows` are.
+    """
+    loader = EvalLoader(data.catalog, None if of_users else rows, data.max_length, data.eval_batch_size)
+    places = rows if of_users else torch.arange(len(rows))
+    model.eval()
+    model.begin_evaluation()
+    found: dict[int, list[Recommendation]] = {}
+    for part in places.split(data.eval_batch_size):
+        batch = loader.batch(part)
+        made = _of_batch(model, data, batch, top_k)
+        found.update(zip(batch.instance.tolist(), made, strict=True))
+    model.end_evaluation()
+    return [each for row in rows.tolist() for each in found[row]]
+
+
+def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: int) -> list[list[Recommendation]]:
+    on_device = model.transfer_batch_to_device(batch, model.device, 0)
+    scores, items = (x.tolist() for x in model.recommend(on_device, top_k))
+    signals = model.signals(on_device)
+    neighbours = model.neighbours()
+    interests = interest_of(model, on_device)
+    catalog = data.catalog
+    made = []
+    for row, user in enumerate(batch.user.tolist()):
+        start = int(catalog.offsets[user])
+        length = int(batch.lengths[row]) + int(batch.earlier_offsets[row + 1] - batch.earlier_offsets[row])
+        history = catalog.items[start : start + length].tolist()
+        known_by = model.item_signals(items[row])
+        of_user = []
+        for place, (item, score) in enumerate(zip(items[row], scores[row], strict=True), start=1):
+            if math.isinf(score):
+                break  # the user knows everything else
+            near = [] if neighbours is None else [i for i in history if item in neighbours[i].tolist()]
+            numbers = {**known_by[place - 1], **signals[row]}
+            interest = None if interests is None else interests[row].numpy()
+            of_user.append(
+                Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest)
+            )
+        made.append(of_user)
+    return made
+
+
+def interest_of(model: Recommender, batch: EvalBatch) -> Tensor | None:
+    """Return u (B, D) on the CPU; None for a model that has no user vectors."""
+    try:
+        return model.encode_users(batch).float().cpu()
+    except NotImplementedError:
+        return None

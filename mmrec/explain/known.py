@@ -1,0 +1,82 @@
+"""What a packet states, in the form in which a text can be compared with it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from mmrec.explain.packet import Packet
+from mmrec.explain.vocabulary import forms_of, is_colour, kind_of
+from mmrec.explain.words import Key, aliases, normal_form
+
+class Known:
+    """The strings of a packet by what they are.
+
+    Args:
+        packet: the evidence.
+        generic: words so common in this catalogue's titles that a title may be written without them.
+    """
+
+    def __init__(self, packet: Packet, generic: frozenset[str] = frozenset()) -> None:
+        self.packet = packet
+        self._generic = generic
+        self.values: dict[str, list[str]] = {}
+        for name, values in packet.facts.items():
+            self.values.setdefault(kind_of(name), []).extend(values)
+        if colours := [word for word in packet.visual if is_colour(word)]:
+            self.values.setdefault("colour", []).extend(colours)
+
+    @cached_property
+    def candidate(self) -> dict[str, set[Key]]:
+        """Every way to write what is true of the candidate, by kind; its words without a kind under ""."""
+        ways = {kind: {form for value in values for form in forms_of(value)} for kind, values in self.values.items()}
+        free = [*self.packet.keywords, *self.packet.visual, *self.packet.facts, *self.packet.signals]
+        numbers = [str(value) for value in self.packet.signals.values()]
+        ways[""] = {form for string in (*free, *numbers) for form in forms_of(string)} | self.own_titles
+        return ways
+
+    @cached_property
+    def own_titles(self) -> set[Key]:
+        """Ways to write the candidate's title."""
+        return self._title_forms(self.packet.title)
+
+    @cached_property
+    def history_titles(self) -> set[Key]:
+        """Ways to write the titles of the history and of the neighbours."""
+        titles = [item.title for item in self.packet.history] + self.packet.neighbours
+        return {form for title in titles for form in self._title_forms(title)}
+
+    @cached_property
+    def titles(self) -> set[Key]:
+        """Ways to write any title of the packet."""
+        return self.own_titles | self.history_titles
+
+    @cached_property
+    def strings(self) -> set[Key]:
+        """Ways to write any string of the packet; shared facts are facts of the candidate."""
+        return self.titles | {form for forms in self.candidate.values() for form in forms}
+
+    @cached_property
+    def words(self) -> set[str]:
+        """Every word of the packet."""
+        return {word for string in self.strings for word in string}
+
+    @cached_property
+    def own_words(self) -> set[str]:
+        """Every word of what is true of the candidate."""
+        return {word for forms in self.candidate.values() for form in forms for word in form}
+
+    @cached_property
+    def history_words(self) -> set[str]:
+        """Every word of a title of the history, and the other ways to write it."""
+        return {word for title in self.history_titles for word in title}
+
+    def _title_forms(self, title: str) -> set[Key]:
+        forms = aliases(title)
+        shorter = {tuple(word for word in form if word not in self._generic) for form in forms}
+        return forms | {form for form in shorter if len(form) > 1}
+
+
+def cited_known(cited: str, packet: Packet) -> bool:
+    """Whether a cited title is one of the history or of the neighbours."""
+    titles = [item.title for item in packet.history] + packet.neighbours
+    return cited in titles or normal_form(cited) in {alias for title in titles for alias in aliases(title)}

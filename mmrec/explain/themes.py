@@ -1,0 +1,74 @@
+"""Theme words of pictures by CLIP, where the image features are CLIP's (paper, section 3.5.1).
+
+For each theme word w the text tower encodes "a picture of w", and z(i, w) is its cosine with picture i, standardised
+over the catalogue: what is near every picture of a catalogue says nothing of one. The words with the largest z of at
+least `LEAST` are the item's, `MOST` at most. Without CLIP, `describe_image` names colours, brightness and contrast.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.encoders import OpenClipEncoder
+
+THEMES_FILE = Path(__file__).with_name("themes.txt")
+LEAST = 1.0  # standard deviations: one picture in six is that near to a word
+MOST = 3
+
+
+class Themes:
+    """The theme words of every item.
+
+    Args:
+        words: the vocabulary.
+        texts: (w, M) their vectors.
+        images: (I, M) vectors of the pictures in the same space.
+        present: (I,) bool, the items that have a picture.
+    """
+
+    def __init__(
+        self,
+        words: list[str],
+        texts: NDArray[np.floating[Any]],
+        images: NDArray[np.floating[Any]],
+        present: NDArray[np.bool_],
+    ) -> None:
+        self._words = words
+        cosines = _unit(images[present]) @ _unit(texts).T
+        spread = cosines.std(axis=0)
+        standard = (cosines - cosines.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
+        best = np.argsort(-standard, axis=1, kind="stable")[:, :MOST]
+        near = np.take_along_axis(standard, best, axis=1) >= LEAST
+        self._best = dict(zip(np.flatnonzero(present).tolist(), zip(best, near, strict=True), strict=True))
+
+    @classmethod
+    def of(cls, data: RecDataModule) -> Themes | None:
+        """Return the themes of a dataset with CLIP features as CLIP made them; None for others."""
+        if not isinstance(data.encoder, OpenClipEncoder) or data.whiten is not None or data.features is None:
+            return None
+        words = vocabulary()
+        texts = data.encoder.text_tower()([f"a picture of {word}" for word in words])
+        return cls(words, texts, np.asarray(data.features.image, dtype=np.float32), data.features.image_present)
+
+    def __call__(self, item: int) -> list[str] | None:
+        """Return the words of an item, the nearest first; None where it has no picture."""
+        if item not in self._best:
+            return None
+        best, near = self._best[item]
+        return [self._words[word] for word, fits in zip(best, near, strict=True) if fits]
+
+
+def vocabulary() -> list[str]:
+    """Read `themes.txt`."""
+    lines = THEMES_FILE.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = vectors.astype(np.float32) / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit
