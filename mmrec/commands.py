@@ -55,6 +55,13 @@ def compare(args: Sequence[str]) -> None:
     compare_runs(options.runs, options.groups, options.slices, options.cost)
 
 
+def explain(args: Sequence[str]) -> None:
+    """Explain recommendations."""
+    from mmrec.explain import command
+
+    command.explain(args)
+
+
 def data_parser(name: str, description: str | None) -> ArgumentParser:
     """Return a parser of run configs that builds their data section, as `data`, and ignores the rest."""
     from mmrec.data.datamodule import RecDataModule

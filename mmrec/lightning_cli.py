@@ -114,7 +114,7 @@ class RecCLI(LightningCLI):
             for callback in config.trainer.callbacks or []:
                 if callback.get("init_args", {}).get("monitor"):
                     callback.init_args.monitor += f"_{config.data.candidates}"
-        if not _reads_features(config.model):
+        if not reads_features(config.model):
             config.data.encoder = None  # so that a model of ids alone asks for no weights and no feature files
         config.ckpt_path = self._checkpoint(config.ckpt_path)
         if self.subcommand == "predict" and config.return_predictions is None:
@@ -176,7 +176,7 @@ def _dataset_name(source: Any) -> str:
     return str(source.get("init_args", {}).get("name") or default)
 
 
-def _reads_features(model: Any) -> bool:
+def reads_features(model: Any) -> bool:
     """Whether a configured model takes features at all, and does not have both modalities switched off."""
     options = model.get("init_args", {})
     takes = any(name in options for name in ("text_dim", "image_dim"))

@@ -37,13 +37,13 @@ class Known:
     @cached_property
     def own_titles(self) -> set[Key]:
         """Ways to write the candidate's title."""
-        return self._title_forms(self.packet.title)
+        return title_forms(self.packet.title, self._generic)
 
     @cached_property
     def history_titles(self) -> set[Key]:
         """Ways to write the titles of the history and of the neighbours."""
         titles = [item.title for item in self.packet.history] + self.packet.neighbours
-        return {form for title in titles for form in self._title_forms(title)}
+        return {form for title in titles for form in title_forms(title, self._generic)}
 
     @cached_property
     def titles(self) -> set[Key]:
@@ -70,10 +70,12 @@ class Known:
         """Every word of a title of the history, and the other ways to write it."""
         return {word for title in self.history_titles for word in title}
 
-    def _title_forms(self, title: str) -> set[Key]:
-        forms = aliases(title)
-        shorter = {tuple(word for word in form if word not in self._generic) for form in forms}
-        return forms | {form for form in shorter if len(form) > 1}
+
+def title_forms(title: str, generic: frozenset[str] = frozenset()) -> set[Key]:
+    """Return the ways to write a title, also without the words that most titles of the catalogue have."""
+    forms = aliases(title)
+    shorter = {tuple(word for word in form if word not in generic) for form in forms}
+    return forms | {form for form in shorter if len(form) > 1}
 
 
 def cited_known(cited: str, packet: Packet) -> bool:

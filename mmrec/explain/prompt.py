@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 
@@ -28,6 +29,14 @@ REPLY_SCHEMA: dict[str, object] = {
     "required": ["explanation", "cited_history"],
 }
 """JSON schema of a reply; goes into the prompt and to the server, which constrains decoding by it."""
+
+CORRECTION_BYTES = 2000
+"""Room for a rejected answer and what is wrong with it."""
+PROMPT_BYTES = CONTEXT_TOKENS - MAX_TOKENS - CORRECTION_BYTES - 100  # 100 tokens for the marks of a chat
+"""A token has a byte at least, so that a prompt of so many bytes, its correction and the answer fit into the context
+of any model: a server drops what does not, the rules at the beginning first, and says nothing."""
+LEAST_BYTES = 3000
+"""Of these, for the data: the longest title, and one of the history, take 2,400 with every letter escaped."""
 
 _NEEDED = {"history", "candidate"}
 _ALLOWED = _NEEDED | {"features", "facts", "schema"}
@@ -55,8 +64,31 @@ class Prompt:
         names = set(self._template.get_identifiers())
         if unknown := sorted(names - _ALLOWED):
             raise UserError(f"prompt file {path}: unknown placeholder ${unknown[0]}; use {_dollars(_ALLOWED)}")
+        if (size := len(path.read_bytes())) > PROMPT_BYTES - LEAST_BYTES:
+            raise UserError(
+                f"prompt file {path}: {size} bytes leave no room for the data; write at most "
+                f"{PROMPT_BYTES - LEAST_BYTES}"
+            )
         if missing := sorted(_NEEDED - names):
             raise UserError(f"prompt file {path}: ${missing[0]} is missing; it must have {_dollars(_NEEDED)}")
+
+    def fit(self, packet: Packet) -> Packet:
+        """Return as much of a packet as a prompt of `PROMPT_BYTES` holds.
+
+        The oldest history goes first, but for its newest item, then the last facts, then neighbours and theme words.
+        """
+        while len(self.render(packet).encode()) > PROMPT_BYTES:
+            if len(packet.history) > 1:
+                packet = replace(packet, history=packet.history[1:])
+            elif len(packet.facts) > 1:
+                packet = replace(packet, facts=dict(list(packet.facts.items())[:-1]))
+            elif packet.neighbours or packet.keywords or packet.visual:
+                packet = replace(packet, neighbours=[], keywords=[], visual=[])
+            elif packet.facts:
+                packet = replace(packet, facts={})
+            else:
+                return replace(packet, history=[replace(item, shared={}) for item in packet.history])
+        return packet
 
     def render(self, packet: Packet) -> str:
         """Fill the template from a packet (eq. 17)."""
@@ -73,10 +105,12 @@ class Prompt:
 
 def with_violations(prompt: str, explanation: str, violations: Sequence[str]) -> str:
     """Ask again: the same prompt, the rejected text and what was wrong with it (section 3.5.2, correction)."""
-    draft = fenced({"explanation": explanation, "not_in_the_data": list(violations)}, limit=2000)
-    return (
-        f"{prompt}\n\nAn earlier answer was rejected, since the data does not state this:\n{draft}\nAnswer without it."
-    )
+    for limit in (600, 200, 60):  # characters of each string, until it fits
+        draft = fenced({"explanation": explanation, "wrong_with_it": list(violations[:8])}, limit)
+        again = f"\n\nAn earlier answer was rejected:\n{draft}\nAnswer anew without what was wrong."
+        if len(again.encode()) <= CORRECTION_BYTES:
+            break
+    return prompt + again
 
 
 def fenced(value: object, limit: int = 200) -> str:

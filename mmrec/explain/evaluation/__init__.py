@@ -1,0 +1,1 @@
+"""How good explanations are, measured: arms over a frozen sample, with intervals and tests."""

@@ -1,0 +1,116 @@
+"""The arms: what the language model is shown, and what is done with its reply."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from mmrec.explain.asker import Asker
+from mmrec.explain.outcome import Explanation
+from mmrec.explain.packet import Packet
+from mmrec.explain.prompt import Prompt
+from mmrec.explain.verify import Verifier
+from mmrec.explain.writer import Writer
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to explain.
+
+    Args:
+        title: in the table.
+        asks: whether the language model is asked at all.
+        facts: what it is shown: "own", "none" or, as a negative control, another pair's ("shuffled").
+        verified: reject replies that do not hold; the template takes their place.
+        corrections: how often a rejected reply is asked for again.
+    """
+
+    title: str
+    asks: bool = True
+    facts: str = "own"
+    verified: bool = False
+    corrections: int = 0
+
+
+ARMS = {
+    "template": Arm("template, no LLM", asks=False, verified=True),
+    "no_facts": Arm("LLM without facts", facts="none"),
+    "facts": Arm("LLM with facts"),
+    "verified": Arm("LLM with facts, verified", verified=True),
+    "corrected": Arm("LLM with facts, verified, corrected", verified=True, corrections=1),
+    "shuffled": Arm("LLM with another item's facts", facts="shuffled"),
+}
+BASE = "facts"
+"""What the other arms are compared with."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """One text of an arm: its outcome and the seconds it took."""
+
+    outcome: Explanation
+    seconds: float
+
+
+def shown_packets(packets: Sequence[Packet], facts: str) -> list[Packet]:
+    """Return what the model is shown of each packet."""
+    if facts == "own":
+        return list(packets)
+    if facts == "none":
+        return [
+            replace(p, facts={}, keywords=[], visual=[], history=[replace(h, shared={}) for h in p.history])
+            for p in packets
+        ]
+    others = [*packets[1:], *packets[:1]]
+    return [
+        replace(
+            p, facts=other.facts, keywords=other.keywords, visual=other.visual,
+            history=[replace(h, shared={}) for h in p.history],
+        )
+        for p, other in zip(packets, others, strict=True)
+    ]  # fmt: skip
+
+
+def write_arm(name: str, packets: Sequence[Packet], prompt: Prompt, asker: Asker, verifier: Verifier) -> list[Written]:
+    """Let an arm explain every packet; texts that the model does not give stay empty unless the arm is verified."""
+    arm = ARMS[name]
+    nobody = Asker(None, None)
+    writer = Writer(
+        asker if arm.asks else nobody, verifier if arm.verified else None, arm.corrections, fallback=arm.verified
+    )
+
+    def write(pair: tuple[Packet, Packet]) -> Written:
+        packet, shown = pair
+        start = time.monotonic()
+        outcome = writer.write(packet, prompt.render(prompt.fit(shown)))
+        return Written(outcome, time.monotonic() - start)
+
+    pool = ThreadPoolExecutor(asker.concurrency)
+    try:
+        written = pool.map(write, zip(packets, shown_packets(packets, arm.facts), strict=True))
+        return list(
+            track(
+                written, name, len(packets), console=Console(stderr=True), transient=True,
+                disable=not sys.stderr.isatty(),
+            )
+        )  # fmt: skip
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def save_texts(file: Path, written: Sequence[Written]) -> None:
+    """Keep the texts of an arm, one JSON line each."""
+    beside = file.with_name(f".{file.name}.tmp")
+    lines = (json.dumps({**asdict(w.outcome), "seconds": round(w.seconds, 3)}, ensure_ascii=False) for w in written)
+    beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    os.replace(beside, file)
+

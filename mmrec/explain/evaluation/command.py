@@ -1,0 +1,85 @@
+"""`mmrec explain evaluate`: every arm on a frozen sample, measured."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from mmrec.errors import require
+from mmrec.explain.asker import Asker
+from mmrec.explain.command import explain_parser
+from mmrec.explain.evaluation.arms import ARMS, save_texts, write_arm
+from mmrec.explain.evaluation.faithfulness import cited_items, falls
+from mmrec.explain.evaluation.linker import linker_rates
+from mmrec.explain.evaluation.measures import measure
+from mmrec.explain.evaluation.report import Report, arm_result, compare
+from mmrec.explain.evaluation.sample import frozen_sample
+from mmrec.explain.evaluation.sheet import write_sheet
+from mmrec.explain.of_run import knowledge_of
+from mmrec.explain.packet import build_packet
+from mmrec.explain.prompt import Prompt
+from mmrec.explain.verify import Verifier
+from mmrec.report.console import wide_console
+from mmrec.run_folder import load_run, run_folder
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(args: Sequence[str]) -> None:
+    """Measure explanations: template, language model without and with facts, verified, corrected, shuffled facts.
+
+    Writes sample.json, the texts of each arm, evaluation.json, evaluation.md and a sheet for human rating. A run that
+    was broken off goes on from the replies it had.
+    """
+    parser = explain_parser("explain evaluate", evaluate.__doc__)
+    parser.add_argument("--pairs", type=int, default=60, help="(user, top recommendation) pairs of the sample")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--out", type=Path | None, default=None, help="folder; default: RUN/explanations")
+    options = parser.instantiate_classes(parser.parse_args(list(args)))
+    require(options.pairs >= 2, "--pairs", options.pairs, "at least 2")
+    out = options.out or run_folder(options.ckpt) / "explanations"
+    model, data = load_run(options.ckpt)
+    knowledge = knowledge_of(data)
+    verifier = Verifier(knowledge.vocabulary)
+    prompt = Prompt(options.prompt_file)
+    pairs = frozen_sample(model, data, options.pairs, options.seed, out / "sample.json")
+    packets = [prompt.fit(build_packet(pair.recommendation, knowledge)) for pair in pairs]
+    asker = Asker(options.llm, out / "llm_cache")
+    written, measures, results = {}, {}, []
+    for name in ARMS:
+        texts = written[name] = write_arm(name, packets, prompt, asker, verifier)
+        save_texts(out / f"{name}.jsonl", texts)
+        outcomes = [text.outcome for text in texts]
+        measures[name] = [
+            measure(o.text, o.cited_history, p, verifier) for o, p in zip(outcomes, packets, strict=True)
+        ]
+        drafts = [
+            [measure(draft.text, (), p, verifier) for draft in o.drafts]
+            for o, p in zip(outcomes, packets, strict=True)
+        ]
+        cited = [
+            cited_items(o.text, o.cited_history, pair, knowledge) for o, pair in zip(outcomes, pairs, strict=True)
+        ]
+        results.append(arm_result(name, texts, measures[name], falls(model, data, pairs, cited), drafts))
+    about = {
+        "checkpoint": str(options.ckpt), "data_hash": data.catalog.manifest.data_hash, "pairs": len(pairs),
+        "seed": options.seed, "llm": asker.name, "digest": asker.digest,
+        "strata": {s: sum(p.stratum == s for p in pairs) for s in sorted({p.stratum for p in pairs})},
+        "linker": [asdict(rates) for rates in linker_rates(packets, verifier)],
+        "human_rating": "not run",
+    }  # fmt: skip
+    report = Report(results, compare(measures), about)
+    write_sheet(out, packets, written)
+    for file, text in {
+        "evaluation.json": json.dumps(report.as_dict(), indent=1) + "\n",
+        "evaluation.md": report.markdown(),
+    }.items():
+        beside = out / f".{file}.tmp"
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, out / file)
+    wide_console().print(report.markdown(), markup=False, highlight=False, soft_wrap=True)
+    wide_console().print(f"written to {out}", markup=False, highlight=False)

@@ -1,0 +1,91 @@
+"""Faithfulness: whether the history item that a text cites is one that the recommendation hangs on.
+
+The cited items are taken from the user's history and the recommended item is scored anew; so are, for comparison, as
+many others drawn at random. The fall of its log-probability (softmax over all items) by the cited ones, less that by
+the random ones, is above 0 for a text that names what mattered. A model whose user is a node of the graph does not
+look at the history and falls by nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrec.batch import SequenceBatch
+from mmrec.data.datamodule import RecDataModule
+from mmrec.explain.evaluation.sample import Pair
+from mmrec.explain.knowledge import Knowledge
+from mmrec.explain.known import title_forms
+from mmrec.explain.words import normal_form
+from mmrec.models.recommender import Recommender
+
+DRAWS = 8  # random removals for each pair
+
+
+def cited_items(text: str, cited: Sequence[str], pair: Pair, knowledge: Knowledge) -> list[int]:
+    """Return the history items that a text cites or names, no more than half of the history."""
+    keys = normal_form(text)
+    named = {normal_form(title) for title in cited}
+    found = []
+    for item in dict.fromkeys(reversed(pair.recommendation.history)):
+        forms = title_forms(knowledge.title(item))
+        if forms & named or any(keys[i : i + len(form)] == form for form in forms for i in range(len(keys))):
+            found.append(item)
+    return found[: len(set(pair.recommendation.history)) // 2]
+
+
+@torch.no_grad()
+def falls(
+    model: Recommender, data: RecDataModule, pairs: Sequence[Pair], cited: Sequence[Sequence[int]], seed: int = 0
+) -> list[float]:
+    """Return, for each pair, the fall by the cited items less the mean fall by random ones; NaN without any cited.
+
+    Args:
+        model: trained and attached.
+        data: of the model.
+        pairs: the sample.
+        cited: history items of each pair.
+        seed: of the random items.
+    """
+    generator = np.random.default_rng(seed)
+    model.eval()
+    model.begin_evaluation()
+    found = []
+    for pair, items in zip(pairs, cited, strict=True):
+        history = pair.recommendation.history
+        others = sorted(set(history) - set(items))
+        if not items or len(others) < len(items):
+            found.append(float("nan"))
+            continue
+        draws = [set(generator.choice(others, len(items), replace=False).tolist()) for _ in range(DRAWS)]
+        kept = [history, *([i for i in history if i not in gone] for gone in [set(items), *draws])]
+        whole, without, *random = _log_probabilities(model, data, pair, kept)
+        found.append((whole - without) - (whole - sum(random) / DRAWS))
+    model.end_evaluation()
+    return found
+
+
+def _log_probabilities(
+    model: Recommender, data: RecDataModule, pair: Pair, histories: Sequence[Sequence[int]]
+) -> list[float]:
+    """Return the log-probability of a pair's item after each history."""
+    user = int(data.catalog.user_of(torch.tensor([pair.row])))
+    batch = batch_of(user, histories, data.max_length)
+    scores = model.score(model.transfer_batch_to_device(batch, model.device, 0)).float()
+    return scores.log_softmax(dim=1)[:, pair.recommendation.item].tolist()  # type: ignore[no-any-return]
+
+
+def batch_of(user: int, histories: Sequence[Sequence[int]], max_length: int) -> SequenceBatch:
+    """Make a batch of several histories of one user, oldest first; the newest `max_length` are the window."""
+    windows = [torch.tensor(h[-max_length:]) for h in histories]
+    before = [torch.tensor(h[:-max_length], dtype=torch.int64) for h in histories]
+    offsets: Tensor = torch.tensor([0, *(len(h) for h in before)]).cumsum(0)
+    return SequenceBatch(
+        user=torch.full((len(histories),), user),
+        items=torch.nn.utils.rnn.pad_sequence(windows, batch_first=True),
+        earlier=torch.cat(before),
+        earlier_offsets=offsets,
+    )

@@ -1,0 +1,102 @@
+"""The frozen sample: (user, top-1 item) pairs, stratified by the item's popularity and the user's history."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.schema import Split
+from mmrec.errors import UserError
+from mmrec.explain.evidence import first_instances, recommendations
+from mmrec.explain.packet import Recommendation
+from mmrec.models.recommender import Recommender
+
+POOL = 4000
+"""Users of whom the sample is drawn; enough for the rarest stratum at a tenth of a second each thousand."""
+HEAD_SHARE = 0.2
+"""Of the items by training interactions: the head."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A user's top recommendation.
+
+    Args:
+        row: the held-out interaction before which it is made.
+        recommendation: with the evidence.
+        stratum: "head" or "tail" item, "short" or "long" history.
+    """
+
+    row: int
+    recommendation: Recommendation
+    stratum: str
+
+
+def frozen_sample(model: Recommender, data: RecDataModule, count: int, seed: int, file: Path) -> list[Pair]:
+    """Draw the sample, or draw again what an earlier run has written down.
+
+    Args:
+        model: trained and attached.
+        data: of the model.
+        count: pairs, spread evenly over the strata as far as they have so many.
+        seed: of the draw.
+        file: where the sample is kept, JSON; evaluations of other language models on the same pairs read it.
+
+    Raises:
+        UserError: the file is of other data or of another model, or has another size.
+    """
+    if file.is_file():
+        return _read(model, data, count, seed, file)
+    rows = first_instances(data, Split.TEST, POOL, seed)
+    made = recommendations(model, data, rows, top_k=1)
+    pairs = _stratified(data, rows.tolist(), made, count)
+    kept = {
+        "data_hash": data.catalog.manifest.data_hash,
+        "seed": seed,
+        "pairs": [
+            {"row": p.row, "user": p.recommendation.user, "item": p.recommendation.item, "stratum": p.stratum}
+            for p in pairs
+        ],
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}.tmp")
+    beside.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, file)
+    return pairs
+
+
+def _read(model: Recommender, data: RecDataModule, count: int, seed: int, file: Path) -> list[Pair]:
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        rows, items = [p["row"] for p in kept["pairs"]], [p["item"] for p in kept["pairs"]]
+        strata, stamped = [p["stratum"] for p in kept["pairs"]], (kept["data_hash"], kept["seed"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{file}: no sample of pairs; remove it, or choose another --out") from None
+    if stamped != (data.catalog.manifest.data_hash, seed) or len(rows) > count:
+        raise UserError(f"{file}: a sample of other data, seed or size; choose another --out")
+    made = recommendations(model, data, torch.tensor(rows), top_k=1)
+    if [r.item for r in made] != items:
+        raise UserError(f"{file}: a sample of another model's recommendations; choose another --out")
+    return [Pair(row, r, stratum) for row, r, stratum in zip(rows, made, strata, strict=True)]
+
+
+def _stratified(data: RecDataModule, rows: list[int], made: list[Recommendation], count: int) -> list[Pair]:
+    popularity = data.catalog.train.popularity
+    head = set(popularity.argsort(descending=True)[: int(HEAD_SHARE * data.n_items)].tolist())
+    middle = sorted(len(r.history) for r in made)[len(made) // 2] if made else 0
+    strata: dict[str, list[Pair]] = {}
+    for row, r in zip(rows, made, strict=True):
+        name = f"{'head' if r.item in head else 'tail'}, {'long' if len(r.history) > middle else 'short'}"
+        strata.setdefault(name, []).append(Pair(row, r, name))
+    chosen: list[Pair] = []
+    queues = [strata[name] for name in sorted(strata)]
+    while len(chosen) < count and any(queues):  # one of each in turn; the order within a stratum is the draw's
+        for queue in queues:
+            if queue and len(chosen) < count:
+                chosen.append(queue.pop(0))
+    return chosen

@@ -1,0 +1,77 @@
+"""The pipeline that fits a trained model and its data."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.schema import Split
+from mmrec.errors import UserError
+from mmrec.explain.evidence import first_instances, recommendations
+from mmrec.explain.knowledge import Knowledge
+from mmrec.explain.likeness import Calibration, Likeness
+from mmrec.explain.llm import LLM
+from mmrec.explain.pipeline import ExplanationPipeline
+from mmrec.explain.themes import Themes
+from mmrec.models.recommender import Recommender
+
+CALIBRATION_USERS = 200
+"""The quantile of 5 % then lies between ten users on one side and 190 on the other."""
+
+log = logging.getLogger(__name__)
+
+
+def knowledge_of(data: RecDataModule) -> Knowledge:
+    """Return the facts of a dataset, with theme words by CLIP where its features are CLIP's and the weights are here."""
+    try:
+        themes = Themes.of(data)
+    except UserError as error:  # the features are older than the cache the weights were in
+        log.warning("theme words by colour and brightness alone: %s", error)
+        themes = None
+    return Knowledge.load(data.catalog.folder, themes)
+
+
+def likeness_of(
+    model: Recommender, data: RecDataModule, knowledge: Knowledge
+) -> tuple[Likeness | None, Calibration | None]:
+    """Return the likeness that fits, and its threshold from users of the validation split."""
+    try:
+        likeness = Likeness.of(model, data, knowledge)
+    except UserError as error:
+        log.warning("explanations are not compared with the user's interest: %s", error)
+        return None, None
+    rows = first_instances(data, Split.VALID, CALIBRATION_USERS)
+    if likeness is None or len(rows) < 2:
+        return likeness, None
+    calibration = likeness.calibrate(recommendations(model, data, rows, top_k=1), knowledge)
+    log.info(
+        "likeness by %s: least %.3f, own explanations above others' with a chance of %.2f",
+        likeness.method, calibration.least, calibration.auc,
+    )  # fmt: skip
+    return likeness, calibration
+
+
+def pipeline_of(
+    model: Recommender,
+    data: RecDataModule,
+    llm: LLM | None,
+    prompt_file: Path | None = None,
+    corrections: int = 1,
+    judge_likeness: bool = True,
+) -> ExplanationPipeline:
+    """Return the pipeline for a model: its knowledge, the language model, the verification.
+
+    Args:
+        model: trained and attached.
+        data: of the model.
+        llm: who writes; None for the template alone.
+        prompt_file: a prompt template of the user's own.
+        corrections: how often a reply that does not hold is asked for again.
+        judge_likeness: reject replies that are far from the user's interest.
+    """
+    knowledge = knowledge_of(data)
+    likeness, calibration = likeness_of(model, data, knowledge) if llm and judge_likeness else (None, None)
+    return ExplanationPipeline(
+        knowledge, llm, prompt_file=prompt_file, corrections=corrections, likeness=likeness, calibration=calibration
+    )

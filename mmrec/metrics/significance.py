@@ -1,0 +1,50 @@
+"""Whether a difference between two methods on the same instances is one: intervals, tests, and their correction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+RESAMPLES = 2000  # the end of a 95 % interval then has 50 resamples beyond it
+Index = NDArray[np.int64]
+
+
+def bootstrap_interval(
+    statistic: Callable[[Index], float], count: int, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic (Efron, 1979).
+
+    Both methods of a comparison are resampled together when `statistic` is the difference of theirs: so it is paired.
+
+    Args:
+        statistic: of a sample, given by (count,) indices with repetition; NaN for a sample without a value.
+        count: instances.
+        level: of the interval.
+        resamples: how many samples are drawn.
+        seed: of the draw.
+    """
+    generator = np.random.default_rng(seed)
+    values = [statistic(generator.integers(0, count, count)) for _ in range(resamples)]
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail]) if not np.isnan(values).all() else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
+    """Return the exact two-sided p of McNemar's test: whether two methods succeed on as many of the same instances."""
+    pairs = list(zip(first, second, strict=True))
+    gained, lost = sum(b and not a for a, b in pairs), sum(a and not b for a, b in pairs)
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values adjusted for being several (Holm, 1979), in the order given."""
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
