@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml  # type: ignore[import-untyped]
 from jsonargparse import ArgumentParser
 
 from mmrec.data.datamodule import RecDataModule
@@ -72,8 +73,6 @@ def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
 
 def _sections(file: Path) -> dict[str, Any]:
     """Read the data and the model of a saved config."""
-    import yaml
-
     saved = yaml.safe_load(file.read_text(encoding="utf-8"))
     try:
         return {"data": saved["data"], "model": saved["model"]}

@@ -1,8 +1,8 @@
 """Knowledge-anchored explanations of recommendations (paper, section 3.5), made after training and apart from it.
 
 `Knowledge` is what is known of the items, a `Packet` is the evidence for one recommendation, `Prompt` puts it to an
-`LLM` (eq. 17), a `Verifier` checks the answer against the packet, and `ExplanationPipeline` runs it all and falls back to
-the template of `from_facts`, saying so. `mmrec.explain.of_run.pipeline_of` puts it together for a trained model.
+`LLM` (eq. 17), a `Verifier` checks the answer against the packet, and `ExplanationPipeline` runs it all and falls back
+to the template of `from_facts`, saying so. `mmrec.explain.of_run.pipeline_of` puts it together for a trained model.
 """
 
 from mmrec.explain.knowledge import Knowledge

@@ -73,9 +73,7 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
             near = [] if neighbours is None else [i for i in history if item in neighbours[i].tolist()]
             numbers = {**known_by[place - 1], **signals[row]}
             interest = None if interests is None else interests[row].numpy()
-            of_user.append(
-                Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest)
-            )
+            of_user.append(Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest))
         made.append(of_user)
     return made
 

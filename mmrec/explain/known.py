@@ -8,6 +8,7 @@ from mmrec.explain.packet import Packet
 from mmrec.explain.vocabulary import forms_of, is_colour, kind_of
 from mmrec.explain.words import Key, aliases, normal_form
 
+
 class Known:
     """The strings of a packet by what they are.
 
@@ -20,8 +21,11 @@ class Known:
         self.packet = packet
         self._generic = generic
         self.values: dict[str, list[str]] = {}
-        for name, values in packet.facts.items():
-            self.values.setdefault(kind_of(name), []).extend(values)
+        stated = (packet.facts, *(item.shared for item in packet.history))  # what is shared is true of the candidate
+        for name, value in ((name, value) for facts in stated for name, values in facts.items() for value in values):
+            of_kind = self.values.setdefault(kind_of(name), [])
+            if value not in of_kind:
+                of_kind.append(value)
         if colours := [word for word in packet.visual if is_colour(word)]:
             self.values.setdefault("colour", []).extend(colours)
 
@@ -29,7 +33,8 @@ class Known:
     def candidate(self) -> dict[str, set[Key]]:
         """Every way to write what is true of the candidate, by kind; its words without a kind under ""."""
         ways = {kind: {form for value in values for form in forms_of(value)} for kind, values in self.values.items()}
-        free = [*self.packet.keywords, *self.packet.visual, *self.packet.facts, *self.packet.signals]
+        names = [*self.packet.facts, *(name for item in self.packet.history for name in item.shared)]
+        free = [*self.packet.keywords, *self.packet.visual, *names, *self.packet.signals]
         numbers = [str(value) for value in self.packet.signals.values()]
         ways[""] = {form for string in (*free, *numbers) for form in forms_of(string)} | self.own_titles
         return ways

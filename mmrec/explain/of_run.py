@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def knowledge_of(data: RecDataModule) -> Knowledge:
-    """Return the facts of a dataset, with theme words by CLIP where its features are CLIP's and the weights are here."""
+    """Return the facts of a dataset, with theme words by CLIP where its features and weights are here."""
     try:
         themes = Themes.of(data)
     except UserError as error:  # the features are older than the cache the weights were in

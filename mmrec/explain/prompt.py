@@ -17,19 +17,10 @@ from pathlib import Path
 from string import Template
 
 from mmrec.errors import UserError
+from mmrec.explain.llm import CONTEXT_TOKENS, MAX_TOKENS, REPLY_SCHEMA
 from mmrec.explain.packet import Packet, clean
 
 DEFAULT_FILE = Path(__file__).with_name("prompt.txt")
-REPLY_SCHEMA: dict[str, object] = {
-    "type": "object",
-    "properties": {
-        "explanation": {"type": "string"},
-        "cited_history": {"type": "array", "items": {"type": "string"}},
-    },
-    "required": ["explanation", "cited_history"],
-}
-"""JSON schema of a reply; goes into the prompt and to the server, which constrains decoding by it."""
-
 CORRECTION_BYTES = 2000
 """Room for a rejected answer and what is wrong with it."""
 PROMPT_BYTES = CONTEXT_TOKENS - MAX_TOKENS - CORRECTION_BYTES - 100  # 100 tokens for the marks of a chat

@@ -70,5 +70,6 @@ def vocabulary() -> list[str]:
 
 
 def _unit(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors.astype(np.float32) / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors.astype(np.float32) / np.maximum(length, 1e-12)
     return unit

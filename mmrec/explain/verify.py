@@ -68,9 +68,7 @@ class Verifier:
             for text in cited_history
         ]
         found = [*cited, *mentions(explanation, known, self.vocabulary)]
-        wrong = [
-            Violation(m.kind, m.text, m.label, _stated(m, known)) for m in found if m.label is not Label.SUPPORTED
-        ]
+        wrong = [Violation(m.kind, m.text, m.label, _stated(m, known)) for m in found if m.label is not Label.SUPPORTED]
         return Verdict(tuple(dict.fromkeys(wrong)), tuple(found))
 
 

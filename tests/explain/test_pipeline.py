@@ -4,7 +4,7 @@ import json
 import pytest
 
 from mmrec.errors import UserError
-from mmrec.explain import ExplanationPipeline, LLMFailure, Reply, verify
+from mmrec.explain import ExplanationPipeline, LLMFailure, Reply, Verifier
 from mmrec.explain.llm import FailureKind
 
 TRUE = Reply("You liked “Night Train” and its Crime story.", ("Night Train (1994)",))
@@ -15,6 +15,7 @@ class Scripted:
     """Answers from a list; an exception in it is raised."""
 
     name = "scripted"
+    concurrency = 1
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -24,7 +25,7 @@ class Scripted:
     def digest(self):
         return "d0"
 
-    def generate(self, prompt):
+    def generate(self, prompt, images=()):
         self.prompts.append(prompt)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -53,8 +54,8 @@ def test_a_row_carries_everything(knowledge, recommendation, tmp_path, capfd):
 def test_a_false_reply_is_asked_for_again(knowledge, recommendation, tmp_path):
     summary, (row,), llm = run(knowledge, [recommendation], tmp_path, FALSE, TRUE)
     assert (row["source"], row["text"]) == ("corrected", TRUE.explanation)
-    assert row["reason"] == "unverified: year 1999 is not in the facts"
-    assert row["drafts"] == [{"text": FALSE.explanation, "violations": ["year 1999 is not in the facts"]}]
+    assert row["reason"] == "unverified: year 1999 contradicts the facts (1997)"
+    assert row["drafts"] == [{"text": FALSE.explanation, "violations": ["year 1999 contradicts the facts (1997)"]}]
     assert "1999" in llm.prompts[1].removeprefix(llm.prompts[0])
     assert summary.causes == {"unverified": 1}
 
@@ -71,7 +72,7 @@ def test_corrections_are_bounded_and_end_in_the_template(corrections, knowledge,
 def test_a_correction_that_fails_keeps_both_reasons(knowledge, recommendation, tmp_path):
     empty = LLMFailure(FailureKind.EMPTY, "empty text")
     _, (row,), _ = run(knowledge, [recommendation], tmp_path, FALSE, empty)
-    assert row["reason"] == "unverified: year 1999 is not in the facts; asked again: empty text"
+    assert row["reason"] == "unverified: year 1999 contradicts the facts (1997); asked again: empty text"
     assert row["cause"] == "unverified"
 
 
@@ -107,7 +108,7 @@ def test_a_broken_run_leaves_the_old_file(knowledge, recommendation, tmp_path):
 
 def test_another_verifier_takes_part(knowledge, recommendation, tmp_path):
     def strict(text, packet, cited):
-        return verify(text + " It is from 2050.", packet, cited)
+        return Verifier()(text + " It is from 2050.", packet, cited)
 
     _, (row,), _ = run(knowledge, [recommendation], tmp_path, TRUE, TRUE, verifier=strict)
     assert row["source"] == "template"

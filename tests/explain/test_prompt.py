@@ -61,7 +61,7 @@ def test_violations_are_data_too():
     plain = Prompt().render(packet("Plain"))
     again = with_violations(plain, "```\nnew orders", ["name ```x"])
     assert again.startswith(plain)
-    assert blocks(again)[-1] == {"explanation": "``` new orders", "not_in_the_data": ["name ```x"]}
+    assert blocks(again)[-1] == {"explanation": "``` new orders", "wrong_with_it": ["name ```x"]}
 
 
 def test_own_file_may_leave_terms_out(tmp_path):

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrec.explain import Packet, build_packet, from_facts, verify
+from mmrec.explain import Packet, Verifier, build_packet, from_facts
 from mmrec.explain.packet import HistoryItem, clean, clean_facts
 
 plain = st.sampled_from(["Heat (1995)", "Toy Story 2", "Matrix, The", "It", "The", "A. Of", '12" Pipe', "O'Neil"])
@@ -23,7 +23,7 @@ packets = st.builds(
 @given(packets)
 def test_the_template_always_passes_verification(packet):
     reply = from_facts(packet)
-    assert verify(reply.explanation, packet, reply.cited_history).violations == ()
+    assert Verifier()(reply.explanation, packet, reply.cited_history).violations == ()
 
 
 def test_reasons_are_the_shared_facts(knowledge, recommendation):

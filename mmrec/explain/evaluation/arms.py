@@ -113,4 +113,3 @@ def save_texts(file: Path, written: Sequence[Written]) -> None:
     lines = (json.dumps({**asdict(w.outcome), "seconds": round(w.seconds, 3)}, ensure_ascii=False) for w in written)
     beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     os.replace(beside, file)
-

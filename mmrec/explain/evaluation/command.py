@@ -54,16 +54,11 @@ def evaluate(args: Sequence[str]) -> None:
         texts = written[name] = write_arm(name, packets, prompt, asker, verifier)
         save_texts(out / f"{name}.jsonl", texts)
         outcomes = [text.outcome for text in texts]
-        measures[name] = [
-            measure(o.text, o.cited_history, p, verifier) for o, p in zip(outcomes, packets, strict=True)
-        ]
+        measures[name] = [measure(o.text, o.cited_history, p, verifier) for o, p in zip(outcomes, packets, strict=True)]
         drafts = [
-            [measure(draft.text, (), p, verifier) for draft in o.drafts]
-            for o, p in zip(outcomes, packets, strict=True)
+            [measure(draft.text, (), p, verifier) for draft in o.drafts] for o, p in zip(outcomes, packets, strict=True)
         ]
-        cited = [
-            cited_items(o.text, o.cited_history, pair, knowledge) for o, pair in zip(outcomes, pairs, strict=True)
-        ]
+        cited = [cited_items(o.text, o.cited_history, pair, knowledge) for o, pair in zip(outcomes, pairs, strict=True)]
         results.append(arm_result(name, texts, measures[name], falls(model, data, pairs, cited), drafts))
     about = {
         "checkpoint": str(options.ckpt), "data_hash": data.catalog.manifest.data_hash, "pairs": len(pairs),

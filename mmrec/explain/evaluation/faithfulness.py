@@ -75,7 +75,7 @@ def _log_probabilities(
     user = int(data.catalog.user_of(torch.tensor([pair.row])))
     batch = batch_of(user, histories, data.max_length)
     scores = model.score(model.transfer_batch_to_device(batch, model.device, 0)).float()
-    return scores.log_softmax(dim=1)[:, pair.recommendation.item].tolist()  # type: ignore[no-any-return]
+    return scores.log_softmax(dim=1)[:, pair.recommendation.item].tolist()
 
 
 def batch_of(user: int, histories: Sequence[Sequence[int]], max_length: int) -> SequenceBatch:

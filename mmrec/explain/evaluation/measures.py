@@ -72,9 +72,7 @@ def measure(text: str, cited: Sequence[str], packet: Packet, verifier: Verifier)
 
 def anchor_forms(packet: Packet, known: Known) -> list[set[Key]]:
     """Return the ways to write each anchor: the title and every fact shared with the history."""
-    shared = {
-        (name, value) for item in packet.history for name, values in item.shared.items() for value in values
-    }
+    shared = {(name, value) for item in packet.history for name, values in item.shared.items() for value in values}
     return [known.own_titles, *(forms_of(value) for _, value in sorted(shared))]
 
 

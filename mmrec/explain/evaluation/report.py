@@ -93,17 +93,17 @@ class Report:
             "| arm | precision | recall | contradicting | off packet | clean texts | faithfulness | cites | words "
             "| distinct-1 / -2 | unique | s a reply | fixed / harmed | sources |"
         )
-        lines = [head, "|" + "---|" * (head.count("|") - 1)]
-        for r in self.arms:
-            lines.append(
-                f"| {ARMS[r.arm].title} | {_with(r.precision, r.precision_interval)} | "
-                f"{_with(r.recall, r.recall_interval)} | {r.contradictions:.3f} | "
-                f"{_with(r.off_packet, r.off_packet_interval)} | {r.clean:.3f} | "
-                f"{_with(r.faithfulness, r.faithfulness_interval)} | {r.cites:.2f} | {r.words:.0f} | "
-                f"{r.distinct1:.2f} / {r.distinct2:.2f} | {r.unique:.2f} | {_number(r.seconds, 1)} | "
-                f"{_number(r.fixed, 2)} / {_number(r.harmed, 2)} | "
-                f"{', '.join(f'{n} {name}' for name, n in sorted(r.sources.items()))} |"
-            )
+        rows = [
+            f"| {ARMS[r.arm].title} | {_with(r.precision, r.precision_interval)} | "
+            f"{_with(r.recall, r.recall_interval)} | {r.contradictions:.3f} | "
+            f"{_with(r.off_packet, r.off_packet_interval)} | {r.clean:.3f} | "
+            f"{_with(r.faithfulness, r.faithfulness_interval)} | {r.cites:.2f} | {r.words:.0f} | "
+            f"{r.distinct1:.2f} / {r.distinct2:.2f} | {r.unique:.2f} | {_number(r.seconds, 1)} | "
+            f"{_number(r.fixed, 2)} / {_number(r.harmed, 2)} | "
+            f"{', '.join(f'{n} {name}' for name, n in sorted(r.sources.items()))} |"
+            for r in self.arms
+        ]
+        lines = [head, "|" + "---|" * (head.count("|") - 1), *rows]
         lines += [
             "",
             f"Against {ARMS[BASE].title} (differences; 95 % intervals by paired bootstrap; McNemar's test on clean "

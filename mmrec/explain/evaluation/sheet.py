@@ -90,7 +90,8 @@ document.getElementById("sheet").addEventListener("submit", function (event) {
   event.preventDefault();
   var rows = ["id,question,rating,rater"], data = new FormData(this), rater = data.get("rater") || "";
   data.forEach(function (value, name) {
-    if (name !== "rater" && value) rows.push(name.split(":").concat(value, '"' + rater.replace(/"/g, '""') + '"').join(","));
+    if (name === "rater" || !value) return;
+    rows.push(name.split(":").concat(value, '"' + rater.replace(/"/g, '""') + '"').join(","));
   });
   var link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([rows.join("\\n") + "\\n"], {type: "text/csv"}));

@@ -1,96 +1,28 @@
-"""Language models that write explanations: the protocol, replies, typed failures, Ollama and a cache on disk.
-
-Nothing here raises anything but `LLMFailure` while a run is going on, and nothing waits longer than its time limit: an
-explanation is a by-product, and a missing or broken server must cost a counted fallback, not the run.
-"""
+"""A model of an Ollama server."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
 import queue
-import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from mmrec.errors import UserError
-from mmrec.explain.prompt import REPLY_SCHEMA
+from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply
+from mmrec.explain.llm.reply import REPLY_SCHEMA, parse_reply
 
 if TYPE_CHECKING:
     import ollama
 
 T = TypeVar("T")
 
-MAX_TOKENS = 400
-"""Bound on a reply; three sentences and the cited titles need about a third of it."""
-CONTEXT_TOKENS = 8192
-"""Room for the largest packet; a server's default is smaller, and it drops what does not fit without a word."""
 PROBE_SECONDS = 3.0
 """Limit of the first call, which only asks whether the server is there and has the model."""
 _DEFAULT_HOST = "http://127.0.0.1:11434"
-
-
-class FailureKind(StrEnum):
-    """Why there is no usable reply."""
-
-    NO_SERVER = "no server"
-    NO_MODEL = "model not pulled"
-    TIMEOUT = "timeout"
-    CONNECTION = "connection lost"
-    SERVER = "server error"
-    INVALID_JSON = "invalid JSON"
-    SCHEMA = "wrong schema"
-    EMPTY = "empty text"
-    TRUNCATED = "truncated"
-    RUNAWAY = "runaway"
-
-
-class LLMFailure(Exception):
-    """A language model gave no usable reply; `str()` is the reason in one line."""
-
-    def __init__(self, kind: FailureKind, reason: str) -> None:
-        super().__init__(reason)
-        self.kind = kind
-
-    @property
-    def is_connection(self) -> bool:
-        """Whether the server as a whole, not this one reply, is in doubt."""
-        return self.kind in {FailureKind.NO_SERVER, FailureKind.TIMEOUT, FailureKind.CONNECTION}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A valid reply: the text, the history titles it says it relies on, and whether it came from the cache."""
-
-    explanation: str
-    cited_history: tuple[str, ...] = ()
-    cached: bool = False
-
-
-class LLM(Protocol):
-    """Writes an explanation for a prompt."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model, for the record."""
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Everything besides model and prompt that changes a reply."""
-
-    def digest(self) -> str:
-        """Return the hash of the weights, which also shows that the model can be asked. Raises LLMFailure."""
-
-    def generate(self, prompt: str) -> Reply:
-        """Answer a prompt. Raises LLMFailure."""
 
 
 class OllamaLLM:
@@ -103,19 +35,28 @@ class OllamaLLM:
         retries: how often to ask again after a lost connection or a server error. Replies that are merely bad are not
             asked for again: at temperature 0 with a fixed seed they would come out the same.
         seed: of the sampler.
+        concurrency: questions at the same time; a server answers so many in parallel as OLLAMA_NUM_PARALLEL says, and
+            lets the others wait, which counts as their time.
 
     Raises:
         UserError: if an argument is out of range or the host is no address.
     """
 
     def __init__(
-        self, model: str, host: str | None = None, timeout: float = 30, retries: int = 1, seed: int = 0
+        self,
+        model: str,
+        host: str | None = None,
+        timeout: float = 30,
+        retries: int = 1,
+        seed: int = 0,
+        concurrency: int = 2,
     ) -> None:
-        if not model or timeout <= 0 or retries < 0:
+        if not model or timeout <= 0 or retries < 0 or concurrency < 1:
             raise UserError(
-                f"OllamaLLM(model={model!r}, timeout={timeout}, retries={retries}): needs a model name, a "
-                "timeout above 0 seconds and 0 or more retries"
+                f"OllamaLLM(model={model!r}, timeout={timeout}, retries={retries}, concurrency={concurrency}): needs a "
+                "model name, a timeout above 0 seconds, 0 or more retries and 1 or more questions at once"
             )
+        self._concurrency = concurrency
         self._model = model
         self._host = host or os.environ.get("OLLAMA_HOST") or _DEFAULT_HOST
         _check_host(self._host)
@@ -142,7 +83,12 @@ class OllamaLLM:
                 return model.digest
         raise self._not_pulled()
 
-    def generate(self, prompt: str) -> Reply:
+    @property
+    def concurrency(self) -> int:
+        """As configured."""
+        return self._concurrency
+
+    def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
         """Answer a prompt within the time limit. Raises LLMFailure."""
 
         def chat(client: ollama.Client) -> ollama.ChatResponse:
@@ -200,70 +146,6 @@ class OllamaLLM:
             FailureKind.NO_MODEL,
             f"model not pulled: {self._host} has no {self._model}; run `ollama pull {self._model}`",
         )
-
-
-class CachedLLM:
-    """Keeps the valid replies of a model on disk, one file per content hash of digest, settings and prompt.
-
-    A run that was broken off goes on from there, and a repeated one costs nothing. Failures are not kept.
-
-    Args:
-        llm: the model to ask on a miss.
-        folder: where the replies are kept; made when the first one is.
-    """
-
-    def __init__(self, llm: LLM, folder: Path) -> None:
-        self._llm = llm
-        self._folder = folder
-        self._digest: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self._llm.name
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """Settings of the model."""
-        return self._llm.settings
-
-    def digest(self) -> str:
-        """Return the model's digest, asked for once. Raises LLMFailure."""
-        if self._digest is None:
-            self._digest = self._llm.digest()
-        return self._digest
-
-    def generate(self, prompt: str) -> Reply:
-        """Answer from the cache or, on a miss, by the model. Raises LLMFailure."""
-        key = json.dumps([self.name, self.digest(), self.settings, prompt], sort_keys=True)
-        path = self._folder / f"{hashlib.sha256(key.encode('utf-8', 'backslashreplace')).hexdigest()}.json"
-        with contextlib.suppress(OSError, ValueError, LLMFailure):  # absent or damaged: ask again
-            kept = parse_reply(path.read_text(encoding="utf-8"))
-            return Reply(kept.explanation, kept.cited_history, cached=True)
-        reply = self._llm.generate(prompt)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self._folder, delete=False) as file:
-            json.dump({"explanation": reply.explanation, "cited_history": list(reply.cited_history)}, file)
-        os.replace(file.name, path)
-        return reply
-
-
-def parse_reply(content: str) -> Reply:
-    """Validate a reply against `REPLY_SCHEMA`. Raises LLMFailure (invalid JSON, wrong schema, empty text, runaway)."""
-    try:
-        data = json.loads(content)
-    except ValueError:
-        raise LLMFailure(FailureKind.INVALID_JSON, f"invalid JSON: {content[:60]!r}") from None
-    text, cited = (data.get("explanation"), data.get("cited_history")) if isinstance(data, dict) else (None, None)
-    if not isinstance(text, str) or not isinstance(cited, list) or not all(isinstance(c, str) for c in cited):
-        raise LLMFailure(FailureKind.SCHEMA, "wrong schema: needs explanation (text) and cited_history (list of text)")
-    text = " ".join(text.split())
-    if not text:
-        raise LLMFailure(FailureKind.EMPTY, "empty text")
-    words = text.casefold().split()
-    if len(words) > 40 and len(set(words)) < 0.3 * len(words):  # a small model caught in a loop
-        raise LLMFailure(FailureKind.RUNAWAY, f"runaway: {len(words)} words, {len(set(words))} different")
-    return Reply(text, tuple(cited))
 
 
 def _check_host(host: str) -> None:
