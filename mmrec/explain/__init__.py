@@ -6,7 +6,7 @@ to the template of `from_facts`, saying so. `mmrec.explain.of_run.pipeline_of` p
 """
 
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.llm import LLM, CachedLLM, LLMFailure, OllamaLLM, Reply
+from mmrec.explain.llm import LLM, CachedLLM, LlamaCppLLM, LLMFailure, OllamaLLM, Reply
 from mmrec.explain.outcome import Explanation, Summary
 from mmrec.explain.packet import Packet, Recommendation, build_packet
 from mmrec.explain.pipeline import ExplanationPipeline
@@ -21,6 +21,7 @@ __all__ = [
     "ExplanationPipeline",
     "Knowledge",
     "LLMFailure",
+    "LlamaCppLLM",
     "OllamaLLM",
     "Packet",
     "Prompt",

@@ -17,7 +17,8 @@ from pathlib import Path
 from string import Template
 
 from mmrec.errors import UserError
-from mmrec.explain.llm import CONTEXT_TOKENS, MAX_TOKENS, REPLY_SCHEMA
+from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS
+from mmrec.explain.llm.reply import REPLY_SCHEMA
 from mmrec.explain.packet import Packet, clean
 
 DEFAULT_FILE = Path(__file__).with_name("prompt.txt")

@@ -12,6 +12,7 @@ from PIL import Image
 from mmrec.explain import Knowledge, Recommendation
 
 GOOD = {"explanation": "You liked “Night Train”, and this is a Crime story too.", "cited_history": ["Night Train"]}
+SENSES = {"tiny": ["completion"], "seeing": ["completion", "vision"]}
 
 
 @pytest.fixture
@@ -69,11 +70,16 @@ class Handler(BaseHTTPRequestHandler):
     server: Ollama
 
     def do_GET(self) -> None:
-        models = [{"model": "tiny:latest", "digest": "d1"}] if self.path == "/api/tags" else None
+        models = (
+            [{"model": f"{name}:latest", "digest": f"d-{name}"} for name in SENSES] if self.path == "/api/tags" else []
+        )
         self.reply({"models": models} if models else {"error": "not found"}, 200 if models else 404)
 
     def do_POST(self) -> None:
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/api/show":
+            self.reply({"capabilities": SENSES[question["model"]]})
+            return
         self.server.questions.append(question)
         self.server.chat(self)
 

@@ -1,16 +1,16 @@
-"""What a language model is for an explanation: the protocol, replies, typed failures.
-
-Nothing raises anything but `LLMFailure` while a run is going on, and nothing waits longer than its time limit: an
-explanation is a by-product, and a missing or broken server must cost a counted fallback, not the run.
-"""
+"""What a language model is to us: the protocol, its replies, its typed failures and the time limit of a call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import queue
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 MAX_TOKENS = 400
 """Bound on a reply; three sentences and the cited titles need about a third of it."""
@@ -23,6 +23,8 @@ class FailureKind(StrEnum):
 
     NO_SERVER = "no server"
     NO_MODEL = "model not pulled"
+    NOT_LOADED = "model not loaded"
+    NO_VISION = "model cannot see pictures"
     TIMEOUT = "timeout"
     CONNECTION = "connection lost"
     SERVER = "server error"
@@ -56,7 +58,7 @@ class Reply:
 
 
 class LLM(Protocol):
-    """Writes an explanation for a prompt."""
+    """Writes an explanation for a prompt. May be asked from several threads."""
 
     @property
     def name(self) -> str:
@@ -64,14 +66,38 @@ class LLM(Protocol):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Everything besides model and prompt that changes a reply."""
+        """Everything besides model, prompt and images that changes a reply."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many questions are worked on at the same time; more of them wait for their turn."""
 
     def digest(self) -> str:
         """Return the hash of the weights, which also shows that the model can be asked. Raises LLMFailure."""
 
-    @property
-    def concurrency(self) -> int:
-        """How many questions it may be asked at the same time."""
-
     def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
-        """Answer a prompt, with pictures for a model that can see. Raises LLMFailure."""
+        """Answer a prompt; a model that sees pictures looks at the images too. Raises LLMFailure."""
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Return `call()`, or raise TimeoutError after `seconds`.
+
+    The timeout of an HTTP client starts anew with every byte received, so a server that trickles would hold it for
+    ever, and native code has none. The call runs in a daemon thread that is left behind when time is up.
+    """
+    box: queue.SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            box.put((call(), None))
+        except BaseException as error:
+            box.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        value, error = box.get(timeout=max(seconds, 0))
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return value  # type: ignore[return-value]

@@ -1,9 +1,9 @@
-"""A model of an Ollama server."""
+"""Models of an Ollama server."""
 
 from __future__ import annotations
 
+import io
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from PIL import Image
+
 from mmrec.errors import UserError
-from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply
-from mmrec.explain.llm.reply import REPLY_SCHEMA, parse_reply
+from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
+from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
 
 if TYPE_CHECKING:
     import ollama
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROBE_SECONDS = 3.0
-"""Limit of the first call, which only asks whether the server is there and has the model."""
+"""Limit of each of the first calls, which only ask whether the server is there and what the model is."""
+PICTURE_SIDE = 896
+"""Longest side of a picture in pixels; the models scale to about this themselves."""
 _DEFAULT_HOST = "http://127.0.0.1:11434"
+_TRANSIENT = {FailureKind.CONNECTION, FailureKind.NO_SERVER, FailureKind.SERVER}
 
 
 class OllamaLLM:
@@ -31,12 +36,13 @@ class OllamaLLM:
     Args:
         model: name as `ollama list` shows it, say `gemma3:4b`.
         host: address of the server; the variable OLLAMA_HOST or the local one if None.
-        timeout: seconds one explanation may take, retries included.
+        timeout: seconds one explanation may take, retries included. The wait for a turn does not count: those before
+            keep to the same limit.
         retries: how often to ask again after a lost connection or a server error. Replies that are merely bad are not
             asked for again: at temperature 0 with a fixed seed they would come out the same.
         seed: of the sampler.
-        concurrency: questions at the same time; a server answers so many in parallel as OLLAMA_NUM_PARALLEL says, and
-            lets the others wait, which counts as their time.
+        concurrency: questions asked at the same time; the server queues those beyond its OLLAMA_NUM_PARALLEL.
+        images: show the model the pictures too. It must be one that can see them.
 
     Raises:
         UserError: if an argument is out of range or the host is no address.
@@ -50,18 +56,21 @@ class OllamaLLM:
         retries: int = 1,
         seed: int = 0,
         concurrency: int = 2,
+        images: bool = False,
     ) -> None:
         if not model or timeout <= 0 or retries < 0 or concurrency < 1:
             raise UserError(
                 f"OllamaLLM(model={model!r}, timeout={timeout}, retries={retries}, concurrency={concurrency}): needs a "
-                "model name, a timeout above 0 seconds, 0 or more retries and 1 or more questions at once"
+                "model name, a timeout above 0 seconds, 0 or more retries and a concurrency of 1 or more"
             )
-        self._concurrency = concurrency
         self._model = model
         self._host = host or os.environ.get("OLLAMA_HOST") or _DEFAULT_HOST
         _check_host(self._host)
         self._timeout = timeout
         self._retries = retries
+        self._concurrency = concurrency
+        self._turns = threading.BoundedSemaphore(concurrency)
+        self._images = images
         self._options = {"temperature": 0.0, "seed": seed, "num_predict": MAX_TOKENS, "num_ctx": CONTEXT_TOKENS}
 
     @property
@@ -71,47 +80,60 @@ class OllamaLLM:
 
     @property
     def settings(self) -> dict[str, object]:
-        """Sampler options and reply schema."""
-        return {**self._options, "format": REPLY_SCHEMA}
-
-    def digest(self) -> str:
-        """Ask the server, within `PROBE_SECONDS`, for the digest of the model's weights. Raises LLMFailure."""
-        listed = self._call(lambda client: client.list(), min(PROBE_SECONDS, self._timeout))
-        wanted = self._model if ":" in self._model else f"{self._model}:latest"
-        for model in listed.models:
-            if model.model == wanted and model.digest:
-                return model.digest
-        raise self._not_pulled()
+        """Sampler options, reply schema and whether pictures are shown."""
+        return {**self._options, "format": REPLY_SCHEMA, "images": self._images}
 
     @property
     def concurrency(self) -> int:
-        """As configured."""
+        """Questions asked at the same time."""
         return self._concurrency
 
+    def digest(self) -> str:
+        """Ask the server, within `PROBE_SECONDS` each, for the model's digest and its senses. Raises LLMFailure."""
+        seconds = min(PROBE_SECONDS, self._timeout)
+        listed = self._call(lambda client: client.list(), seconds)
+        wanted = self._model if ":" in self._model else f"{self._model}:latest"
+        digest = next((model.digest for model in listed.models if model.model == wanted), None)
+        if not digest:
+            raise self._not_pulled()
+        if self._images:
+            shown = self._call(lambda client: client.show(self._model), seconds)
+            if "vision" not in (shown.capabilities or ()):
+                reason = f"model cannot see pictures: {self._model}; set images to false or use another"
+                raise LLMFailure(FailureKind.NO_VISION, reason)
+        return digest
+
     def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
-        """Answer a prompt within the time limit. Raises LLMFailure."""
+        """Answer a prompt within the time limit; pictures that cannot be read are left out. Raises LLMFailure."""
+        message: dict[str, object] = {"role": "user", "content": prompt}
+        if self._images and (pictures := [data for path in images if (data := _picture(path))]):
+            message["images"] = pictures
+        with self._turns:
+            response = self._ask(message)
+        check_end(response.done_reason)
+        return parse_reply(response.message.content or "")
+
+    def _ask(self, message: dict[str, object]) -> ollama.ChatResponse:
+        """Ask, and ask again after faults that may pass, until time is up."""
 
         def chat(client: ollama.Client) -> ollama.ChatResponse:
             return client.chat(
                 model=self._model,
-                messages=[{"role": "user", "content": prompt}],
+                messages=[message],
                 format=REPLY_SCHEMA,
                 options=self._options,
                 think=False,  # thinking would use up num_predict before the answer starts
             )
 
         deadline = time.monotonic() + self._timeout
-        for left in range(self._retries, -1, -1):
+        left = self._retries
+        while True:
             try:
-                response = self._call(chat, deadline - time.monotonic())
-                break
+                return self._call(chat, deadline - time.monotonic())
             except LLMFailure as failure:
-                transient = failure.kind in {FailureKind.CONNECTION, FailureKind.NO_SERVER, FailureKind.SERVER}
-                if not (left and transient and time.monotonic() < deadline):
+                if not left or failure.kind not in _TRANSIENT or time.monotonic() >= deadline:
                     raise
-        if response.done_reason == "length":
-            raise LLMFailure(FailureKind.TRUNCATED, f"truncated: no end after {MAX_TOKENS} tokens")
-        return parse_reply(response.message.content or "")
+            left -= 1
 
     def _call(self, ask: Callable[[ollama.Client], T], seconds: float) -> T:
         """Run one request; every way in which it can go wrong becomes an LLMFailure."""
@@ -123,7 +145,7 @@ class OllamaLLM:
                 return ask(client)
 
         try:
-            return _within(seconds, request)
+            return within(seconds, request)
         except ollama.ResponseError as error:
             if error.status_code == 404 and "model" in str(error.error):
                 raise self._not_pulled() from None
@@ -148,6 +170,18 @@ class OllamaLLM:
         )
 
 
+def _picture(path: Path) -> bytes | None:
+    """Return a picture as a JPEG of bounded size, which every server can decode; None if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+            out = io.BytesIO()
+            image.convert("RGB").save(out, "JPEG")
+            return out.getvalue()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
 def _check_host(host: str) -> None:
     try:
         parts = urlsplit(host if "://" in host else f"http://{host}")
@@ -156,27 +190,3 @@ def _check_host(host: str) -> None:
         valid = False
     if not valid:
         raise UserError(f"OllamaLLM host {host!r} is no address: write it as http://NAME:11434")
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Return `call()`, or raise TimeoutError after `seconds`.
-
-    The client's own timeout starts anew with every byte received, so a server that trickles would hold it for ever; the
-    call runs in a daemon thread that is left behind then.
-    """
-    box: queue.SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            box.put((call(), None))
-        except BaseException as error:
-            box.put((None, error))
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        value, error = box.get(timeout=max(seconds, 0))
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return value  # type: ignore[return-value]

@@ -1,12 +1,18 @@
+import base64
+import io
 import json
 import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
 
 from mmrec.errors import UserError
-from mmrec.explain import CachedLLM, ExplanationPipeline, LLMFailure, OllamaLLM
+from mmrec.explain import ExplanationPipeline
 from mmrec.explain.asker import MAX_LOST
-from mmrec.explain.llm import parse_reply
+from mmrec.explain.llm import FailureKind, LLMFailure, OllamaLLM
 from tests.explain.conftest import GOOD, hangs, says, trickles
 
 LIMIT = 0.4
@@ -19,7 +25,7 @@ def rows(path):
 
 def test_good_reply_over_the_wire(ollama):
     llm = OllamaLLM("tiny", ollama.host, seed=7)
-    assert llm.digest() == "d1"
+    assert llm.digest() == "d-tiny"
     assert llm.generate("why?").explanation == GOOD["explanation"]
     asked = ollama.questions[0]
     assert asked["options"]["temperature"] == 0
@@ -85,7 +91,7 @@ def test_model_that_is_not_pulled(ollama):
 
 def test_lost_server_is_not_asked_again(ollama, knowledge, recommendation, tmp_path):
     ollama.chat = hangs
-    llm = OllamaLLM("tiny", ollama.host, timeout=0.2, concurrency=1)
+    llm = OllamaLLM("tiny", ollama.host, timeout=0.2)
     summary = ExplanationPipeline(knowledge, llm).run([recommendation] * 10, tmp_path / "o.jsonl")
     assert summary.causes == {"timeout": MAX_LOST, "server lost": 10 - MAX_LOST}
     assert len(ollama.questions) == MAX_LOST
@@ -97,7 +103,7 @@ def test_bad_replies_between_lost_ones_keep_the_server(ollama, knowledge, recomm
         says("no JSON", cut=0 if n % 3 == 0 else 4)(handler)
 
     ollama.chat = chat
-    llm = OllamaLLM("tiny", ollama.host, retries=0, concurrency=1)
+    llm = OllamaLLM("tiny", ollama.host, retries=0)
     summary = ExplanationPipeline(knowledge, llm).run([recommendation] * 9, tmp_path / "o.jsonl")
     assert summary.causes == {"connection lost": 6, "invalid JSON": 3}
 
@@ -110,34 +116,54 @@ def test_retry_survives_one_server_error(ollama):
     assert OllamaLLM("tiny", ollama.host).generate("why?").cited_history == ("Night Train",)
 
 
-def test_cache_answers_without_the_server_and_heals(ollama, tmp_path):
-    first = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path)
-    assert not first.generate("why?").cached
-    assert first.generate("why?").cached
-    assert not CachedLLM(OllamaLLM("tiny", ollama.host, seed=1), tmp_path).generate("why?").cached
-    for file in tmp_path.iterdir():
-        file.write_text("{damaged")
-    assert not first.generate("why?").cached
-    assert first.generate("why?").cached
-    assert len(ollama.questions) == 3
+def test_pictures_go_along_and_unreadable_ones_do_not(ollama, dataset):
+    (dataset / "broken.png").write_bytes(b"no picture")
+    pictures = [dataset / name for name in ("blue.png", "broken.png", "gone.png")]
+    llm = OllamaLLM("seeing", ollama.host, images=True)
+    assert llm.digest() == "d-seeing"
+    llm.generate("why?", pictures)
+    OllamaLLM("seeing", ollama.host).generate("why?", pictures)
+    (shown,) = ollama.questions[0]["messages"][0]["images"]
+    assert Image.open(io.BytesIO(base64.b64decode(shown))).size == (64, 48)
+    assert "images" not in ollama.questions[1]["messages"][0]
 
 
-def test_failures_are_not_cached(ollama, tmp_path):
-    ollama.chat = says("no JSON")
-    llm = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path / "cache")
-    for _ in range(2):
-        with pytest.raises(LLMFailure, match="invalid JSON"):
-            llm.generate("why?")
-    assert len(ollama.questions) == 2
+def test_model_that_cannot_see(ollama):
+    with pytest.raises(LLMFailure, match="images to false") as failure:
+        OllamaLLM("tiny", ollama.host, images=True).digest()
+    assert failure.value.kind is FailureKind.NO_VISION
 
 
-def test_long_replies_with_many_words_are_no_runaway():
-    text = " ".join(f"word{i}" for i in range(60))
-    assert parse_reply(json.dumps({"explanation": text, "cited_history": []})).explanation == text
+def test_no_more_questions_at_a_time_than_allowed(ollama):
+    lock, now, most = threading.Lock(), [], []
+
+    def chat(handler):
+        with lock:
+            now.append(handler)
+            most.append(len(now))
+        time.sleep(0.2)
+        with lock:
+            now.remove(handler)
+        says(json.dumps(GOOD))(handler)
+
+    ollama.chat = chat
+    llm = OllamaLLM("tiny", ollama.host, timeout=0.5, concurrency=2)
+    with ThreadPoolExecutor(6) as pool:
+        replies = list(pool.map(llm.generate, "abcdef"))  # the last ones wait for 0.4 s, which is not of their time
+    assert len(replies) == 6
+    assert max(most) == 2
 
 
 @pytest.mark.parametrize(
-    "bad", [{"model": ""}, {"timeout": 0}, {"retries": -1}, {"host": "http://a:port"}, {"host": "ftp://a"}]
+    "bad",
+    [
+        {"model": ""},
+        {"timeout": 0},
+        {"retries": -1},
+        {"concurrency": 0},
+        {"host": "http://a:port"},
+        {"host": "ftp://a"},
+    ],
 )
 def test_wrong_options(bad):
     with pytest.raises(UserError, match="OllamaLLM"):

@@ -1,0 +1,55 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mmrec.explain.llm import CachedLLM, LLMFailure, OllamaLLM
+from tests.explain.conftest import says
+
+
+def test_cache_answers_without_the_server_and_heals(ollama, tmp_path):
+    first = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path)
+    assert not first.generate("why?").cached
+    assert first.generate("why?").cached
+    assert not CachedLLM(OllamaLLM("tiny", ollama.host, seed=1), tmp_path).generate("why?").cached
+    for file in tmp_path.iterdir():
+        file.write_text("{damaged")
+    assert not first.generate("why?").cached
+    assert first.generate("why?").cached
+    assert len(ollama.questions) == 3
+
+
+def test_failures_are_not_cached(ollama, tmp_path):
+    ollama.chat = says("no JSON")
+    llm = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path / "cache")
+    for _ in range(2):
+        with pytest.raises(LLMFailure, match="invalid JSON"):
+            llm.generate("why?")
+    assert len(ollama.questions) == 2
+
+
+def test_another_picture_is_another_question(ollama, tmp_path):
+    picture = tmp_path / "poster.jpg"
+    llm = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path / "cache")
+    for content in (b"one", b"two"):
+        picture.write_bytes(content)
+        assert not llm.generate("why?", [picture]).cached
+        assert llm.generate("why?", [picture]).cached
+    picture.unlink()
+    assert not llm.generate("why?", [picture]).cached
+
+
+def test_threads_share_a_folder(ollama, tmp_path):
+    llm = CachedLLM(OllamaLLM("tiny", ollama.host, concurrency=3), tmp_path / "cache")
+    assert llm.concurrency == 3
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(llm.generate, ["one", "two"] * 12))
+    (one, two) = sorted((tmp_path / "cache").iterdir())
+    assert json.loads(one.read_text()) == json.loads(two.read_text())
+
+
+def test_folder_that_cannot_be_written_costs_the_cache_only(ollama, tmp_path):
+    (tmp_path / "file").touch()
+    llm = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path / "file" / "cache")
+    assert not llm.generate("why?").cached
+    assert not llm.generate("why?").cached
