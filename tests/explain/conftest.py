@@ -70,15 +70,14 @@ class Handler(BaseHTTPRequestHandler):
     server: Ollama
 
     def do_GET(self) -> None:
-        models = (
-            [{"model": f"{name}:latest", "digest": f"d-{name}"} for name in SENSES] if self.path == "/api/tags" else []
-        )
-        self.reply({"models": models} if models else {"error": "not found"}, 200 if models else 404)
+        models = [{"model": f"{name}:latest", "digest": f"d-{name}"} for name in SENSES]
+        known = self.path == "/api/tags"
+        self.reply({"models": models} if known else {"error": "not found"}, 200 if known else 404)
 
     def do_POST(self) -> None:
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/api/show":
-            self.reply({"capabilities": SENSES[question["model"]]})
+            self.reply({"capabilities": SENSES[question["model"]], "model_info": {}})
             return
         self.server.questions.append(question)
         self.server.chat(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import secrets
 import tempfile
@@ -16,12 +17,14 @@ from typing import Any
 
 from mmrec.errors import UserError
 from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
-from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
+from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, loop_of, parse_reply
 
 LOAD_SECONDS = 120.0
 """Limit of the loading of the file; a large model on a slow disk takes a minute."""
 BATCH_TOKENS = 512
 """Tokens of a prompt that are read between two looks at the clock."""
+LOOK_EVERY = 16
+"""Tokens between two looks for a loop."""
 EXIT_SECONDS = 5.0
 """How long the end of the process waits for a decoding to stop."""
 _PENALTY = {"repeat_penalty": 1.1, "repeat_last_n": 64}  # Ollama's; without it small models repeat their first sentence
@@ -32,7 +35,7 @@ class LlamaCppLLM:
     """A language model in a GGUF file. It answers one question at a time and looks at no pictures.
 
     Args:
-        file: the model. All that is known of it is its name here, so name the file well.
+        file: the model; its name without the ending is the name of the model.
         timeout: seconds one explanation may take. Loading the file, on first use, and the wait for a turn do not count.
         seed: of the sampler.
         threads: that decode; None for half of the processors. llama.cpp's threads wait for each other busily: where
@@ -114,8 +117,12 @@ class LlamaCppLLM:
                 raise LLMFailure(FailureKind.SERVER, f"server error: {_line(error)}") from None
         if answer.error:
             raise LLMFailure(FailureKind.SERVER, f"server error: {answer.error}")
+        if answer.end is None and time.monotonic() >= answer.deadline:
+            raise LLMFailure(FailureKind.TIMEOUT, f"timeout: no end after {self._timeout:g} seconds")
+        if answer.loop:
+            raise LLMFailure(FailureKind.RUNAWAY, f"runaway: {answer.loop}")
         if answer.end is None:
-            raise LLMFailure(FailureKind.TIMEOUT, f"timeout: stopped after {self._timeout:g} seconds")
+            raise LLMFailure(FailureKind.SERVER, "server error: stopped before its end")
         check_end(answer.end)
         return parse_reply("".join(answer.parts))
 
@@ -170,12 +177,11 @@ class LlamaCppLLM:
         params.ui = False
         params.api_keys = [secrets.token_urlsafe()]
         folder = tempfile.TemporaryDirectory(prefix="mmrec-", ignore_cleanup_errors=True)  # for this user only
+        weakref.finalize(self, folder.cleanup)
         socket = os.path.join(folder.name, "llm.sock")
         if os.name == "posix" and len(socket) < 100:  # longest address of a Unix socket: 103 bytes on macOS
             params.hostnames = [socket]
-        server = self._xllamacpp.Server(params)
-        weakref.finalize(self, folder.cleanup)
-        return server
+        return self._xllamacpp.Server(params)
 
 
 class _Answer:
@@ -186,6 +192,7 @@ class _Answer:
         self.parts: list[str] = []
         self.end: str | None = None
         self.error: str | None = None
+        self.loop: str | None = None
         self._closing = closing
 
     def take(self, chunk: Mapping[str, Any]) -> bool:
@@ -196,15 +203,16 @@ class _Answer:
         for choice in chunk.get("choices") or ():
             self.parts.append(choice.get("text") or (choice.get("delta") or {}).get("content") or "")
             self.end = choice.get("finish_reason") or self.end
-        return self._closing.is_set() or time.monotonic() >= self.deadline
+        if len(self.parts) % LOOK_EVERY == 0:  # why write on to the bound what will be rejected?
+            self.loop = loop_of("".join(self.parts).casefold())
+        return bool(self.loop) or self._closing.is_set() or time.monotonic() >= self.deadline
 
 
 def _import() -> ModuleType:
     try:
-        import xllamacpp  # here: only a run that uses it needs it
+        return importlib.import_module("xllamacpp")  # here: only a run that uses it needs it
     except ImportError as error:
         raise UserError(f"LlamaCppLLM needs xllamacpp ({error}): pip install 'mmrec[llamacpp]'") from None
-    return xllamacpp  # type: ignore[no-any-return]
 
 
 def _has_template(file: Path) -> bool:

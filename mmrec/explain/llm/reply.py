@@ -10,6 +10,8 @@ from mmrec.explain.llm.base import MAX_TOKENS, FailureKind, LLMFailure, Reply
 
 MAX_EXPLANATION = 600
 """Characters. Three sentences need about half; a small model that is stuck would run on to the bound on tokens."""
+MIN_EXPLANATION = 20
+"""Characters. A model that may say nothing does, where a sentence is the harder way."""
 MAX_CITED = 5
 """Titles. Three sentences can name no more, and a stuck model lists the same one for ever."""
 MAX_TITLE = 200
@@ -18,7 +20,7 @@ MAX_TITLE = 200
 REPLY_SCHEMA: dict[str, object] = {
     "type": "object",
     "properties": {
-        "explanation": {"type": "string", "maxLength": MAX_EXPLANATION},
+        "explanation": {"type": "string", "minLength": MIN_EXPLANATION, "maxLength": MAX_EXPLANATION},
         "cited_history": {
             "type": "array",
             "items": {"type": "string", "maxLength": MAX_TITLE},
@@ -53,7 +55,7 @@ def parse_reply(content: str) -> Reply:
     plain = " ".join(text.split())
     if not plain:
         raise LLMFailure(FailureKind.EMPTY, "empty text")
-    if loop := _loop(plain.casefold()):
+    if loop := loop_of(plain.casefold()):
         raise LLMFailure(FailureKind.RUNAWAY, f"runaway: {loop}")
     if len(text) >= MAX_EXPLANATION:
         raise LLMFailure(FailureKind.TRUNCATED, f"truncated: no end after {MAX_EXPLANATION} characters")
@@ -66,7 +68,7 @@ def check_end(finish_reason: str | None) -> None:
         raise LLMFailure(FailureKind.TRUNCATED, f"truncated: no end after {MAX_TOKENS} tokens")
 
 
-def _loop(text: str) -> str | None:
+def loop_of(text: str) -> str | None:
     """Say how a text repeats itself, or return None."""
     words = text.split()
     if len(words) > 40 and len(set(words)) < 0.3 * len(words):

@@ -10,7 +10,7 @@ import pytest
 
 from mmrec.errors import UserError
 from mmrec.explain import Prompt, build_packet
-from mmrec.explain.llm import FailureKind, LlamaCppLLM, LLMFailure
+from mmrec.explain.llm import FailureKind, LlamaCppLLM, LLMFailure, Reply
 from tests.explain.conftest import GOOD
 
 LIMIT = 0.3
@@ -130,7 +130,7 @@ def test_a_call_that_hangs_holds_up_the_next_ones_no_longer_than_their_limit(fak
 def test_file_that_does_not_load_is_not_tried_again(fake, file):
     llm = LlamaCppLLM(file.rename(file.with_name("bad.gguf")))
     for call in (llm.digest, lambda: llm.generate("why?")):
-        with pytest.raises(LLMFailure, match="bad.gguf: Failed to init") as failure:
+        with pytest.raises(LLMFailure, match=r"bad\.gguf: Failed to init") as failure:
             call()
         assert failure.value.kind is FailureKind.NOT_LOADED
     assert len(fake.loads) == 1
@@ -171,11 +171,12 @@ def test_a_real_model_answers_alike_within_the_limits(chat, gemma, knowledge, re
         start = time.monotonic()
         try:
             outcomes.append(llm.generate(prompt))
-        except LLMFailure as failure:  # so small a model may fail, but at its text and not at the form or the time
-            assert failure.kind in {FailureKind.EMPTY, FailureKind.TRUNCATED, FailureKind.RUNAWAY}
-            outcomes.append(str(failure))
+        except LLMFailure as failure:
+            outcomes.append(failure.kind)
         assert time.monotonic() - start < 61
     assert outcomes[0] == outcomes[1]
+    if not isinstance(outcomes[0], Reply):  # so small a model may fail, but at its text, not at the form or the time
+        assert outcomes[0] in {FailureKind.EMPTY, FailureKind.TRUNCATED, FailureKind.RUNAWAY}
     assert capfd.readouterr() == ("", "")
 
 
@@ -186,15 +187,18 @@ import sys, threading, time
 from mmrec.explain.llm import LlamaCppLLM, LLMFailure
 llm = LlamaCppLLM({str(gemma)!r}, timeout=0.5, threads=1)
 llm.digest()
-start = time.monotonic()
-try:
-    llm.generate("word " * 7000)
-except LLMFailure as failure:
-    print(failure.kind, time.monotonic() - start < 1)
+def ask():
+    start = time.monotonic()
+    try:
+        llm.generate("word " * 7000)
+    except LLMFailure as failure:
+        print(failure.kind, time.monotonic() - start < 1, flush=True)
+ask()
 llm._timeout = 60
-threading.Thread(target=llm.generate, args=("word " * 7000,), daemon=True).start()
+threading.Thread(target=ask, daemon=True).start()
 time.sleep(1)
 sys.exit(3)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "timeout True\n", "")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith("timeout True\n")

@@ -91,7 +91,7 @@ def test_model_that_is_not_pulled(ollama):
 
 def test_lost_server_is_not_asked_again(ollama, knowledge, recommendation, tmp_path):
     ollama.chat = hangs
-    llm = OllamaLLM("tiny", ollama.host, timeout=0.2)
+    llm = OllamaLLM("tiny", ollama.host, timeout=0.2, concurrency=1)
     summary = ExplanationPipeline(knowledge, llm).run([recommendation] * 10, tmp_path / "o.jsonl")
     assert summary.causes == {"timeout": MAX_LOST, "server lost": 10 - MAX_LOST}
     assert len(ollama.questions) == MAX_LOST
@@ -103,7 +103,7 @@ def test_bad_replies_between_lost_ones_keep_the_server(ollama, knowledge, recomm
         says("no JSON", cut=0 if n % 3 == 0 else 4)(handler)
 
     ollama.chat = chat
-    llm = OllamaLLM("tiny", ollama.host, retries=0)
+    llm = OllamaLLM("tiny", ollama.host, retries=0, concurrency=1)
     summary = ExplanationPipeline(knowledge, llm).run([recommendation] * 9, tmp_path / "o.jsonl")
     assert summary.causes == {"connection lost": 6, "invalid JSON": 3}
 
