@@ -46,6 +46,11 @@ class Asker:
         except LLMFailure as failure:
             self._given_up = failure.kind, str(failure)
 
+    @property
+    def given_up(self) -> str | None:
+        """Why the model is not asked, None if it is."""
+        return self._given_up[1] if self._given_up else None
+
     def ask(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
         """Return the model's reply. Raises NoReply."""
         if self._given_up:

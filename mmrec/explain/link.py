@@ -184,6 +184,8 @@ class _Linker:
                 unlinked = unlinked[1:]
                 if len(run) == 1:
                     continue
+                if self.words[run[0]].key in STOP_WORDS:
+                    run = run[1:]
             if not unlinked and self.taken.intersection(run):
                 continue
             start, end = run[0], run[-1] + 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mmrec.errors import require
+from mmrec.errors import UserError, require
 from mmrec.explain.asker import Asker
 from mmrec.explain.command import explain_parser
 from mmrec.explain.evaluation.arms import ARMS, save_texts, write_arm
@@ -49,8 +49,10 @@ def evaluate(args: Sequence[str]) -> None:
     pairs = frozen_sample(model, data, options.pairs, options.seed, out / "sample.json")
     packets = [prompt.fit(build_packet(pair.recommendation, knowledge)) for pair in pairs]
     asker = Asker(options.llm, out / "llm_cache")
+    if options.llm is not None and asker.given_up:
+        raise UserError(f"--llm: {asker.given_up}; --llm null measures the template alone")
     written, measures, results = {}, {}, []
-    for name in ARMS:
+    for name in [name for name, arm in ARMS.items() if options.llm is not None or not arm.asks]:
         texts = written[name] = write_arm(name, packets, prompt, asker, verifier)
         save_texts(out / f"{name}.jsonl", texts)
         outcomes = [text.outcome for text in texts]

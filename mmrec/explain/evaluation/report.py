@@ -104,6 +104,8 @@ class Report:
             for r in self.arms
         ]
         lines = [head, "|" + "---|" * (head.count("|") - 1), *rows]
+        if not self.comparisons:
+            return "\n".join(lines) + "\n"
         lines += [
             "",
             f"Against {ARMS[BASE].title} (differences; 95 % intervals by paired bootstrap; McNemar's test on clean "
@@ -174,7 +176,9 @@ def arm_result(
 
 
 def compare(measures: Mapping[str, Sequence[Measures]]) -> list[Comparison]:
-    """Compare every arm with `BASE`."""
+    """Compare every arm with `BASE`; nothing where it was not run."""
+    if BASE not in measures:
+        return []
     base = measures[BASE]
     count = len(base)
     everything = np.arange(count)

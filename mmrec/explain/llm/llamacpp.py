@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
-import secrets
 import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from mmrec.errors import UserError
-from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
-from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, loop_of, parse_reply
+from mmrec.explain.llm.base import MAX_TOKENS, FailureKind, LLMFailure, Reply, within
+from mmrec.explain.llm.native import Answer, close, has_template, import_runtime, line, start
+from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
 
 LOAD_SECONDS = 120.0
 """Limit of the loading of the file; a large model on a slow disk takes a minute."""
-BATCH_TOKENS = 512
-"""Tokens of a prompt that are read between two looks at the clock."""
-LOOK_EVERY = 16
-"""Tokens between two looks for a loop."""
-EXIT_SECONDS = 5.0
-"""How long the end of the process waits for a decoding to stop."""
 _PENALTY = {"repeat_penalty": 1.1, "repeat_last_n": 64}  # Ollama's; without it small models repeat their first sentence
-_HEADER = 64 << 20  # the metadata come before the weights; a vocabulary of 260,000 tokens takes up 10 MB
 
 
 class LlamaCppLLM:
@@ -61,8 +52,8 @@ class LlamaCppLLM:
                 f"LlamaCppLLM(timeout={timeout}, threads={threads}): needs a timeout above 0 seconds and 1 thread"
                 " or more"
             )
-        self._xllamacpp = _import()
-        templated = _has_template(self._file)
+        self._xllamacpp = import_runtime()
+        templated = has_template(self._file)
         self._chat = templated if chat is None else chat
         self._timeout = timeout
         self._threads = threads or max(1, (os.cpu_count() or 1) // 2)
@@ -71,10 +62,11 @@ class LlamaCppLLM:
         self._turn = threading.Lock()
         self._decoding = threading.Lock()
         self._closing = threading.Event()
-        self._server: Any = None
+        self._server: list[Any] = []  # one or none; nothing else may hold on to it, so that it ends when taken out
         self._failure: LLMFailure | None = None
         self._digest: str | None = None
-        weakref.finalize(self, _close, self._closing, self._decoding)  # runs at the end of the process, too
+        # runs at the end of the process, too
+        weakref.finalize(self, close, self._closing, self._loading, self._decoding, self._server)
 
     @property
     def name(self) -> str:
@@ -106,27 +98,27 @@ class LlamaCppLLM:
 
     def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
         """Answer a prompt within the time limit; images are not looked at. Raises LLMFailure."""
-        server = self._load()
+        self._load()
         with self._turn:
-            answer = _Answer(time.monotonic() + self._timeout, self._closing)
+            answer = Answer(time.monotonic() + self._timeout, self._closing)
             try:
-                within(self._timeout, lambda: self._decode(server, prompt, answer))
+                within(self._timeout, lambda: self._decode(prompt, answer))
             except TimeoutError:
                 raise LLMFailure(FailureKind.TIMEOUT, f"timeout: no end after {self._timeout:g} seconds") from None
             except Exception as error:  # whatever the native code throws
-                raise LLMFailure(FailureKind.SERVER, f"server error: {_line(error)}") from None
+                raise LLMFailure(FailureKind.SERVER, f"server error: {line(error)}") from None
         if answer.error:
             raise LLMFailure(FailureKind.SERVER, f"server error: {answer.error}")
-        if answer.end is None and time.monotonic() >= answer.deadline:
-            raise LLMFailure(FailureKind.TIMEOUT, f"timeout: no end after {self._timeout:g} seconds")
         if answer.loop:
             raise LLMFailure(FailureKind.RUNAWAY, f"runaway: {answer.loop}")
+        if answer.end is None and time.monotonic() >= answer.deadline:
+            raise LLMFailure(FailureKind.TIMEOUT, f"timeout: no end after {self._timeout:g} seconds")
         if answer.end is None:
             raise LLMFailure(FailureKind.SERVER, "server error: stopped before its end")
         check_end(answer.end)
         return parse_reply("".join(answer.parts))
 
-    def _decode(self, server: Any, prompt: str, answer: _Answer) -> None:
+    def _decode(self, prompt: str, answer: Answer) -> None:
         """Decode into `answer`, after a call whose time ran out has left the native code. Raises TimeoutError."""
         if not self._decoding.acquire(timeout=max(answer.deadline - time.monotonic(), 0)):
             raise TimeoutError
@@ -141,97 +133,29 @@ class LlamaCppLLM:
                 body["messages"] = [{"role": "user", "content": prompt}]
                 body["response_format"] = {"type": "json_schema", "json_schema": {"schema": REPLY_SCHEMA}}
                 body["chat_template_kwargs"] = {"enable_thinking": False}  # it would use up max_tokens
-                server.handle_chat_completions(body, answer.take)
+                self._server[0].handle_chat_completions(body, answer.take)
             else:
                 body["prompt"] = f"{prompt}\n"
                 # A base model given the choice writes white space for ever.
                 body["json_schema"] = {**REPLY_SCHEMA, "x-guidance": {"whitespace_flexible": False}}
-                server.handle_completions(body, answer.take)
+                self._server[0].handle_completions(body, answer.take)
         finally:
             self._decoding.release()
 
-    def _load(self) -> Any:
-        """Return the loaded model; a failure is kept, as it would cost as long again. Raises LLMFailure."""
+    def _load(self) -> None:
+        """Load the model; a failure is kept, as it would cost as long again. Raises LLMFailure."""
         with self._loading:
             if self._failure:
                 raise LLMFailure(self._failure.kind, str(self._failure))
-            if self._server is None:
+            if not self._server:
                 try:
-                    self._server = within(LOAD_SECONDS, self._start)
+                    self._server.append(within(LOAD_SECONDS, self._start))
                 except Exception as error:
-                    reason = f"no end after {LOAD_SECONDS:g} s" if isinstance(error, TimeoutError) else _line(error)
+                    reason = f"no end after {LOAD_SECONDS:g} s" if isinstance(error, TimeoutError) else line(error)
                     self._failure = LLMFailure(FailureKind.NOT_LOADED, f"model not loaded: {self._file}: {reason}")
                     raise self._failure from None
-            return self._server
 
     def _start(self) -> Any:
-        """Load the file. The server listens, whether it is asked to or not: where nobody else can reach it."""
-        params = self._xllamacpp.CommonParams()
-        params.model.path = str(self._file)
-        params.n_ctx = CONTEXT_TOKENS
-        params.n_batch = BATCH_TOKENS
-        params.n_parallel = 1
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
-        params.verbosity = -1
-        params.warmup = False
-        params.ui = False
-        params.api_keys = [secrets.token_urlsafe()]
-        folder = tempfile.TemporaryDirectory(prefix="mmrec-", ignore_cleanup_errors=True)  # for this user only
-        weakref.finalize(self, folder.cleanup)
-        socket = os.path.join(folder.name, "llm.sock")
-        if os.name == "posix" and len(socket) < 100:  # longest address of a Unix socket: 103 bytes on macOS
-            params.hostnames = [socket]
-        return self._xllamacpp.Server(params)
-
-
-class _Answer:
-    """Collects the pieces of an answer, and tells the decoder when to stop."""
-
-    def __init__(self, deadline: float, closing: threading.Event) -> None:
-        self.deadline = deadline
-        self.parts: list[str] = []
-        self.end: str | None = None
-        self.error: str | None = None
-        self.loop: str | None = None
-        self._closing = closing
-
-    def take(self, chunk: Mapping[str, Any]) -> bool:
-        """Take a piece; return whether to stop."""
-        if error := chunk.get("error"):
-            self.error = _line(error.get("message", error) if isinstance(error, Mapping) else error)
-            return True
-        for choice in chunk.get("choices") or ():
-            self.parts.append(choice.get("text") or (choice.get("delta") or {}).get("content") or "")
-            self.end = choice.get("finish_reason") or self.end
-        if len(self.parts) % LOOK_EVERY == 0:  # why write on to the bound what will be rejected?
-            self.loop = loop_of("".join(self.parts).casefold())
-        return bool(self.loop) or self._closing.is_set() or time.monotonic() >= self.deadline
-
-
-def _import() -> ModuleType:
-    try:
-        return importlib.import_module("xllamacpp")  # here: only a run that uses it needs it
-    except ImportError as error:
-        raise UserError(f"LlamaCppLLM needs xllamacpp ({error}): pip install 'mmrec[llamacpp]'") from None
-
-
-def _has_template(file: Path) -> bool:
-    """Say whether a GGUF file brings a chat template. Raises UserError if it is no GGUF file."""
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_HEADER)
-    except OSError as error:
-        raise UserError(f"model file {file} cannot be read: {error}") from None
-    if not head.startswith(b"GGUF"):
-        raise UserError(f"model file {file} is no GGUF file")
-    return b"tokenizer.chat_template" in head
-
-
-def _close(closing: threading.Event, decoding: threading.Lock) -> None:
-    """Stop the decoding, if any, before the interpreter under its callback goes."""
-    closing.set()
-    decoding.acquire(timeout=EXIT_SECONDS)
-
-
-def _line(error: object) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+        folder = tempfile.TemporaryDirectory(prefix="mmrec-", ignore_cleanup_errors=True)
+        weakref.finalize(self, folder.cleanup)  # runs at the end of the process, too
+        return start(self._xllamacpp, self._file, self._threads, folder.name)

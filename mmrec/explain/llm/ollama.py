@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from PIL import Image
-
 from mmrec.errors import UserError
 from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
+from mmrec.explain.llm.pictures import picture
 from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ T = TypeVar("T")
 
 PROBE_SECONDS = 3.0
 """Limit of each of the first calls, which only ask whether the server is there and what the model is."""
-PICTURE_SIDE = 896
-"""Longest side of a picture in pixels; the models scale to about this themselves."""
 _DEFAULT_HOST = "http://127.0.0.1:11434"
 _TRANSIENT = {FailureKind.CONNECTION, FailureKind.NO_SERVER, FailureKind.SERVER}
 
@@ -106,7 +102,7 @@ class OllamaLLM:
     def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
         """Answer a prompt within the time limit; pictures that cannot be read are left out. Raises LLMFailure."""
         message: dict[str, object] = {"role": "user", "content": prompt}
-        if self._images and (pictures := [data for path in images if (data := _picture(path))]):
+        if self._images and (pictures := [data for path in images if (data := picture(path))]):
             message["images"] = pictures
         with self._turns:
             response = self._ask(message)
@@ -168,18 +164,6 @@ class OllamaLLM:
             FailureKind.NO_MODEL,
             f"model not pulled: {self._host} has no {self._model}; run `ollama pull {self._model}`",
         )
-
-
-def _picture(path: Path) -> bytes | None:
-    """Return a picture as a JPEG of bounded size, which every server can decode; None if it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-            out = io.BytesIO()
-            image.convert("RGB").save(out, "JPEG")
-            return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
 
 
 def _check_host(host: str) -> None:

@@ -141,15 +141,15 @@ def test_no_more_questions_at_a_time_than_allowed(ollama):
         with lock:
             now.append(handler)
             most.append(len(now))
-        time.sleep(0.2)
+        time.sleep(0.3)
         with lock:
             now.remove(handler)
         says(json.dumps(GOOD))(handler)
 
     ollama.chat = chat
-    llm = OllamaLLM("tiny", ollama.host, timeout=0.5, concurrency=2)
+    llm = OllamaLLM("tiny", ollama.host, timeout=0.8, concurrency=2)
     with ThreadPoolExecutor(6) as pool:
-        replies = list(pool.map(llm.generate, "abcdef"))  # the last ones wait for 0.4 s, which is not of their time
+        replies = list(pool.map(llm.generate, "abcdef"))  # the last ones wait for 0.6 s, which is not of their time
     assert len(replies) == 6
     assert max(most) == 2
 
