@@ -97,7 +97,7 @@ class Prompt:
 
 def with_violations(prompt: str, explanation: str, violations: Sequence[str]) -> str:
     """Ask again: the same prompt, the rejected text and what was wrong with it (section 3.5.2, correction)."""
-    for limit in (600, 200, 60):  # characters of each string, until it fits
+    for limit in (600, 200, 60, 20):  # characters of each string, until it fits
         draft = fenced({"explanation": explanation, "wrong_with_it": list(violations[:8])}, limit)
         again = f"\n\nAn earlier answer was rejected:\n{draft}\nAnswer anew without what was wrong."
         if len(again.encode()) <= CORRECTION_BYTES:

@@ -1,11 +1,17 @@
 import dataclasses
 import json
+import re
+import threading
 
+import numpy as np
 import pytest
+import torch
 
 from mmrec.errors import UserError
 from mmrec.explain import ExplanationPipeline, LLMFailure, Reply, Verifier
+from mmrec.explain.likeness import Calibration, Likeness
 from mmrec.explain.llm import FailureKind
+from mmrec.explain.packet import clean
 
 TRUE = Reply("You liked “Night Train” and its Crime story.", ("Night Train (1994)",))
 FALSE = Reply("It won a prize in 1999.")
@@ -117,3 +123,44 @@ def test_another_verifier_takes_part(knowledge, recommendation, tmp_path):
 def test_wrong_options(knowledge):
     with pytest.raises(UserError, match="history_length=0"):
         ExplanationPipeline(knowledge, history_length=0)
+
+
+def test_several_at_once_keep_their_order(knowledge, recommendation, tmp_path):
+    together = threading.Barrier(3, timeout=20)  # passes only if three are asked at the same time
+
+    class Three(Scripted):
+        concurrency = 3
+
+        def generate(self, prompt, images=()):
+            together.wait()
+            title = json.loads(re.search(r'{"title": ".*?"}', prompt)[0])["title"]
+            return Reply(f"“{title}” is fine.")
+
+    made = [dataclasses.replace(recommendation, item=1 + n % 3, history=[]) for n in range(9)]
+    summary = ExplanationPipeline(knowledge, Three()).run(made, tmp_path / "x.jsonl")
+    texts = [json.loads(line)["text"] for line in summary.path.read_text().splitlines()]
+    assert texts == [f"“{clean(knowledge.title(r.item))}” is fine." for r in made]
+
+
+def test_a_text_far_from_the_user_is_asked_for_again(knowledge, recommendation, tmp_path):
+    wants_crime = dataclasses.replace(recommendation, interest=np.array([1, 0], dtype=np.float32))
+    near = Likeness(lambda texts: torch.tensor([[1.0 * ("Crime" in text), 0.5] for text in texts]), "test")
+    options = {"likeness": near, "calibration": Calibration(0.5, 0.9, 50)}
+    _, (row,), llm = run(knowledge, [wants_crime], tmp_path, Reply("It is by Ana Lopez."), TRUE, **options)
+    assert (row["source"], row["text"]) == ("corrected", TRUE.explanation)
+    assert row["likeness"] == pytest.approx(1 / 1.25**0.5, abs=1e-4)
+    assert "little to do with the user's taste (likeness 0.00, at least 0.50)" in row["reason"]
+    assert "at least 0.50" in llm.prompts[1]
+
+
+def test_pictures_go_to_the_model(knowledge, recommendation, tmp_path):
+    seen = []
+
+    class Sees(Scripted):
+        def generate(self, prompt, images=()):
+            seen.extend(images)
+            return TRUE
+
+    without = dataclasses.replace(recommendation, item=1)
+    ExplanationPipeline(knowledge, Sees()).run([recommendation, without], tmp_path / "x.jsonl")
+    assert [path.name for path in seen] == ["blue.png"]

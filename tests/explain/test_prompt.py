@@ -5,8 +5,8 @@ import pytest
 
 from mmrec.errors import UserError
 from mmrec.explain import Packet, Prompt, build_packet
-from mmrec.explain.packet import HistoryItem
-from mmrec.explain.prompt import with_violations
+from mmrec.explain.packet import MAX_FACTS, MAX_VALUES, HistoryItem, clean
+from mmrec.explain.prompt import CORRECTION_BYTES, PROMPT_BYTES, with_violations
 
 BLOCK = re.compile(r"^```json\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 HOSTILE = [
@@ -85,3 +85,30 @@ def test_wrong_files_are_explained(content, message, tmp_path):
         Prompt(file)
     with pytest.raises(UserError, match="cannot be read"):
         Prompt(tmp_path / "absent.txt")
+
+
+@pytest.mark.parametrize("text", ["word " * 60, "東京" * 200, "<`>" * 90])
+def test_the_longest_packet_fits_with_its_correction_into_the_context(text):
+    text = clean(text)
+    facts = {f"{n} {text}": [f"{v} {text}" for v in range(MAX_VALUES)] for n in range(MAX_FACTS)}
+    long = Packet(text, facts, [text] * 8, [text], [HistoryItem(f"{n} {text}", facts) for n in range(8)], [text] * 8)
+    packet = Prompt().fit(long)
+    prompt = Prompt().render(packet)
+    assert len(prompt.encode()) <= PROMPT_BYTES
+    assert packet.title == text
+    assert packet.history[-1].title == long.history[-1].title  # the newest is the last to go
+    again = with_violations(prompt, text * 9, [text] * 9)
+    assert len(again.encode()) - len(prompt.encode()) <= CORRECTION_BYTES
+    assert again.startswith(prompt)
+
+
+def test_what_fits_stays_whole(knowledge, recommendation):
+    packet = build_packet(recommendation, knowledge)
+    assert Prompt().fit(packet) == packet
+
+
+def test_a_prompt_file_leaves_room_for_the_data(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("$history $candidate " + "x" * PROMPT_BYTES)
+    with pytest.raises(UserError, match="leave no room"):
+        Prompt(file)
