@@ -51,6 +51,11 @@ class Known:
         return {form for title in titles for form in title_forms(title, self._generic)}
 
     @cached_property
+    def themes(self) -> set[Key]:
+        """Ways to write the theme words of the picture."""
+        return {form for word in self.packet.visual for form in forms_of(word)}
+
+    @cached_property
     def titles(self) -> set[Key]:
         """Ways to write any title of the packet."""
         return self.own_titles | self.history_titles

@@ -15,13 +15,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mmrec.explain.knowledge import STOP_WORDS
 from mmrec.explain.known import Known
 from mmrec.explain.vocabulary import Vocabulary, windows
-from mmrec.explain.words import Key, Word, inflected, words_of
+from mmrec.explain.words import ARTICLES, Key, Word, inflected, words_of
 
 _QUOTED = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|«([^«»]*)»|„([^„“”]*)[“”]|「([^「」]*)」|『([^『』]*)』|《([^《》]*)》"
@@ -30,15 +30,19 @@ _QUOTED = re.compile(
 _DECADE = re.compile(r"(\d{2}|\d{4})s")
 _WITHIN_NAME = re.compile(r"[ \-‐'’&]*")
 _OPENS_SENTENCE = re.compile(r"(^|[.!?\n])[\s\"”’»)\]]*[\"“‘«(\[']*$")
-_CONNECTORS = frozenset({"of", "the", "de", "del", "der", "du", "la", "le", "van", "von", "s", "and"})
+_CONNECTORS = frozenset({"of", "the", "de", "del", "der", "du", "la", "le", "van", "von", "s"})
 _CURRENCY_BEFORE = re.compile(r"([$€£¥]|\b(USD|EUR|GBP|US\$))\s*$", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\s*([$€£¥]|(dollars?|euros?|pounds?|USD|EUR|GBP|bucks)\b)", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[.,;:!?\n()–—]")
+_CLAUSE_END = re.compile(
+    r"[.;:!?\n()–—]|\b(and|but|so|while)\s+(this|these|it|its|they|the)\b|,\s+(this|these|it|its|they|which|since|because|you may)\b",
+    re.IGNORECASE,
+)
 _OF_THE_HISTORY = re.compile(
     r"\b(bought|purchase[ds]?|liked?|loved?|enjoy(ed)?|watched|own(ed)?|chose|picked|rated|viewed|browsed|wore|saw"
     r"|seen|have|had|your|history|earlier|previous(ly)?|past|before|prior)\b",
     re.IGNORECASE,
 )
+_WISH = re.compile(r"\b(may|might|will|would|could|should|to)\s+(also\s+)?\w+", re.IGNORECASE)
 _YOU_FOLLOWS = re.compile(r"(\s+\w+)?\s+(that |which )?you\b", re.IGNORECASE)
 SHOUTED = 0.7
 """Share of words in capitals from which on a text shouts, and a capital says nothing."""
@@ -54,11 +58,19 @@ class Label(StrEnum):
 
 @dataclass(frozen=True)
 class Mention:
-    """Something the text names: `kind` is quoted, title, year, price, number, name, or a kind of fact."""
+    """Something the text names.
+
+    Args:
+        kind: quoted, title, year, price, number, theme, name, cited, or a kind of fact.
+        text: as written.
+        label: what the packet says to it.
+        start: where it stands in the text in NFKC; -1 for a cited title.
+    """
 
     kind: str
     text: str
     label: Label
+    start: int = field(default=-1, compare=False)
 
     @property
     def linked(self) -> bool:
@@ -93,6 +105,7 @@ class _Linker:
         self._titles()
         self._numbers()
         self._terms()
+        self._themes()
         if not self._shouts():
             self._names()
         return [self.found[place] for place in sorted(self.found)]
@@ -107,7 +120,8 @@ class _Linker:
             span = [i for i, w in enumerate(self.words) if match.start() <= w.start and w.end <= match.end()]
             if not span or self.taken.intersection(span):
                 continue
-            linked = any(start <= span[0] and span[-1] < end for start, end in self.spans)
+            first = span[0] + (len(span) > 1 and self.keys[span[0]] in ARTICLES)
+            linked = any(start <= first and span[-1] < end for start, end in self.spans)
             self.quoted.update(span)
             self._add("quoted", span[0], span[-1] + 1, Label.SUPPORTED if linked else Label.OFF_PACKET)
 
@@ -128,7 +142,7 @@ class _Linker:
             if not word.text[0].isdecimal() or i in self.taken:
                 continue
             kind = self._number_kind(word)
-            linked = i in self.covered or self._number_known(word.key)
+            linked = i in self.covered or self._number_known(i)
             self._add(kind, i, i + 1, self._judge(linked, {kind}))
 
     def _number_kind(self, word: Word) -> str:
@@ -138,11 +152,21 @@ class _Linker:
             return "year"
         return "number"
 
-    def _number_known(self, key: str) -> bool:
-        """Whether a number, or a decade (`1990s`, `90s`) with a year of the packet in it, is known."""
-        if decade := _DECADE.fullmatch(key):
-            return any(len(w) == 4 and w.isdecimal() and w[:3].endswith(decade[1][:-1]) for w in self.known.words)
-        return key in self.known.words
+    def _number_known(self, place: int) -> bool:
+        """Whether a number, a decade (`1990s`, `90s`) of a year, or a year's last digits (`'94`) are stated."""
+        word = self.words[place]
+        decade = _DECADE.fullmatch(word.key)
+        short = len(word.key) == 2 and self.text[: word.start].endswith(("'", "’"))
+
+        def among(stated: set[str]) -> bool:
+            years = [w for w in stated if len(w) == 4 and w.isdecimal()]
+            if decade:
+                return any(year[:3].endswith(decade[1][:-1]) for year in years)
+            return word.key in stated or (short and any(year.endswith(word.key) for year in years))
+
+        if among(self.known.own_words):
+            return True
+        return among(self.known.history_words) and self._speaks_of_history(place, place + 1)
 
     def _terms(self) -> None:
         """Values of facts, in any letter case."""
@@ -153,6 +177,12 @@ class _Linker:
             kinds = self.vocabulary.kinds(key)
             label = self._judge(self._term_known(key, start, end), set(kinds))
             self._add(self._name_kind(kinds), start, end, label)
+
+    def _themes(self) -> None:
+        """Theme words of the picture; other words of that sort are claims of nothing."""
+        for start, end in sorted(self.spans, key=lambda span: span[0] - span[1]):
+            if not self.taken.intersection(range(start, end)) and self.keys[start:end] in self.known.themes:
+                self._add("theme", start, end, Label.SUPPORTED)
 
     def _is_claim(self, key: Key) -> bool:
         return self.vocabulary.claims(key, self.known.values)
@@ -169,7 +199,7 @@ class _Linker:
         """Whether the clause before some words, or what follows them at once, speaks of what the user did."""
         before = self.text[: self.words[start].start]
         ends = [match.end() for match in _CLAUSE_END.finditer(before)]
-        clause = before[ends[-1] if ends else 0 :]
+        clause = _WISH.sub("", before[ends[-1] if ends else 0 :])
         return bool(_OF_THE_HISTORY.search(clause) or _YOU_FOLLOWS.match(self.text, self.words[end - 1].end))
 
     def _name_kind(self, kinds: frozenset[str]) -> str:
@@ -210,7 +240,8 @@ class _Linker:
         for i, word in enumerate(self.words):
             between = self.text[self.words[i - 1].end : word.start] if run else ""
             initial = run and len(self.words[i - 1].text) == 1 and i - 1 not in self.covered and between in {".", ". "}
-            joined = initial or _WITHIN_NAME.fullmatch(between)
+            # What a genitive s belongs to is a name of its own: the maker's, say, before a title.
+            joined = initial or (_WITHIN_NAME.fullmatch(between) and self.words[i - 1].key != "s")
             if run and not (joined and i not in self.quoted and (word.capital or word.key in _CONNECTORS)):
                 yield from self._ended(run)
                 run = []
@@ -233,4 +264,4 @@ class _Linker:
     def _add(self, kind: str, start: int, end: int, label: Label) -> None:
         self.taken.update(range(start, end))
         text = self.text[self.words[start].start : self.words[end - 1].end]
-        self.found[start, end] = Mention(kind, text, label)
+        self.found[start, end] = Mention(kind, text, label, self.words[start].start)

@@ -1,7 +1,7 @@
 """Verification of an explanation against its evidence packet (paper, section 3.5.2).
 
-Every mention must link to the packet (`mmrec.explain.link`), every cited title must be of the history, and, where a
-`Likeness` is given, the text must be near the user's interest u.
+Every mention must link to the packet (`mmrec.explain.link`), there must be one at least, or the text would hold of any
+item, and every cited title must be of the history. How near the text is to the user's interest, the `Writer` looks at.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Violation:
     stated: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.kind == "anchor":
+            return "it names no fact of the item and no title"
         if self.kind == "cited":
             return f"cited {self.text} is not in the history"
         if self.label is Label.CONTRADICTION:
@@ -67,8 +69,11 @@ class Verifier:
             Mention("cited", text, Label.SUPPORTED if cited_known(text, packet) else Label.OFF_PACKET)
             for text in cited_history
         ]
-        found = [*cited, *mentions(explanation, known, self.vocabulary)]
+        named = mentions(explanation, known, self.vocabulary)
+        found = [*cited, *named]
         wrong = [Violation(m.kind, m.text, m.label, _stated(m, known)) for m in found if m.label is not Label.SUPPORTED]
+        if not wrong and known.own_titles and not any(mention.linked for mention in named):
+            wrong.append(Violation("anchor", explanation))
         return Verdict(tuple(dict.fromkeys(wrong)), tuple(found))
 
 

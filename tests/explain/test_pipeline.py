@@ -137,7 +137,7 @@ def test_several_at_once_keep_their_order(knowledge, recommendation, tmp_path):
             return Reply(f"“{title}” is fine.")
 
     made = [dataclasses.replace(recommendation, item=1 + n % 3, history=[]) for n in range(9)]
-    summary = ExplanationPipeline(knowledge, Three()).run(made, tmp_path / "x.jsonl")
+    summary = ExplanationPipeline(knowledge, Three(), cache=False).run(made, tmp_path / "x.jsonl")
     texts = [json.loads(line)["text"] for line in summary.path.read_text().splitlines()]
     assert texts == [f"“{clean(knowledge.title(r.item))}” is fine." for r in made]
 

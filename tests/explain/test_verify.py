@@ -46,7 +46,7 @@ FALSE = [
     ("A story by J. R. R. Tolkien.", "name", "J. R. R. Tolkien"),
     ("It recalls Lord of the Rings.", "name", "Lord of the Rings"),
     ("You like the brand Adidas.", "name", "Adidas"),
-    ("Pixar's Long Shadow is dark.", "name", "Pixar's Long Shadow"),
+    ("Pixar's Long Shadow is dark.", "name", "Pixar"),
     ("It is the Long Shadow Returns cut.", "name", "Long Shadow Returns"),
 ]
 
@@ -62,9 +62,14 @@ def test_injected_falsehoods_are_caught_once(text, kind, mention):
 
 
 def test_cited_titles_must_be_in_the_history():
-    assert verify("Fine.", PACKET, ["Night Train 2", "Alien: The Old Cut"]).ok
-    verdict = verify("Fine.", PACKET, ["The Long Shadow"])  # the candidate itself is no history
+    assert verify("It is dark.", PACKET, ["Night Train 2", "Alien: The Old Cut"]).ok
+    verdict = verify("It is dark.", PACKET, ["The Long Shadow"])  # the candidate itself is no history
     assert [str(v) for v in verdict.violations] == ["cited The Long Shadow is not in the history"]
+
+
+def test_a_text_that_would_hold_of_anything_does_not_hold():
+    verdict = verify("This is a good reason to buy it, and it is very comfortable.", PACKET)
+    assert [str(violation) for violation in verdict.violations] == ["it names no fact of the item and no title"]
 
 
 def test_every_violation_is_named():

@@ -30,6 +30,7 @@ class Measures:
         named: of these, named.
         words: length.
         failed: there is no text.
+        clean: there is a text, and verification finds nothing against it.
     """
 
     mentions: int
@@ -39,23 +40,19 @@ class Measures:
     named: int
     words: int
     failed: bool
+    clean: bool
 
     @property
     def off_packet(self) -> int:
         """Mentions that the packet does not have."""
         return self.mentions - self.supported - self.contradictions
 
-    @property
-    def clean(self) -> bool:
-        """Whether it is there and says nothing wrong."""
-        return not self.failed and self.mentions == self.supported
-
 
 def measure(text: str, cited: Sequence[str], packet: Packet, verifier: Verifier) -> Measures:
     """Measure one text."""
     anchors = anchor_forms(packet, Known(packet, verifier.vocabulary.generic))
     if not text:
-        return Measures(1, 0, 0, len(anchors), 0, 0, True)
+        return Measures(1, 0, 0, len(anchors), 0, 0, True, False)
     verdict: Verdict = verifier(text, packet, cited)
     labels = [mention.label for mention in verdict.mentions]
     keys = normal_form(text)
@@ -67,6 +64,7 @@ def measure(text: str, cited: Sequence[str], packet: Packet, verifier: Verifier)
         named=sum(any(_occurs(form, keys) for form in forms) for forms in anchors),
         words=len(keys),
         failed=False,
+        clean=verdict.ok,
     )
 
 

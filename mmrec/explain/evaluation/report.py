@@ -27,7 +27,7 @@ class ArmResult:
         recall: anchors named over anchors.
         contradictions: contradicting mentions over mentions.
         off_packet: mentions off the packet over mentions.
-        clean: texts that are there and say nothing wrong.
+        clean: texts that are there and pass verification.
         faithfulness: mean of `faithfulness.falls` over the texts that cite; None if none does.
         cites: texts that cite an item of the history.
         distinct1: different words over words.
