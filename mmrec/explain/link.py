@@ -34,7 +34,8 @@ _CONNECTORS = frozenset({"of", "the", "de", "del", "der", "du", "la", "le", "van
 _CURRENCY_BEFORE = re.compile(r"([$€£¥]|\b(USD|EUR|GBP|US\$))\s*$", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\s*([$€£¥]|(dollars?|euros?|pounds?|USD|EUR|GBP|bucks)\b)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"[.;:!?\n()–—]|\b(and|but|so|while)\s+(this|these|it|its|they|the)\b|,\s+(this|these|it|its|they|which|since|because|you may)\b",
+    r"[.;:!?\n()–—]|\b(and|but|so|while)\s+(this|these|it|its|they|the)\b"
+    r"|,\s+(this|these|it|its|they|which|since|because|you may)\b",
     re.IGNORECASE,
 )
 _OF_THE_HISTORY = re.compile(
