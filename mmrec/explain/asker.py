@@ -15,11 +15,12 @@ SERVER_LOST = "server lost"
 
 
 class NoReply(Exception):
-    """There is no reply to a prompt: `cause` in few words, `str()` in full."""
+    """There is no reply to a prompt: `cause` in few words, `str()` in full, `seconds` of the model's time."""
 
-    def __init__(self, cause: str, reason: str) -> None:
+    def __init__(self, cause: str, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
         self.cause = cause
+        self.seconds = seconds
 
 
 class Asker:
@@ -63,7 +64,7 @@ class Asker:
                 self._failures = self._failures + 1 if failure.is_connection else 0
                 if self._failures >= MAX_LOST:
                     self._given_up = SERVER_LOST, f"server lost: {MAX_LOST} failures in a row, last {failure}"
-            raise NoReply(failure.kind, str(failure)) from None
+            raise NoReply(failure.kind, str(failure), failure.seconds) from None
         with self._lock:
             self._failures = 0
         return reply

@@ -32,7 +32,6 @@ def explain(args: Sequence[str]) -> None:
     parser = explain_parser("explain", explain.__doc__)
     parser.add_argument("--user", type=str, required=True, help="the user's id in the raw data")
     parser.add_argument("--top_k", type=int, default=1, help="explained recommendations")
-    parser.add_argument("--likeness", type=bool, default=True, help="reject texts far from the user's interest")
     parser.add_argument("--out", type=Path | None, default=None, help="default: RUN/explanations_USER.jsonl")
     options = parser.instantiate_classes(parser.parse_args(list(args)))
     require(options.top_k >= 1, "--top_k", options.top_k, "at least 1")
@@ -58,6 +57,7 @@ def explain_parser(name: str, description: str | None) -> ArgumentParser:
     parser.set_defaults({"llm": DEFAULT_LLM})
     parser.add_argument("--prompt_file", type=Path | None, default=None, help="a prompt template of your own")
     parser.add_argument("--corrections", type=int, default=1, help="how often a wrong text is asked for again")
+    parser.add_argument("--likeness", type=bool, default=True, help="reject texts far from the user's interest")
     return parser
 
 

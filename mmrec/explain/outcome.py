@@ -28,6 +28,7 @@ class Explanation:
         reason: the same in full.
         drafts: replies that did not pass.
         cached: whether the text came from the cache.
+        model_seconds: what the model took for all its replies, those of the cache the first time.
         likeness: cosine of the text and the user's interest; None where it was not looked at.
     """
 
@@ -38,6 +39,7 @@ class Explanation:
     reason: str | None = None
     drafts: list[Draft] = field(default_factory=list)
     cached: bool = False
+    model_seconds: float = 0.0
     likeness: float | None = None
 
 

@@ -71,6 +71,7 @@ class Writer:
     ) -> Explanation:
         drafts: list[Draft] = []
         cause = reason = None
+        seconds = 0.0
         question = prompt
         for _ in range(1 + self._corrections):
             try:
@@ -78,19 +79,23 @@ class Writer:
             except NoReply as failure:
                 reason = f"{reason}; asked again: {failure}" if reason else str(failure)
                 cause = cause or failure.cause
+                seconds += failure.seconds
                 break
+            seconds += reply.seconds
             violations = self._violations(reply.explanation, packet, reply.cited_history, interest)
             if not violations:
                 source = "corrected" if drafts else "llm"
                 cited = list(reply.cited_history)
-                return Explanation(reply.explanation, cited, source, cause, reason, drafts, reply.cached)
+                return Explanation(reply.explanation, cited, source, cause, reason, drafts, reply.cached, seconds)
             drafts.append(Draft(reply.explanation, violations))
             cause, reason = UNVERIFIED, f"unverified: {'; '.join(violations)}"
             question = with_violations(prompt, reply.explanation, violations)
         if not self._fallback:
-            return Explanation("", [], "none", cause, reason, drafts)
-        reply = from_facts(packet)
-        return Explanation(reply.explanation, list(reply.cited_history), "template", cause, reason, drafts)
+            return Explanation("", [], "none", cause, reason, drafts, model_seconds=seconds)
+        last = from_facts(packet)
+        return Explanation(
+            last.explanation, list(last.cited_history), "template", cause, reason, drafts, model_seconds=seconds
+        )
 
     def _violations(
         self, text: str, packet: Packet, cited: Sequence[str], interest: NDArray[np.float32] | None

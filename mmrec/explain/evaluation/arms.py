@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from mmrec.explain.asker import Asker
+from mmrec.explain.likeness import Likeness
 from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
 from mmrec.explain.prompt import Prompt
@@ -53,14 +55,6 @@ BASE = "facts"
 """What the other arms are compared with."""
 
 
-@dataclass(frozen=True)
-class Written:
-    """One text of an arm: its outcome and the seconds it took."""
-
-    outcome: Explanation
-    seconds: float
-
-
 def shown_packets(packets: Sequence[Packet], facts: str) -> list[Packet]:
     """Return what the model is shown of each packet."""
     if facts == "own":
@@ -80,23 +74,44 @@ def shown_packets(packets: Sequence[Packet], facts: str) -> list[Packet]:
     ]  # fmt: skip
 
 
-def write_arm(name: str, packets: Sequence[Packet], prompt: Prompt, asker: Asker, verifier: Verifier) -> list[Written]:
-    """Let an arm explain every packet; texts that the model does not give stay empty unless the arm is verified."""
+def write_arm(
+    name: str,
+    packets: Sequence[Packet],
+    interests: Sequence[NDArray[np.float32] | None],
+    prompt: Prompt,
+    asker: Asker,
+    verifier: Verifier,
+    likeness: Likeness | None = None,
+    least: float | None = None,
+) -> list[Explanation]:
+    """Let an arm explain every packet; texts that the model does not give stay empty unless the arm is verified.
+
+    Args:
+        name: the arm's key in `ARMS`.
+        packets: what is true.
+        interests: u of each user.
+        prompt: the template.
+        asker: asks the model.
+        verifier: judges the replies of verified arms.
+        likeness: compares each text with the user's interest.
+        least: the threshold of verified arms.
+    """
     arm = ARMS[name]
-    nobody = Asker(None, None)
     writer = Writer(
-        asker if arm.asks else nobody, verifier if arm.verified else None, arm.corrections, fallback=arm.verified
+        asker if arm.asks else Asker(None, None),
+        verifier if arm.verified else None,
+        arm.corrections,
+        arm.verified,
+        likeness,
+        least,
     )
 
-    def write(pair: tuple[Packet, Packet]) -> Written:
-        packet, shown = pair
-        start = time.monotonic()
-        outcome = writer.write(packet, prompt.render(prompt.fit(shown)))
-        return Written(outcome, time.monotonic() - start)
+    def write(packet: Packet, shown: Packet, interest: NDArray[np.float32] | None) -> Explanation:
+        return writer.write(packet, prompt.render(prompt.fit(shown)), interest)
 
     pool = ThreadPoolExecutor(asker.concurrency)
     try:
-        written = pool.map(write, zip(packets, shown_packets(packets, arm.facts), strict=True))
+        written = pool.map(write, packets, shown_packets(packets, arm.facts), interests)
         return list(
             track(
                 written, name, len(packets), console=Console(stderr=True), transient=True,
@@ -107,9 +122,9 @@ def write_arm(name: str, packets: Sequence[Packet], prompt: Prompt, asker: Asker
         pool.shutdown(cancel_futures=True)
 
 
-def save_texts(file: Path, written: Sequence[Written]) -> None:
+def save_texts(file: Path, written: Sequence[Explanation]) -> None:
     """Keep the texts of an arm, one JSON line each."""
     beside = file.with_name(f".{file.name}.tmp")
-    lines = (json.dumps({**asdict(w.outcome), "seconds": round(w.seconds, 3)}, ensure_ascii=False) for w in written)
+    lines = (json.dumps(asdict(outcome), ensure_ascii=False) for outcome in written)
     beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     os.replace(beside, file)

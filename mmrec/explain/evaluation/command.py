@@ -19,7 +19,7 @@ from mmrec.explain.evaluation.measures import measure
 from mmrec.explain.evaluation.report import Report, arm_result, compare
 from mmrec.explain.evaluation.sample import frozen_sample
 from mmrec.explain.evaluation.sheet import write_sheet
-from mmrec.explain.of_run import knowledge_of
+from mmrec.explain.of_run import knowledge_of, likeness_of
 from mmrec.explain.packet import build_packet
 from mmrec.explain.prompt import Prompt
 from mmrec.explain.verify import Verifier
@@ -51,21 +51,25 @@ def evaluate(args: Sequence[str]) -> None:
     asker = Asker(options.llm, out / "llm_cache")
     if options.llm is not None and asker.given_up:
         raise UserError(f"--llm: {asker.given_up}; --llm null measures the template alone")
+    interests = [pair.recommendation.interest for pair in pairs]
+    likeness, calibration = likeness_of(model, data, knowledge) if options.likeness else (None, None)
+    least = calibration.least if calibration else None
     written, measures, results = {}, {}, []
     for name in [name for name, arm in ARMS.items() if options.llm is not None or not arm.asks]:
-        texts = written[name] = write_arm(name, packets, prompt, asker, verifier)
+        texts = written[name] = write_arm(name, packets, interests, prompt, asker, verifier, likeness, least)
         save_texts(out / f"{name}.jsonl", texts)
-        outcomes = [text.outcome for text in texts]
-        measures[name] = [measure(o.text, o.cited_history, p, verifier) for o, p in zip(outcomes, packets, strict=True)]
-        drafts = [
-            [measure(draft.text, (), p, verifier) for draft in o.drafts] for o, p in zip(outcomes, packets, strict=True)
+        told = list(zip(texts, packets, strict=True))
+        measures[name] = [measure(text.text, text.cited_history, packet, verifier) for text, packet in told]
+        drafts = [[measure(draft.text, (), packet, verifier) for draft in text.drafts] for text, packet in told]
+        cited = [
+            cited_items(text.text, text.cited_history, pair, knowledge) for text, pair in zip(texts, pairs, strict=True)
         ]
-        cited = [cited_items(o.text, o.cited_history, pair, knowledge) for o, pair in zip(outcomes, pairs, strict=True)]
         results.append(arm_result(name, texts, measures[name], falls(model, data, pairs, cited), drafts))
     about = {
         "checkpoint": str(options.ckpt), "data_hash": data.catalog.manifest.data_hash, "pairs": len(pairs),
         "seed": options.seed, "llm": asker.name, "digest": asker.digest,
         "strata": {s: sum(p.stratum == s for p in pairs) for s in sorted({p.stratum for p in pairs})},
+        "likeness": {"method": likeness.method, **asdict(calibration)} if likeness and calibration else None,
         "linker": [asdict(rates) for rates in linker_rates(packets, verifier)],
         "human_rating": "not run",
     }  # fmt: skip

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrec.explain.evaluation.arms import ARMS, BASE, Written
+from mmrec.explain.evaluation.arms import ARMS, BASE
 from mmrec.explain.evaluation.measures import Measures, distinct, unique_sentences
+from mmrec.explain.outcome import Explanation
 from mmrec.metrics.significance import bootstrap_interval, holm, mcnemar
 
 Interval = tuple[float, float]
@@ -34,7 +35,8 @@ class ArmResult:
         distinct2: different pairs of words over pairs.
         unique: different texts over texts.
         words: mean length.
-        seconds: mean time of replies that did not come from the cache; None if all did.
+        seconds: mean time of the model for a text, failures and corrections included.
+        likeness: mean cosine of the texts and the users' interests; None where it was not looked at.
         fixed: of the rejected first replies, those that the model's correction made right; None without corrections.
         harmed: of the corrections, those that say more wrong things than the reply they replace.
     """
@@ -56,7 +58,8 @@ class ArmResult:
     distinct2: float
     unique: float
     words: float
-    seconds: float | None
+    seconds: float
+    likeness: float | None
     fixed: float | None = None
     harmed: float | None = None
 
@@ -91,14 +94,14 @@ class Report:
         """Return the tables."""
         head = (
             "| arm | precision | recall | contradicting | off packet | clean texts | faithfulness | cites | words "
-            "| distinct-1 / -2 | unique | s a reply | fixed / harmed | sources |"
+            "| distinct-1 / -2 | unique | s a text | likeness | fixed / harmed | sources |"
         )
         rows = [
             f"| {ARMS[r.arm].title} | {_with(r.precision, r.precision_interval)} | "
             f"{_with(r.recall, r.recall_interval)} | {r.contradictions:.3f} | "
             f"{_with(r.off_packet, r.off_packet_interval)} | {r.clean:.3f} | "
             f"{_with(r.faithfulness, r.faithfulness_interval)} | {r.cites:.2f} | {r.words:.0f} | "
-            f"{r.distinct1:.2f} / {r.distinct2:.2f} | {r.unique:.2f} | {_number(r.seconds, 1)} | "
+            f"{r.distinct1:.2f} / {r.distinct2:.2f} | {r.unique:.2f} | {r.seconds:.1f} | {_number(r.likeness, 2)} | "
             f"{_number(r.fixed, 2)} / {_number(r.harmed, 2)} | "
             f"{', '.join(f'{n} {name}' for name, n in sorted(r.sources.items()))} |"
             for r in self.arms
@@ -123,7 +126,7 @@ class Report:
 
 
 def arm_result(
-    arm: str, written: Sequence[Written], measures: Sequence[Measures], falls: Sequence[float],
+    arm: str, written: Sequence[Explanation], measures: Sequence[Measures], falls: Sequence[float],
     drafts: Sequence[Sequence[Measures]],
 ) -> ArmResult:  # fmt: skip
     """Put the figures of one arm together.
@@ -136,14 +139,14 @@ def arm_result(
         drafts: measures of each text's rejected drafts.
     """
     count = len(written)
-    texts = [w.outcome.text for w in written]
+    texts = [w.text for w in written]
     total = sum(m.mentions for m in measures)
     fall = np.array(falls)
     cites = ~np.isnan(fall)
-    slow = [w.seconds for w in written if not w.outcome.cached and w.outcome.source in ("llm", "corrected")]
+    near = [w.likeness for w in written if w.likeness is not None]
     sources: dict[str, int] = {}
     for w in written:
-        sources[w.outcome.source] = sources.get(w.outcome.source, 0) + 1
+        sources[w.source] = sources.get(w.source, 0) + 1
     fixed, harmed = _corrections(arm, written, measures, drafts)
 
     def mean_fall(index: Index) -> float:
@@ -169,7 +172,8 @@ def arm_result(
         distinct2=distinct(texts, 2),
         unique=unique_sentences(texts),
         words=sum(m.words for m in measures) / count,
-        seconds=sum(slow) / len(slow) if slow else None,
+        seconds=sum(w.model_seconds for w in written) / count,
+        likeness=sum(near) / len(near) if near else None,
         fixed=fixed,
         harmed=harmed,
     )
@@ -199,7 +203,7 @@ def compare(measures: Mapping[str, Sequence[Measures]]) -> list[Comparison]:
 
 
 def _corrections(
-    arm: str, written: Sequence[Written], measures: Sequence[Measures], drafts: Sequence[Sequence[Measures]]
+    arm: str, written: Sequence[Explanation], measures: Sequence[Measures], drafts: Sequence[Sequence[Measures]]
 ) -> tuple[float | None, float | None]:
     """Return fix rate and harm rate: of rejected first replies, and of the replies that came instead."""
     if not ARMS[arm].corrections:
@@ -207,10 +211,10 @@ def _corrections(
     rejected = [place for place, of_text in enumerate(drafts) if of_text]
     if not rejected:
         return None, None
-    fixed = [written[place].outcome.source == "corrected" for place in rejected]
+    fixed = [written[place].source == "corrected" for place in rejected]
     pairs = []
     for place in rejected:
-        later = [*drafts[place][1:], *([measures[place]] if written[place].outcome.source == "corrected" else [])]
+        later = [*drafts[place][1:], *([measures[place]] if written[place].source == "corrected" else [])]
         pairs += [(_wrong(drafts[place][0]), _wrong(after)) for after in later]
     return sum(fixed) / len(rejected), sum(b > a for a, b in pairs) / len(pairs) if pairs else None
 

@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmrec.explain.evaluation.arms import Written
+from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
 
 NOT_RUN = "NOT RUN: nobody has rated these texts yet; the columns are empty"
@@ -23,7 +23,9 @@ QUESTIONS = {
 }
 
 
-def write_sheet(folder: Path, packets: Sequence[Packet], arms: Mapping[str, Sequence[Written]], seed: int = 0) -> None:
+def write_sheet(
+    folder: Path, packets: Sequence[Packet], arms: Mapping[str, Sequence[Explanation]], seed: int = 0
+) -> None:
     """Write the three files; texts of a pair are in an order of their own."""
     order = random.Random(seed)
     rows: list[dict[str, str]] = []
@@ -36,7 +38,7 @@ def write_sheet(folder: Path, packets: Sequence[Packet], arms: Mapping[str, Sequ
                     "id": f"{place + 1}{letter}", "arm": name, "title": packet.title,
                     "history": "; ".join(item.title for item in packet.history),
                     "facts": "; ".join(f"{fact}: {', '.join(values)}" for fact, values in packet.facts.items()),
-                    "text": arms[name][place].outcome.text,
+                    "text": arms[name][place].text,
                 }
             )  # fmt: skip
     shown = ["id", "title", "history", "facts", "text"]

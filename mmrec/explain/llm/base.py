@@ -36,11 +36,20 @@ class FailureKind(StrEnum):
 
 
 class LLMFailure(Exception):
-    """A language model gave no usable reply; `str()` is the reason in one line."""
+    """A language model gave no usable reply; `str()` is the reason in one line, `seconds` what it took if known."""
 
-    def __init__(self, kind: FailureKind, reason: str) -> None:
+    def __init__(self, kind: FailureKind, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
         self.kind = kind
+        self.seconds = seconds
+
+    @property
+    def is_the_answer(self) -> bool:
+        """Whether the model did answer, badly: at temperature 0 with a fixed seed it would again."""
+        kinds = {
+            FailureKind.INVALID_JSON, FailureKind.SCHEMA, FailureKind.EMPTY, FailureKind.TRUNCATED, FailureKind.RUNAWAY,
+        }  # fmt: skip
+        return self.kind in kinds
 
     @property
     def is_connection(self) -> bool:
@@ -50,11 +59,19 @@ class LLMFailure(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """A valid reply: the text, the history titles it says it relies on, and whether it came from the cache."""
+    """A valid reply.
+
+    Args:
+        explanation: the text.
+        cited_history: the history titles it says it relies on.
+        cached: whether it came from the cache.
+        seconds: what the model took for it, the first time if it came from the cache; 0 if not known.
+    """
 
     explanation: str
     cited_history: tuple[str, ...] = ()
     cached: bool = False
+    seconds: float = 0.0
 
 
 class LLM(Protocol):

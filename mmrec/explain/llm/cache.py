@@ -8,19 +8,22 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from mmrec.explain.llm.base import LLM, LLMFailure, Reply
-from mmrec.explain.llm.reply import parse_reply
+from mmrec.explain.llm.base import LLM, FailureKind, LLMFailure, Reply
+
+VERSION = 1  # raised when another reply is valid
 
 
 class CachedLLM:
-    """Keeps the valid replies of a model on disk, one file per content hash of digest, settings, prompt and images.
+    """Keeps the replies of a model on disk, one file per content hash of digest, settings, prompt and images.
 
-    A run that was broken off goes on from there, and a repeated one costs nothing. Failures are not kept. Threads and
-    processes may share a folder: a reply is written beside its place and renamed into it. A folder that cannot be
-    written to costs the cache, not the reply.
+    A run that was broken off goes on from there, and a repeated one costs nothing. Bad answers are kept too, since they
+    would come again; lost connections and the like are not. Threads and processes may share a folder: a reply is
+    written beside its place and renamed into it. A folder that cannot be written to costs the cache, not the reply.
 
     Args:
         llm: the model to ask on a miss.
@@ -58,19 +61,30 @@ class CachedLLM:
     def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
         """Answer from the cache or, on a miss, by the model. Raises LLMFailure."""
         seen = [_hash_of(image) for image in images]
-        key = json.dumps([self.name, self.digest(), self.settings, prompt, seen], sort_keys=True)
+        key = json.dumps([VERSION, self.name, self.digest(), self.settings, prompt, seen], sort_keys=True)
         path = self._folder / f"{hashlib.sha256(key.encode('utf-8', 'backslashreplace')).hexdigest()}.json"
-        with contextlib.suppress(OSError, ValueError, LLMFailure):  # absent or damaged: ask again
-            kept = parse_reply(path.read_text(encoding="utf-8"))
-            return Reply(kept.explanation, kept.cited_history, cached=True)
-        reply = self._llm.generate(prompt, images)
-        with contextlib.suppress(OSError):
-            self._keep(reply, path)
+        kept = _kept(path)
+        if isinstance(kept, LLMFailure):
+            raise kept
+        if kept is not None:
+            return kept
+        start = time.monotonic()
+        try:
+            reply = replace(self._llm.generate(prompt, images), seconds=time.monotonic() - start)
+        except LLMFailure as failure:
+            failure.seconds = time.monotonic() - start
+            if failure.is_the_answer:
+                self._keep({"failure": failure.kind, "reason": str(failure), "seconds": failure.seconds}, path)
+            raise
+        self._keep(asdict(reply), path)
         return reply
 
-    def _keep(self, reply: Reply, path: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"explanation": reply.explanation, "cited_history": list(reply.cited_history)})
+    def _keep(self, answer: Mapping[str, object], path: Path) -> None:
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._write(json.dumps(answer), path)
+
+    def _write(self, text: str, path: Path) -> None:
         number, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self._folder)
         try:
             with open(number, "w", encoding="utf-8") as file:
@@ -78,6 +92,18 @@ class CachedLLM:
             os.replace(temporary, path)
         finally:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _kept(path: Path) -> Reply | LLMFailure | None:
+    """Read what was kept; None where nothing was, or where it is damaged."""
+    try:
+        answer = json.loads(path.read_text(encoding="utf-8"))
+        if "failure" in answer:
+            return LLMFailure(FailureKind(answer["failure"]), str(answer["reason"]), float(answer["seconds"]))
+        cited = tuple(str(title) for title in answer["cited_history"])
+        return Reply(str(answer["explanation"]), cited, cached=True, seconds=float(answer["seconds"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _hash_of(image: Path) -> str | None:

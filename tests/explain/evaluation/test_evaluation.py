@@ -98,13 +98,9 @@ def results(answer, packets, verifier=None):
     verifier = verifier or Verifier()
     asker, found, measures = Asker(Says(answer), None), {}, {}
     for name in ARMS:
-        written = write_arm(name, packets, Prompt(), asker, verifier)
-        measures[name] = [
-            measure(w.outcome.text, w.outcome.cited_history, p, verifier) for w, p in zip(written, packets, strict=True)
-        ]
-        drafts = [
-            [measure(d.text, (), p, verifier) for d in w.outcome.drafts] for w, p in zip(written, packets, strict=True)
-        ]
+        written = write_arm(name, packets, [None] * len(packets), Prompt(), asker, verifier)
+        measures[name] = [measure(w.text, w.cited_history, p, verifier) for w, p in zip(written, packets, strict=True)]
+        drafts = [[measure(d.text, (), p, verifier) for d in w.drafts] for w, p in zip(written, packets, strict=True)]
         found[name] = arm_result(name, written, measures[name], [float("nan")] * len(packets), drafts)
     return found, measures
 
@@ -179,7 +175,7 @@ def test_the_linker_catches_what_is_injected(toy: RecDataModule, shop: Knowledge
 
 def test_sheet_hides_the_arm_and_escapes_the_catalogue(tmp_path) -> None:
     packet = replace(PACKET, title="<script>alert(1)</script>")
-    nobody = write_arm("template", [packet], Prompt(), Asker(None, None), Verifier())
+    nobody = write_arm("template", [packet], [None], Prompt(), Asker(None, None), Verifier())
     write_sheet(tmp_path, [packet], {"template": nobody, "facts": nobody})
     page, sheet = (tmp_path / "sheet.html").read_text(), (tmp_path / "sheet.csv").read_text()
     assert NOT_RUN in page

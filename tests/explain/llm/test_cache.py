@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mmrec.explain.llm import CachedLLM, LLMFailure, OllamaLLM
-from tests.explain.conftest import says
+from tests.explain.conftest import GOOD, says
 
 
 def test_cache_answers_without_the_server_and_heals(ollama, tmp_path):
@@ -19,13 +19,20 @@ def test_cache_answers_without_the_server_and_heals(ollama, tmp_path):
     assert len(ollama.questions) == 3
 
 
-def test_failures_are_not_cached(ollama, tmp_path):
-    ollama.chat = says("no JSON")
-    llm = CachedLLM(OllamaLLM("tiny", ollama.host), tmp_path / "cache")
+@pytest.mark.parametrize(
+    ("chat", "message", "asked"),
+    [(says("no JSON"), "invalid JSON", 1), (says(json.dumps(GOOD), cut=9), "connection lost", 2)],
+)
+def test_bad_answers_are_kept_and_lost_ones_asked_for_again(chat, message, asked, ollama, tmp_path):
+    ollama.chat = chat
+    llm = CachedLLM(OllamaLLM("tiny", ollama.host, retries=0), tmp_path / "cache")
+    taken = []
     for _ in range(2):
-        with pytest.raises(LLMFailure, match="invalid JSON"):
+        with pytest.raises(LLMFailure, match=message) as failure:
             llm.generate("why?")
-    assert len(ollama.questions) == 2
+        taken.append(failure.value.seconds)
+    assert len(ollama.questions) == asked
+    assert (taken[0] == taken[1] > 0) == (asked == 1)  # the seconds of the first time
 
 
 def test_another_picture_is_another_question(ollama, tmp_path):
@@ -45,7 +52,7 @@ def test_threads_share_a_folder(ollama, tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(llm.generate, ["one", "two"] * 12))
     (one, two) = sorted((tmp_path / "cache").iterdir())
-    assert json.loads(one.read_text()) == json.loads(two.read_text())
+    assert json.loads(one.read_text())["explanation"] == json.loads(two.read_text())["explanation"]
 
 
 def test_folder_that_cannot_be_written_costs_the_cache_only(ollama, tmp_path):
