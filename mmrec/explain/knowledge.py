@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrec.errors import UserError
-from mmrec.explain.vocabulary import Vocabulary
+from mmrec.explain.linking.vocabulary import Vocabulary
 
 Facts = dict[str, list[str]]
 """Fact name to its values, say `{"genre": ["Crime", "Drama"], "year": ["1994"]}`."""

@@ -1,7 +1,7 @@
 """Verification of an explanation against its evidence packet (paper, section 3.5.2).
 
-Every mention must link to the packet (`mmrec.explain.link`), there must be one at least, or the text would hold of any
-item, and every cited title must be of the history. How near the text is to the user's interest, the `Writer` looks at.
+Every mention must link to the packet (`mmrec.explain.linking`), there must be one at least, or the text would hold of
+any item, and every cited title must be of the history. How near the text is to the user's interest, `Writer` looks at.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmrec.explain.known import Known, cited_known
-from mmrec.explain.link import Label, Mention, mentions
+from mmrec.explain.linking.known import Known, cited_known
+from mmrec.explain.linking.mentions import Label, Mention, mentions
+from mmrec.explain.linking.vocabulary import Vocabulary, kind_of
 from mmrec.explain.packet import Packet
-from mmrec.explain.vocabulary import Vocabulary, kind_of
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import yaml
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.explain import Knowledge, Packet
-from mmrec.explain.known import Known
-from mmrec.explain.link import mentions
+from mmrec.explain.linking.known import Known
+from mmrec.explain.linking.mentions import mentions
+from mmrec.explain.linking.vocabulary import Vocabulary
 from mmrec.explain.packet import HistoryItem, clean_facts, shared_facts
-from mmrec.explain.vocabulary import Vocabulary
 
 FILE = Path(__file__).with_name("mentions.yaml")
 MARK = re.compile(r"\[([^\]|]+)\|([-+?])\]")
@@ -66,17 +66,17 @@ def rows(toy: RecDataModule) -> list[tuple[str, str, str, str]]:
 
 def test_there_are_enough_of_each(rows) -> None:
     labels = [label for *_, label, _ in rows]
-    assert len(labels) >= 200
+    assert len(labels) >= 300
     assert min(labels.count(label) for label in "+-?") >= 25
 
 
 def test_wrong_mentions_are_caught(rows) -> None:
     wrong = [row for row in rows if row[2] != "+"]
     missed = [row for row in wrong if row[3] != "caught"]
-    assert len(missed) <= 0.08 * len(wrong), missed
+    assert len(missed) <= 0.04 * len(wrong), missed
 
 
 def test_true_mentions_pass(rows) -> None:
     true = [row for row in rows if row[2] == "+"]
     blamed = [row for row in true if row[3] == "caught"]
-    assert len(blamed) <= 0.05 * len(true), blamed
+    assert len(blamed) <= 0.02 * len(true), blamed

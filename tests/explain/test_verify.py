@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec.explain import Packet, Verifier
+from mmrec.explain.linking.words import aliases, normal_form
 from mmrec.explain.packet import HistoryItem
-from mmrec.explain.words import aliases, normal_form
 
 verify = Verifier()
 PACKET = Packet(

@@ -18,8 +18,8 @@ from mmrec.batch import SequenceBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.explain.evaluation.sample import Pair
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.known import title_forms
-from mmrec.explain.words import normal_form
+from mmrec.explain.linking.known import title_forms
+from mmrec.explain.linking.words import normal_form
 from mmrec.models.recommender import Recommender
 
 DRAWS = 8  # random removals for each pair

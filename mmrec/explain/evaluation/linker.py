@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmrec.explain.linking.vocabulary import forms_of, kind_of
 from mmrec.explain.packet import Packet
 from mmrec.explain.verify import Verifier
-from mmrec.explain.vocabulary import forms_of, kind_of
 
 FRAMES = (
     "You may like it, since {} is what you often choose.",

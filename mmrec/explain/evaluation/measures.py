@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmrec.explain.known import Known
-from mmrec.explain.link import Label
+from mmrec.explain.linking.known import Known
+from mmrec.explain.linking.mentions import Label
+from mmrec.explain.linking.vocabulary import forms_of
+from mmrec.explain.linking.words import Key, normal_form
 from mmrec.explain.packet import Packet
 from mmrec.explain.verify import Verdict, Verifier
-from mmrec.explain.vocabulary import forms_of
-from mmrec.explain.words import Key, normal_form
 
 
 @dataclass(frozen=True)

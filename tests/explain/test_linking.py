@@ -1,10 +1,10 @@
 import pytest
 
 from mmrec.explain import Packet
-from mmrec.explain.known import Known
-from mmrec.explain.link import mentions
+from mmrec.explain.linking.known import Known
+from mmrec.explain.linking.mentions import mentions
+from mmrec.explain.linking.vocabulary import Vocabulary, kind_of
 from mmrec.explain.packet import HistoryItem
-from mmrec.explain.vocabulary import Vocabulary, kind_of
 
 SHOP = Vocabulary(
     [("brand", "Miro"), ("brand", "Gap"), ("brand", "Casa Verde"), ("categories", "Hat"), ("categories", "Shoes"),

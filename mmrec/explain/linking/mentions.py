@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mmrec.explain.knowledge import STOP_WORDS
-from mmrec.explain.known import Known
-from mmrec.explain.vocabulary import Vocabulary, windows
-from mmrec.explain.words import ARTICLES, Key, Word, inflected, words_of
+from mmrec.explain.linking.known import Known
+from mmrec.explain.linking.vocabulary import Vocabulary, windows
+from mmrec.explain.linking.words import ARTICLES, Key, Word, inflected, words_of
 
 _QUOTED = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|«([^«»]*)»|„([^„“”]*)[“”]|「([^「」]*)」|『([^『』]*)』|《([^《》]*)》"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from mmrec.explain.linking.vocabulary import forms_of, is_colour, kind_of
+from mmrec.explain.linking.words import Key, aliases, normal_form
 from mmrec.explain.packet import Packet
-from mmrec.explain.vocabulary import forms_of, is_colour, kind_of
-from mmrec.explain.words import Key, aliases, normal_form
 
 
 class Known:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from mmrec.explain.words import Key, aliases, inflected, normal_form
+from mmrec.explain.linking.words import Key, aliases, inflected, normal_form
 
 TERMS_FILE = Path(__file__).with_name("terms.txt")
 CLOSED_VALUES = 500
