@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import cache, wraps
+from types import ModuleType
+from typing import Any, TypeVar
 from unittest.mock import patch
 
+T = TypeVar("T")
+
 OTHERS = ("torchvision", "transformers", "scipy", "matplotlib")
+COMPILER = "torch._dynamo"
+
+
+class _Compiled(type):
+    """Knows a compiled module when it sees one, without loading the compiler."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        compiler = sys.modules.get(COMPILER)
+        return compiler is not None and isinstance(instance, compiler.OptimizedModule)
+
+
+class OptimizedModule(metaclass=_Compiled):
+    """Stands for `torch._dynamo.OptimizedModule` in `isinstance`, which is all that Lightning asks of it."""
+
+
+def disable(function: Callable[..., T], recursive: bool = True, reason: str | None = None) -> Callable[..., T]:
+    """Stand for `torch._dynamo.disable`, which keeps the compiler out of a function."""
+
+    @cache
+    def kept_out() -> Callable[..., T]:
+        kept: Callable[..., T] = sys.modules[COMPILER].disable(function, recursive, reason=reason)
+        return kept
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> T:
+        return (kept_out() if COMPILER in sys.modules else function)(*args, **kwargs)
+
+    return called
 
 
 def import_lightning() -> None:
-    """Import pytorch_lightning, with a torchmetrics that does not know of some libraries: 1.4 s less of 5.
+    """Import pytorch_lightning without what takes half of its time.
 
     Lightning imports torchmetrics for the class `Metric`, and torchmetrics imports whatever one of its hundred metrics
     may need, if it is installed: models of images and of language, a library of signals. The command line calls this
     first. In its process, torchmetrics' own metrics of images, text and audio say that these libraries are missing;
     who imports mmrec as a library is not concerned.
+
+    Of PyTorch's compiler Lightning wants a class, to ask whether a model was compiled, and a decorator for one method.
+    `OptimizedModule` and `disable` do that too, and `torch.compile` loads the compiler as ever.
     """
     from lightning_utilities.core import imports
 
@@ -25,8 +63,19 @@ def import_lightning() -> None:
         else:
             check(cache)
 
-    with (
-        patch.object(imports.RequirementCache, "_check_available", check_others),
-        patch.object(imports, "package_available", lambda name: not name.startswith(OTHERS) and available(name)),
-    ):
-        import pytorch_lightning  # noqa: F401
+    import torch  # noqa: F401  it must not find the stand-in below
+
+    stand_in = ModuleType(COMPILER)
+    vars(stand_in).update(OptimizedModule=OptimizedModule, disable=disable)
+    loaded = COMPILER in sys.modules
+    if not loaded:
+        sys.modules[COMPILER] = stand_in
+    try:
+        with (
+            patch.object(imports.RequirementCache, "_check_available", check_others),
+            patch.object(imports, "package_available", lambda name: not name.startswith(OTHERS) and available(name)),
+        ):
+            import pytorch_lightning  # noqa: F401
+    finally:
+        if not loaded:
+            del sys.modules[COMPILER]
