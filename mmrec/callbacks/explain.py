@@ -13,6 +13,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.explain.evidence import first_instances, recommendations
+from mmrec.explain.likeness import Least
 from mmrec.explain.llm import LLM
 from mmrec.explain.of_run import pipeline_of
 from mmrec.models.recommender import Recommender
@@ -35,7 +36,8 @@ class ExplainRecommendations(lightning.Callback):
         llm: the language model, see `mmrec.explain.llm`; null for the template alone.
         prompt_file: a prompt template of your own instead of `mmrec/explain/prompt.txt`.
         corrections: how often a text that does not hold is asked for again.
-        likeness: reject texts that are far from the user's interest, see `mmrec.explain.likeness`.
+        likeness: texts with less are far from the user's interest and are rejected: a cosine, "calibrated" on users of
+            the validation split, or "off"; see `mmrec.explain.likeness`.
 
     Raises:
         UserError: an option is out of range.
@@ -48,7 +50,7 @@ class ExplainRecommendations(lightning.Callback):
         llm: LLM | None = None,
         prompt_file: str | None = None,
         corrections: int = 1,
-        likeness: bool = True,
+        likeness: Least = "calibrated",
     ) -> None:
         if users < 0 or top_k < 1 or corrections < 0:
             raise UserError(

@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError, require
 from mmrec.explain.evidence import recommendations
+from mmrec.explain.likeness import Least
 from mmrec.explain.llm import LLM
 from mmrec.explain.of_run import pipeline_of
 from mmrec.report.console import wide_console
@@ -57,7 +58,10 @@ def explain_parser(name: str, description: str | None) -> ArgumentParser:
     parser.set_defaults({"llm": DEFAULT_LLM})
     parser.add_argument("--prompt_file", type=Path | None, default=None, help="a prompt template of your own")
     parser.add_argument("--corrections", type=int, default=1, help="how often a wrong text is asked for again")
-    parser.add_argument("--likeness", type=bool, default=True, help="reject texts far from the user's interest")
+    parser.add_argument(
+        "--likeness", type=Least, default="calibrated",
+        help="reject texts with a smaller cosine to the user's interest: a number, calibrated, or off",
+    )  # fmt: skip
     return parser
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ from mmrec.explain.packet import Recommendation, build_packet
 from mmrec.explain.template import from_facts
 from mmrec.models.recommender import Recommender
 
+Least = float | Literal["calibrated", "off"]
+"""The least likeness of a reply that holds, or how to find it."""
 FALSE_REJECTIONS = 0.05
 """Share of explanations from facts that a calibrated threshold may reject."""
 Embed = Callable[[Sequence[str]], Tensor]

@@ -10,7 +10,7 @@ from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.explain.evidence import first_instances, recommendations
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.likeness import Calibration, Likeness
+from mmrec.explain.likeness import Least, Likeness
 from mmrec.explain.llm import LLM
 from mmrec.explain.pipeline import ExplanationPipeline
 from mmrec.explain.themes import Themes
@@ -33,23 +33,29 @@ def knowledge_of(data: RecDataModule) -> Knowledge:
 
 
 def likeness_of(
-    model: Recommender, data: RecDataModule, knowledge: Knowledge
-) -> tuple[Likeness | None, Calibration | None]:
-    """Return the likeness that fits, and its threshold from users of the validation split."""
+    model: Recommender, data: RecDataModule, knowledge: Knowledge, least: Least
+) -> tuple[Likeness | None, float | None]:
+    """Return the likeness that fits, and its threshold: as given, or calibrated on users of the validation split."""
+    if least == "off":
+        return None, None
     try:
         likeness = Likeness.of(model, data, knowledge)
     except UserError as error:
         log.warning("explanations are not compared with the user's interest: %s", error)
         return None, None
+    if likeness is None:
+        return None, None
+    if least != "calibrated":
+        return likeness, float(least)
     rows = first_instances(data, Split.VALID, CALIBRATION_USERS)
-    if likeness is None or len(rows) < 2:
+    if len(rows) < 2:
         return likeness, None
     calibration = likeness.calibrate(recommendations(model, data, rows, top_k=1), knowledge)
     log.info(
         "likeness by %s: least %.3f, own explanations above others' with a chance of %.2f",
         likeness.method, calibration.least, calibration.auc,
     )  # fmt: skip
-    return likeness, calibration
+    return likeness, calibration.least
 
 
 def pipeline_of(
@@ -58,7 +64,7 @@ def pipeline_of(
     llm: LLM | None,
     prompt_file: Path | None = None,
     corrections: int = 1,
-    judge_likeness: bool = True,
+    least_likeness: Least = "calibrated",
 ) -> ExplanationPipeline:
     """Return the pipeline for a model: its knowledge, the language model, the verification.
 
@@ -68,10 +74,10 @@ def pipeline_of(
         llm: who writes; None for the template alone.
         prompt_file: a prompt template of the user's own.
         corrections: how often a reply that does not hold is asked for again.
-        judge_likeness: reject replies that are far from the user's interest.
+        least_likeness: replies with less are far from the user's interest and do not hold.
     """
     knowledge = knowledge_of(data)
-    likeness, calibration = likeness_of(model, data, knowledge) if llm and judge_likeness else (None, None)
+    likeness, least = likeness_of(model, data, knowledge, least_likeness) if llm else (None, None)
     return ExplanationPipeline(
-        knowledge, llm, prompt_file=prompt_file, corrections=corrections, likeness=likeness, calibration=calibration
+        knowledge, llm, prompt_file=prompt_file, corrections=corrections, likeness=likeness, least_likeness=least
     )

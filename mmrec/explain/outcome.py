@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmrec.explain.likeness import Calibration
-
 
 @dataclass(frozen=True)
 class Draft:
@@ -55,7 +53,7 @@ class Summary:
     digest: str | None
     unreadable_images: int
     seconds: float
-    calibration: Calibration | None = None
+    least_likeness: float | None = None
 
     def __str__(self) -> str:
         """Say in a line who wrote the explanations and why."""

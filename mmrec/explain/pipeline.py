@@ -24,7 +24,7 @@ from rich.progress import track
 from mmrec.errors import UserError
 from mmrec.explain.asker import Asker
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.likeness import Calibration, Likeness
+from mmrec.explain.likeness import Likeness
 from mmrec.explain.llm import LLM
 from mmrec.explain.outcome import Explanation, Summary
 from mmrec.explain.packet import Recommendation, build_packet
@@ -44,7 +44,7 @@ class ExplanationPipeline:
         corrections: how often a reply that fails verification is asked for again.
         verifier: judges a reply; that of the catalogue's vocabulary if None.
         likeness: compares a text with the user's interest, see `mmrec.explain.likeness`; None for not.
-        calibration: its threshold; None to record likeness without judging by it.
+        least_likeness: replies with less do not hold; None to record likeness without judging by it.
         cache: keep replies in `llm_cache/` beside the output file and use those found there. A run that was broken off
             goes on from them.
 
@@ -62,7 +62,7 @@ class ExplanationPipeline:
         corrections: int = 1,
         verifier: Verifier | None = None,
         likeness: Likeness | None = None,
-        calibration: Calibration | None = None,
+        least_likeness: float | None = None,
         cache: bool = True,
     ) -> None:
         if history_length < 1 or corrections < 0:
@@ -76,7 +76,7 @@ class ExplanationPipeline:
         self._corrections = corrections
         self._verifier = verifier or Verifier(knowledge.vocabulary)
         self._likeness = likeness
-        self._calibration = calibration
+        self._least_likeness = least_likeness
         self._cache = cache
 
     def run(self, recommendations: Sequence[Recommendation], path: Path) -> Summary:
@@ -120,7 +120,7 @@ class ExplanationPipeline:
             digest=asker.digest,
             unreadable_images=len(self._knowledge.unreadable),
             seconds=time.monotonic() - start,
-            calibration=self._calibration,
+            least_likeness=self._least_likeness,
         )
 
     def _explain(self, recommendation: Recommendation, asker: Asker) -> tuple[dict[str, object], Explanation]:
@@ -129,8 +129,7 @@ class ExplanationPipeline:
         packet = self._prompt.fit(build_packet(recommendation, self._knowledge, self._history_length))
         prompt = self._prompt.render(packet)
         picture = self._knowledge.picture(recommendation.item)
-        least = self._calibration.least if self._calibration else None
-        writer = Writer(asker, self._verifier, self._corrections, likeness=self._likeness, least=least)
+        writer = Writer(asker, self._verifier, self._corrections, likeness=self._likeness, least=self._least_likeness)
         outcome = writer.write(packet, prompt, recommendation.interest, [picture] if picture else [])
         row: dict[str, object] = {
             "user": recommendation.user,

@@ -9,7 +9,7 @@ import torch
 
 from mmrec.errors import UserError
 from mmrec.explain import ExplanationPipeline, LLMFailure, Reply, Verifier
-from mmrec.explain.likeness import Calibration, Likeness
+from mmrec.explain.likeness import Likeness
 from mmrec.explain.llm import FailureKind
 from mmrec.explain.packet import clean
 
@@ -145,7 +145,7 @@ def test_several_at_once_keep_their_order(knowledge, recommendation, tmp_path):
 def test_a_text_far_from_the_user_is_asked_for_again(knowledge, recommendation, tmp_path):
     wants_crime = dataclasses.replace(recommendation, interest=np.array([1, 0], dtype=np.float32))
     near = Likeness(lambda texts: torch.tensor([[1.0 * ("Crime" in text), 0.5] for text in texts]), "test")
-    options = {"likeness": near, "calibration": Calibration(0.5, 0.9, 50)}
+    options = {"likeness": near, "least_likeness": 0.5}
     _, (row,), llm = run(knowledge, [wants_crime], tmp_path, Reply("It is by Ana Lopez."), TRUE, **options)
     assert (row["source"], row["text"]) == ("corrected", TRUE.explanation)
     assert row["likeness"] == pytest.approx(1 / 1.25**0.5, abs=1e-4)

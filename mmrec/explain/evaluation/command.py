@@ -52,8 +52,7 @@ def evaluate(args: Sequence[str]) -> None:
     if options.llm is not None and asker.given_up:
         raise UserError(f"--llm: {asker.given_up}; --llm null measures the template alone")
     interests = [pair.recommendation.interest for pair in pairs]
-    likeness, calibration = likeness_of(model, data, knowledge) if options.likeness else (None, None)
-    least = calibration.least if calibration else None
+    likeness, least = likeness_of(model, data, knowledge, options.likeness)
     written, measures, results = {}, {}, []
     for name in [name for name, arm in ARMS.items() if options.llm is not None or not arm.asks]:
         texts = written[name] = write_arm(name, packets, interests, prompt, asker, verifier, likeness, least)
@@ -69,7 +68,7 @@ def evaluate(args: Sequence[str]) -> None:
         "checkpoint": str(options.ckpt), "data_hash": data.catalog.manifest.data_hash, "pairs": len(pairs),
         "seed": options.seed, "llm": asker.name, "digest": asker.digest,
         "strata": {s: sum(p.stratum == s for p in pairs) for s in sorted({p.stratum for p in pairs})},
-        "likeness": {"method": likeness.method, **asdict(calibration)} if likeness and calibration else None,
+        "likeness": {"method": likeness.method, "least": least} if likeness else None,
         "linker": [asdict(rates) for rates in linker_rates(packets, verifier)],
         "human_rating": "not run",
     }  # fmt: skip
