@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from mmrec import environment
 from mmrec.data.datamodule import RecDataModule
+from mmrec.files import write_whole
 from mmrec.metrics.slices import item_slices, slice_metrics
 from mmrec.models.recommender import Recommender
 from mmrec.seed import global_seed
@@ -57,7 +57,7 @@ class SaveResults(lightning.Callback):
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             Path(trainer.default_root_dir).mkdir(parents=True, exist_ok=True)
             text = json.dumps({**self.training, "peak_memory_mb": environment.peak_memory_mb()})
-            _replace(Path(trainer.default_root_dir) / TRAINING, lambda path: path.write_text(text))
+            write_whole(Path(trainer.default_root_dir) / TRAINING, text)
 
     def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write both files."""
@@ -72,7 +72,7 @@ class SaveResults(lightning.Callback):
         instances, ranks = (column.cpu() for column in table)
         users, items = data.catalog.user_of(instances), data.catalog.items[instances]
         raw_items = data.catalog.item_table["raw_id"]
-        _replace(
+        write_whole(
             folder / f"test_ranks{suffix}.parquet",
             lambda path: pl.DataFrame(
                 {
@@ -119,7 +119,7 @@ class SaveResults(lightning.Callback):
             },
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        _replace(folder / f"result{suffix}.json", lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
+        write_whole(folder / f"result{suffix}.json", json.dumps(result, indent=2) + "\n")
 
     def _training(self, folder: Path, model: Recommender) -> dict[str, Any]:
         """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one.
@@ -139,13 +139,6 @@ def _presence(data: RecDataModule) -> tuple[Tensor, Tensor]:
     table = data.catalog.item_table
     text, image = (torch.from_numpy(table[name].is_not_null().to_numpy(writable=True)) for name in ("text", "image"))
     return text, image
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Write beside, then rename: a reader never sees half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    write(beside)
-    os.replace(beside, path)
 
 
 def _best_epoch(trainer: lightning.Trainer) -> int | None:

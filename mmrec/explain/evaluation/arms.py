@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from mmrec.explain.packet import Packet
 from mmrec.explain.prompt import Prompt
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writer import Writer
+from mmrec.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Arm:
         asks: whether the language model is asked at all.
         facts: what it is shown: "own", "none" or, as a negative control, another pair's ("shuffled").
         verified: reject replies that do not hold; the template takes their place.
-        corrections: how often a rejected reply is asked for again.
+        corrected: ask for a rejected reply again before.
     """
 
     title: str
     asks: bool = True
     facts: str = "own"
     verified: bool = False
-    corrections: int = 0
+    corrected: bool = False
 
 
 ARMS = {
@@ -48,7 +48,7 @@ ARMS = {
     "no_facts": Arm("LLM without facts", facts="none"),
     "facts": Arm("LLM with facts"),
     "verified": Arm("LLM with facts, verified", verified=True),
-    "corrected": Arm("LLM with facts, verified, corrected", verified=True, corrections=1),
+    "corrected": Arm("LLM with facts, verified, corrected", verified=True, corrected=True),
     "shuffled": Arm("LLM with another item's facts", facts="shuffled"),
 }
 BASE = "facts"
@@ -81,6 +81,7 @@ def write_arm(
     prompt: Prompt,
     asker: Asker,
     verifier: Verifier,
+    corrections: int = 1,
     likeness: Likeness | None = None,
     least: float | None = None,
 ) -> list[Explanation]:
@@ -93,6 +94,7 @@ def write_arm(
         prompt: the template.
         asker: asks the model.
         verifier: judges the replies of verified arms.
+        corrections: how often corrected arms ask again.
         likeness: compares each text with the user's interest.
         least: the threshold of verified arms.
     """
@@ -100,7 +102,7 @@ def write_arm(
     writer = Writer(
         asker if arm.asks else Asker(None, None),
         verifier if arm.verified else None,
-        arm.corrections,
+        corrections if arm.corrected else 0,
         arm.verified,
         likeness,
         least,
@@ -124,7 +126,5 @@ def write_arm(
 
 def save_texts(file: Path, written: Sequence[Explanation]) -> None:
     """Keep the texts of an arm, one JSON line each."""
-    beside = file.with_name(f".{file.name}.tmp")
     lines = (json.dumps(asdict(outcome), ensure_ascii=False) for outcome in written)
-    beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    os.replace(beside, file)
+    write_whole(file, "".join(f"{line}\n" for line in lines))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,10 +21,9 @@ from mmrec.explain.of_run import knowledge_of, likeness_of
 from mmrec.explain.packet import build_packet
 from mmrec.explain.prompt import Prompt
 from mmrec.explain.verify import Verifier
+from mmrec.files import write_whole
 from mmrec.report.console import wide_console
 from mmrec.run_folder import load_run, run_folder
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(args: Sequence[str]) -> None:
@@ -55,7 +52,9 @@ def evaluate(args: Sequence[str]) -> None:
     likeness, least = likeness_of(model, data, knowledge, options.likeness)
     written, measures, results = {}, {}, []
     for name in [name for name, arm in ARMS.items() if options.llm is not None or not arm.asks]:
-        texts = written[name] = write_arm(name, packets, interests, prompt, asker, verifier, likeness, least)
+        texts = written[name] = write_arm(
+            name, packets, interests, prompt, asker, verifier, options.corrections, likeness, least
+        )
         save_texts(out / f"{name}.jsonl", texts)
         told = list(zip(texts, packets, strict=True))
         measures[name] = [measure(text.text, text.cited_history, packet, verifier) for text, packet in told]
@@ -74,12 +73,7 @@ def evaluate(args: Sequence[str]) -> None:
     }  # fmt: skip
     report = Report(results, compare(measures), about)
     write_sheet(out, packets, written)
-    for file, text in {
-        "evaluation.json": json.dumps(report.as_dict(), indent=1) + "\n",
-        "evaluation.md": report.markdown(),
-    }.items():
-        beside = out / f".{file}.tmp"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, out / file)
+    write_whole(out / "evaluation.json", json.dumps(report.as_dict(), indent=1) + "\n")
+    write_whole(out / "evaluation.md", report.markdown())
     wide_console().print(report.markdown(), markup=False, highlight=False, soft_wrap=True)
     wide_console().print(f"written to {out}", markup=False, highlight=False)

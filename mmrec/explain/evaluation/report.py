@@ -206,7 +206,7 @@ def _corrections(
     arm: str, written: Sequence[Explanation], measures: Sequence[Measures], drafts: Sequence[Sequence[Measures]]
 ) -> tuple[float | None, float | None]:
     """Return fix rate and harm rate: of rejected first replies, and of the replies that came instead."""
-    if not ARMS[arm].corrections:
+    if not ARMS[arm].corrected:
         return None, None
     rejected = [place for place, of_text in enumerate(drafts) if of_text]
     if not rejected:

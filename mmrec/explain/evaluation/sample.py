@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.explain.evidence import first_instances, recommendations
 from mmrec.explain.packet import Recommendation
+from mmrec.files import write_whole
 from mmrec.models.recommender import Recommender
 
 POOL = 4000
@@ -63,10 +63,7 @@ def frozen_sample(model: Recommender, data: RecDataModule, count: int, seed: int
             for p in pairs
         ],
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.tmp")
-    beside.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, file)
+    write_whole(file, json.dumps(kept, indent=1) + "\n")
     return pairs
 
 

@@ -128,7 +128,7 @@ class _Linker:
 
     def _titles(self) -> None:
         """Titles of two words or more: those of the packet in any letter case, and others of the catalogue."""
-        longest = max(map(len, self.known.titles | self.vocabulary.titles), default=0)
+        longest = max(self.vocabulary.longest_title, *map(len, self.known.titles), 0)
         for start, end in windows(self.keys, longest):
             if end - start < 2 or self.taken.intersection(range(start, end)):
                 continue

@@ -97,7 +97,8 @@ def forms_of(value: str) -> set[Key]:
 class Vocabulary:
     """The values of a catalogue by kind.
 
-    `titles` are the titles of two words or more in all their forms, `generic` the words that most titles share.
+    `titles` are the titles of two words or more in all their forms, `generic` the words that most titles share,
+    `longest` and `longest_title` the words in the longest value and title.
 
     Args:
         facts: (name of the fact, value) of all items.
@@ -134,6 +135,7 @@ class Vocabulary:
         strong = {form for term in common_terms() if not term.everyday for form in term.forms}
         self._anywhere |= strong
         self.longest = max(map(len, self._kinds), default=0)
+        self.longest_title = max(map(len, self.titles), default=0)
 
     def kinds(self, key: Key) -> frozenset[str]:
         """Return the kinds of fact that have this value."""
