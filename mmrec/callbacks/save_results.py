@@ -55,7 +55,6 @@ class SaveResults(lightning.Callback):
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            Path(trainer.default_root_dir).mkdir(parents=True, exist_ok=True)
             text = json.dumps({**self.training, "peak_memory_mb": environment.peak_memory_mb()})
             write_whole(Path(trainer.default_root_dir) / TRAINING, text)
 
@@ -65,7 +64,6 @@ class SaveResults(lightning.Callback):
         if not trainer.is_global_zero or not isinstance(pl_module, Recommender) or not isinstance(data, RecDataModule):
             return
         folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         suffix = data.metric_suffix + ("" if data.mask_history else "_history_kept")
         table = pl_module.metrics.table
         assert table is not None  # `test` has just computed the metrics
