@@ -104,7 +104,7 @@ def test_bad_replies_between_lost_ones_keep_the_server(ollama, knowledge, recomm
 
     ollama.chat = chat
     llm = OllamaLLM("tiny", ollama.host, retries=0, concurrency=1)
-    summary = ExplanationPipeline(knowledge, llm).run([recommendation] * 9, tmp_path / "o.jsonl")
+    summary = ExplanationPipeline(knowledge, llm, cache=False).run([recommendation] * 9, tmp_path / "o.jsonl")
     assert summary.causes == {"connection lost": 6, "invalid JSON": 3}
 
 
