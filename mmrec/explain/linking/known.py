@@ -36,7 +36,8 @@ class Known:
         names = [*self.packet.facts, *(name for item in self.packet.history for name in item.shared)]
         free = [*self.packet.keywords, *self.packet.visual, *names, *self.packet.signals]
         numbers = [str(value) for value in self.packet.signals.values()]
-        ways[""] = {form for string in (*free, *numbers) for form in forms_of(string)} | self.own_titles
+        free_forms = {form for string in (*free, *numbers) for form in forms_of(string)}
+        ways[""] = ways.get("", set()) | free_forms | self.own_titles  # a fact's name may be of signs alone
         return ways
 
     @cached_property

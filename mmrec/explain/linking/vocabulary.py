@@ -50,7 +50,7 @@ def kind_of(name: str) -> str:
     singular = name.strip().casefold().replace("_", " ")
     if singular.endswith("ies") and singular != "series":
         singular = singular[:-3] + "y"
-    elif singular.endswith("s") and not singular.endswith(("ss", "series")):
+    elif len(singular) > 3 and singular.endswith("s") and not singular.endswith(("ss", "series")):
         singular = singular[:-1]
     return _SAME_KIND.get(singular, singular)
 
