@@ -102,14 +102,7 @@ class Knowledge:
         Raises:
             UserError: if the attributes are not a JSON object.
         """
-        try:
-            attributes = _attributes(self._row(item)["attributes"])
-        except ValueError:
-            raise UserError(
-                f"{self._source}: attributes of item {item} are no JSON object: prepare the dataset again"
-            ) from None
-        facts = {str(name): _values(value) for name, value in attributes.items()}
-        return {name: values for name, values in facts.items() if values}
+        return self._facts_of(item, self._row(item)["attributes"])
 
     def keywords(self, item: int, count: int = 8) -> list[str]:
         """Return the `count` words of the item's text with the highest tf-idf over the catalogue, strongest first."""
@@ -153,12 +146,11 @@ class Knowledge:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What the facts of the whole catalogue may say, by kind."""
-        attributes = self._items["attributes"]
         facts = (
-            (str(name), value)
-            for text in attributes.drop_nulls().unique(maintain_order=True)
-            for name, values in _attributes(text).items()
-            for value in _values(values)
+            (name, value)
+            for item, text in enumerate(self._items["attributes"])
+            for name, values in self._facts_of(item, text).items()
+            for value in values
         )
         lower = self._items["text"].str.extract_all(r"\b\p{Ll}{3,}\b").explode().drop_nulls().unique()
         return Vocabulary(facts, self._items["title"].drop_nulls(), lower)
@@ -168,6 +160,16 @@ class Knowledge:
         """In how many items' texts each word occurs."""
         counts = _words(self._items["text"]).list.unique().explode().drop_nulls().value_counts()
         return dict(counts.iter_rows())
+
+    def _facts_of(self, item: int, text: str | None) -> Facts:
+        try:
+            attributes = json.loads(text) if text else {}
+        except ValueError:
+            attributes = None
+        if not isinstance(attributes, dict):
+            raise UserError(f"{self._source}: attributes of item {item} are no JSON object: prepare the dataset again")
+        facts = {str(name): _values(value) for name, value in attributes.items()}
+        return {name: values for name, values in facts.items() if values}
 
     def _row(self, item: int) -> dict[str, Any]:
         if not 0 < item < self._items.height:
@@ -210,14 +212,6 @@ def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 def _words(texts: pl.Series) -> pl.Series:
     """Split each text into its lower-case words of three letters or more."""
     return texts.str.to_lowercase().str.extract_all(r"\p{L}{3,}")
-
-
-def _attributes(text: str | None) -> dict[str, object]:
-    """Parse the attributes of an item. Raises ValueError if they are no JSON object."""
-    attributes = json.loads(text) if text else {}
-    if not isinstance(attributes, dict):
-        raise ValueError("no JSON object")
-    return attributes
 
 
 def _values(value: object) -> list[str]:

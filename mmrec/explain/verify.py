@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mmrec.explain.linking.known import Known, cited_known
 from mmrec.explain.linking.mentions import Label, Mention, mentions
-from mmrec.explain.linking.vocabulary import Vocabulary, kind_of
+from mmrec.explain.linking.vocabulary import Vocabulary
 from mmrec.explain.packet import Packet
 
 
@@ -30,7 +30,8 @@ class Violation:
         if self.kind == "cited":
             return f"cited {self.text} is not in the history"
         if self.label is Label.CONTRADICTION:
-            return f"{self.kind} {self.text} contradicts the facts ({', '.join(self.stated)})"
+            stated = f" ({', '.join(self.stated)})" if self.stated else ""
+            return f"{self.kind} {self.text} contradicts the facts{stated}"
         return f"{self.kind} {self.text} is not in the facts"
 
 
@@ -79,4 +80,5 @@ class Verifier:
 
 def _stated(mention: Mention, known: Known) -> tuple[str, ...]:
     """Return what the packet says instead, where the mention contradicts it."""
-    return tuple(known.values[kind_of(mention.kind)][:3]) if mention.label is Label.CONTRADICTION else ()
+    # A name that is wrong by a part of it has no kind of its own.
+    return tuple(known.values.get(mention.kind, [])[:3]) if mention.label is Label.CONTRADICTION else ()

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mmrec.explain import Packet
+from mmrec.explain import Packet, Verifier
 from mmrec.explain.linking.known import Known
 from mmrec.explain.linking.mentions import mentions
 from mmrec.explain.linking.vocabulary import Vocabulary, kind_of
@@ -19,6 +21,26 @@ PACKET = Packet(
     visual=["grey", "dark"],
     history=[HistoryItem("Fox collection tweed shoes", {"brand": ["Miro"]})],
 )
+
+
+WORDS = [
+    "The",
+    "Casa",
+    "Verde",
+    "Miro",
+    "wool",
+    "Tweed",
+    "owl",
+    "Hat",
+    "hat",
+    "1999",
+    "$30",
+    "Deluxe",
+    "of",
+    "'s",
+    ".",
+    ",",
+]
 
 
 def judged(text, packet=PACKET, vocabulary=SHOP):
@@ -70,6 +92,39 @@ def test_everyday_terms_are_claims_where_the_facts_have_their_kind():
 
 def test_a_wrong_word_within_a_name_makes_the_whole_wrong_once():
     assert judged("The Casa Verde Deluxe line.") == [("name", "Casa Verde Deluxe", "contradiction")]
+    verdict = Verifier(SHOP)("The Casa Verde Deluxe line.", PACKET)
+    assert [str(v) for v in verdict.violations] == ["name Casa Verde Deluxe contradicts the facts"]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "The",
+                "Casa",
+                "Verde",
+                "Miro",
+                "wool",
+                "Tweed",
+                "tweed",
+                "owl",
+                "Hat",
+                "hat",
+                "1999",
+                "$30",
+                "Deluxe",
+                "of",
+                "'s",
+                ",",
+                ".",
+            ]
+        ),
+        max_size=12,
+    )
+)
+def test_any_words_of_the_catalogue_can_be_judged(words):
+    verdict = Verifier(SHOP)(" ".join(words), PACKET)
+    assert all(str(violation) for violation in verdict.violations)
 
 
 def test_a_quoted_title_is_one_mention():

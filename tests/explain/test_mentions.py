@@ -24,17 +24,18 @@ FILMS = {
 
 def packets(toy: RecDataModule) -> dict[str, tuple[Packet, Vocabulary]]:
     shop = Knowledge.load(toy.catalog.folder)
-    items = {title: item for item, title in enumerate(toy.catalog.item_table["title"].to_list())}
-    films = Vocabulary((kind, value) for kind, values in FILMS.items() for value in values)
+    table = toy.catalog.item_table
+    items = {name: item for column in ("title", "raw_id") for item, name in enumerate(table[column].to_list())}
     made = {}
     for name, told in yaml.safe_load(FILE.read_text())["packets"].items():
         if "packet" in told:
             history = [HistoryItem(**item) for item in told["packet"].pop("history")]
             made[name] = Packet(**told["packet"], history=history), films
         else:
-            facts = clean_facts(shop.facts(items[told["item"]]))
-            history = [HistoryItem(t, shared_facts(facts, shop.facts(items[t]))) for t in told["history"]]
-            made[name] = Packet(told["item"], facts, visual=told["visual"], history=history), shop.vocabulary
+            candidate, past = items[told["item"]], [items[name] for name in told["history"]]
+            facts = clean_facts(shop.facts(candidate))
+            history = [HistoryItem(shop.title(i), shared_facts(facts, shop.facts(i))) for i in past]
+            made[name] = Packet(shop.title(candidate), facts, visual=told["visual"], history=history), shop.vocabulary
     return made
 
 
