@@ -36,6 +36,7 @@ def explain(args: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path | None, default=None, help="default: RUN/explanations_USER.jsonl")
     options = parser.instantiate_classes(parser.parse_args(list(args)))
     require(options.top_k >= 1, "--top_k", options.top_k, "at least 1")
+    require(options.corrections >= 0, "--corrections", options.corrections, "at least 0")
     folder = run_folder(options.ckpt)
     model, data = load_run(options.ckpt)
     user = torch.tensor([user_index(data, options.user)])

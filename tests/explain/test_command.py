@@ -82,6 +82,7 @@ def test_one_user_is_explained_in_the_terminal(runs: Path, toy: RecDataModule, c
         (["--ckpt", "runs/toy", "--user", "x"], "config.yaml is missing"),
         (["--ckpt", "runs/toy/with/seed1", "--user", "x", "--top_k", "0"], "--top_k must be at least 1"),
         (["evaluate", "--ckpt", "runs/toy/with/seed1", "--pairs", "1"], "--pairs must be at least 2"),
+        (["evaluate", "--ckpt", "runs/toy/with/seed1", "--corrections", "-1"], "--corrections must be at least 0"),
         (["evaluate", "--ckpt", "runs/toy/with/seed1"], "no server at http://127.0.0.1:9"),
     ],
 )

@@ -26,6 +26,7 @@ def packets(toy: RecDataModule) -> dict[str, tuple[Packet, Vocabulary]]:
     shop = Knowledge.load(toy.catalog.folder)
     table = toy.catalog.item_table
     items = {name: item for column in ("title", "raw_id") for item, name in enumerate(table[column].to_list())}
+    films = Vocabulary((kind, value) for kind, values in FILMS.items() for value in values)
     made = {}
     for name, told in yaml.safe_load(FILE.read_text())["packets"].items():
         if "packet" in told:

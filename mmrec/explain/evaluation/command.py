@@ -38,6 +38,7 @@ def evaluate(args: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path | None, default=None, help="folder; default: RUN/explanations")
     options = parser.instantiate_classes(parser.parse_args(list(args)))
     require(options.pairs >= 2, "--pairs", options.pairs, "at least 2")
+    require(options.corrections >= 0, "--corrections", options.corrections, "at least 0")
     out = options.out or run_folder(options.ckpt) / "explanations"
     model, data = load_run(options.ckpt)
     knowledge = knowledge_of(data)

@@ -19,7 +19,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.explain.evaluation.sample import Pair
 from mmrec.explain.knowledge import Knowledge
 from mmrec.explain.linking.known import title_forms
-from mmrec.explain.linking.words import normal_form
+from mmrec.explain.linking.words import normal_form, occurs
 from mmrec.models.recommender import Recommender
 
 DRAWS = 8  # random removals for each pair
@@ -32,7 +32,7 @@ def cited_items(text: str, cited: Sequence[str], pair: Pair, knowledge: Knowledg
     found = []
     for item in dict.fromkeys(reversed(pair.recommendation.history)):
         forms = title_forms(knowledge.title(item))
-        if forms & named or any(keys[i : i + len(form)] == form for form in forms for i in range(len(keys))):
+        if forms & named or any(occurs(form, keys) for form in forms):
             found.append(item)
     return found[: len(set(pair.recommendation.history)) // 2]
 
@@ -61,9 +61,9 @@ def falls(
             found.append(float("nan"))
             continue
         draws = [set(generator.choice(others, len(items), replace=False).tolist()) for _ in range(DRAWS)]
-        kept = [history, *([i for i in history if i not in gone] for gone in [set(items), *draws])]
-        whole, without, *random = _log_probabilities(model, data, pair, kept)
-        found.append((whole - without) - (whole - sum(random) / DRAWS))
+        kept = [[i for i in history if i not in gone] for gone in [set(items), *draws]]
+        without, *random = _log_probabilities(model, data, pair, kept)
+        found.append(sum(random) / DRAWS - without)  # what the whole history gives is in both falls
     model.end_evaluation()
     return found
 

@@ -6,8 +6,9 @@ value of the catalogue, for every kind of fact that the packet has. A year is mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from mmrec.explain.linking.vocabulary import forms_of, kind_of
 from mmrec.explain.packet import Packet
 from mmrec.explain.verify import Verifier
 
-FRAMES = (
-    "You may like it, since {} is what you often choose.",
-    "“{title}” is recommended because of its {name} {}.",
-    "It suits you: {}, as the others were.",
+FRAMES: tuple[Callable[[str, str, str], str], ...] = (
+    lambda title, name, value: f"You may like it, since {value} is what you often choose.",
+    lambda title, name, value: f"“{title}” is recommended because of its {name} {value}.",
+    lambda title, name, value: f"It suits you: {value}, as the others were.",
 )
 
 
@@ -44,22 +45,21 @@ def linker_rates(packets: Sequence[Packet], verifier: Verifier, seed: int = 0) -
     for place, packet in enumerate(packets):
         for kind, name, value in _facts(packet):
             wrong = _another(kind, packet, pools[kind], generator)
-            frame = FRAMES[place % len(FRAMES)].replace("{title}", packet.title).replace("{name}", name)
+            frame = partial(FRAMES[place % len(FRAMES)], packet.title, name)
             count = counts.setdefault(kind, [0, 0, 0, 0])
             count[0] += 1
-            count[1] += verifier(frame.format(value), packet).ok
+            count[1] += verifier(frame(value), packet).ok
             if wrong is not None:
                 count[2] += 1
-                count[3] += not verifier(frame.format(wrong), packet).ok
+                count[3] += not verifier(frame(wrong), packet).ok
     total = [sum(column) for column in zip(*counts.values(), strict=True)] or [0, 0, 0, 0]
     return [Rates(kind, *counts[kind]) for kind in sorted(counts)] + [Rates("all", *total)]
 
 
 def _facts(packet: Packet) -> Iterator[tuple[str, str, str]]:
-    """Yield kind, name and first value of each fact; curly brackets would be read as places to fill."""
+    """Yield kind, name and first value of each fact."""
     for name, values in packet.facts.items():
-        if not set("{}") & set(packet.title + name + values[0]):
-            yield kind_of(name), name, values[0]
+        yield kind_of(name), name, values[0]
 
 
 def _another(kind: str, packet: Packet, pool: Sequence[str], generator: np.random.Generator) -> str | None:
@@ -70,5 +70,4 @@ def _another(kind: str, packet: Packet, pool: Sequence[str], generator: np.rando
     true = {form for value in (*own, packet.title, *packet.keywords, *packet.visual) for form in forms_of(value)}
     words = {word for form in true for word in form}
     others = [v for v in pool if not forms_of(v) & true and not any(words.issuperset(f) for f in forms_of(v))]
-    others = [v for v in others if not set("{}") & set(v)]
     return str(generator.choice(others)) if others else None

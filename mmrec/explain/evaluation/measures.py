@@ -6,14 +6,13 @@ the linker sees; how far that is, its own error rates say (`mmrec.explain.evalua
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmrec.explain.linking.known import Known
 from mmrec.explain.linking.mentions import Label
 from mmrec.explain.linking.vocabulary import forms_of
-from mmrec.explain.linking.words import Key, normal_form
+from mmrec.explain.linking.words import Key, normal_form, occurs
 from mmrec.explain.packet import Packet
 from mmrec.explain.verify import Verdict, Verifier
 
@@ -61,7 +60,7 @@ def measure(text: str, cited: Sequence[str], packet: Packet, verifier: Verifier)
         supported=labels.count(Label.SUPPORTED),
         contradictions=labels.count(Label.CONTRADICTION),
         anchors=len(anchors),
-        named=sum(any(_occurs(form, keys) for form in forms) for forms in anchors),
+        named=sum(any(occurs(form, keys) for form in forms) for forms in anchors),
         words=len(keys),
         failed=False,
         clean=verdict.ok,
@@ -84,12 +83,3 @@ def unique_sentences(texts: Sequence[str]) -> float:
     """Return the unique sentence ratio: different texts over texts (Li et al., 2020)."""
     there = [" ".join(normal_form(text)) for text in texts if text]
     return len(set(there)) / len(there) if there else 0.0
-
-
-def sentences(text: str) -> list[str]:
-    """Split a text at the ends of its sentences."""
-    return [part for part in re.split(r"(?<=[.!?])\s+", text) if part]
-
-
-def _occurs(form: Key, keys: Key) -> bool:
-    return any(keys[i : i + len(form)] == form for i in range(len(keys) - len(form) + 1))

@@ -17,7 +17,7 @@ from mmrec.files import write_whole
 from mmrec.models.recommender import Recommender
 
 POOL = 4000
-"""Users of whom the sample is drawn; enough for the rarest stratum at a tenth of a second each thousand."""
+"""Users of whom the sample is drawn: enough for a rare stratum, and no pass over millions."""
 HEAD_SHARE = 0.2
 """Of the items by training interactions: the head."""
 
@@ -58,6 +58,7 @@ def frozen_sample(model: Recommender, data: RecDataModule, count: int, seed: int
     kept = {
         "data_hash": data.catalog.manifest.data_hash,
         "seed": seed,
+        "asked_for": count,
         "pairs": [
             {"row": p.row, "user": p.recommendation.user, "item": p.recommendation.item, "stratum": p.stratum}
             for p in pairs
@@ -71,10 +72,10 @@ def _read(model: Recommender, data: RecDataModule, count: int, seed: int, file: 
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         rows, items = [p["row"] for p in kept["pairs"]], [p["item"] for p in kept["pairs"]]
-        strata, stamped = [p["stratum"] for p in kept["pairs"]], (kept["data_hash"], kept["seed"])
+        strata, stamped = [p["stratum"] for p in kept["pairs"]], (kept["data_hash"], kept["seed"], kept["asked_for"])
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{file}: no sample of pairs; remove it, or choose another --out") from None
-    if stamped != (data.catalog.manifest.data_hash, seed) or len(rows) > count:
+    if stamped != (data.catalog.manifest.data_hash, seed, count):
         raise UserError(f"{file}: a sample of other data, seed or size; choose another --out")
     made = recommendations(model, data, torch.tensor(rows), top_k=1)
     if [r.item for r in made] != items:

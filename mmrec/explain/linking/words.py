@@ -66,6 +66,11 @@ def aliases(string: str) -> set[Key]:
     return found - {()}
 
 
+def occurs(form: Key, words: Key) -> bool:
+    """Whether some words stand in a text's words one after the other."""
+    return any(words[i : i + len(form)] == form for i in range(len(words) - len(form) + 1))
+
+
 def inflected(key: Key) -> set[Key]:
     """Return a key with its last word in the singular and the plural of English (`shoes` and `shoe`)."""
     if not key:

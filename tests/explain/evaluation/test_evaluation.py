@@ -66,6 +66,8 @@ def test_the_sample_is_stratified_and_frozen(toy: RecDataModule, tmp_path) -> No
     assert [p.recommendation.item for p in again] == [p.recommendation.item for p in pairs]
     with pytest.raises(UserError, match="other data, seed or size"):
         frozen_sample(model, toy, 12, 1, file)
+    with pytest.raises(UserError, match="other data, seed or size"):  # never fewer pairs than asked for, unsaid
+        frozen_sample(model, toy, 13, 0, file)
     with pytest.raises(UserError, match="another model"):
         frozen_sample(build("popularity", toy), toy, 12, 0, file)
 
