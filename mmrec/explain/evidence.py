@@ -58,7 +58,7 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
     scores, items = (x.tolist() for x in model.recommend(on_device, top_k))
     signals = model.signals(on_device)
     neighbours = model.neighbours()
-    interests = interest_of(model, on_device)
+    interests = model.encode_users(on_device).float().cpu() if model.is_dot_product else None
     catalog = data.catalog
     made = []
     for row, user in enumerate(batch.user.tolist()):
@@ -76,11 +76,3 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
             of_user.append(Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest))
         made.append(of_user)
     return made
-
-
-def interest_of(model: Recommender, batch: EvalBatch) -> Tensor | None:
-    """Return u (B, D) on the CPU; None for a model that has no user vectors."""
-    try:
-        return model.encode_users(batch).float().cpu()
-    except NotImplementedError:
-        return None

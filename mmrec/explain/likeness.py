@@ -67,14 +67,13 @@ class Likeness:
     @classmethod
     def of(cls, model: Recommender, data: RecDataModule, knowledge: Knowledge) -> Likeness | None:
         """Return the likeness that a model and its data allow; None for a model without item vectors."""
-        with torch.no_grad():
-            try:
-                items = model.item_vectors().float().cpu()
-            except NotImplementedError:
-                return None
+        if not model.is_dot_product:
+            return None
         tower = _tower(model, data)
         if tower is not None:
             return cls(tower, "text encoder and W_t")
+        with torch.no_grad():
+            items = model.item_vectors().float().cpu()
         return cls(word_vectors(knowledge, items), "mean vectors of the items that share the words")
 
     def __call__(self, text: str, interest: NDArray[np.float32]) -> float:

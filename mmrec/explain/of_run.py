@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from pytorch_lightning.utilities import rank_zero_info
+
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
@@ -51,10 +53,10 @@ def likeness_of(
     if len(rows) < 2:
         return likeness, None
     calibration = likeness.calibrate(recommendations(model, data, rows, top_k=1), knowledge)
-    log.info(
-        "likeness by %s: least %.3f, own explanations above others' with a chance of %.2f",
-        likeness.method, calibration.least, calibration.auc,
-    )  # fmt: skip
+    rank_zero_info(
+        f"likeness by {likeness.method}: least {calibration.least:.3f}; a user's own explanation is nearer than "
+        f"another's with a chance of {calibration.auc:.2f}"
+    )
     return likeness, calibration.least
 
 

@@ -53,7 +53,6 @@ class Summary:
     digest: str | None
     unreadable_images: int
     seconds: float
-    least_likeness: float | None = None
 
     def __str__(self) -> str:
         """Say in a line who wrote the explanations and why."""

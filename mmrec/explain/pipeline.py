@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import track
 
 from mmrec.errors import UserError
 from mmrec.explain.asker import Asker
@@ -29,6 +25,7 @@ from mmrec.explain.llm import LLM
 from mmrec.explain.outcome import Explanation, Summary
 from mmrec.explain.packet import Recommendation, build_packet
 from mmrec.explain.prompt import Prompt
+from mmrec.explain.together import in_order
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writer import Writer
 
@@ -74,7 +71,8 @@ class ExplanationPipeline:
         self._prompt = Prompt(prompt_file)
         self._history_length = history_length
         self._corrections = corrections
-        self._verifier = verifier or Verifier(knowledge.vocabulary)
+        # Without a model there is nothing to judge, and the vocabulary of a large catalogue takes its time.
+        self._verifier = verifier or Verifier(knowledge.vocabulary if llm else None)
         self._likeness = likeness
         self._least_likeness = least_likeness
         self._cache = cache
@@ -95,21 +93,16 @@ class ExplanationPipeline:
         sources: Counter[str] = Counter()
         causes: Counter[str] = Counter()
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        pool = ThreadPoolExecutor(asker.concurrency)
+        explained = in_order(partial(self._explain, asker=asker), asker.concurrency, "explaining", recommendations)
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                outcomes = pool.map(partial(self._explain, asker=asker), recommendations)
-                for row, outcome in track(
-                    outcomes, "explaining", len(recommendations), console=Console(stderr=True), transient=True,
-                    disable=not sys.stderr.isatty(),
-                ):  # fmt: skip
+            with closing(explained), temporary.open("w", encoding="utf-8") as file:
+                for row, outcome in explained:
                     file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
                     sources[outcome.source] += 1
                     if outcome.cause:
                         causes[outcome.cause] += 1
             os.replace(temporary, path)
         finally:
-            pool.shutdown(cancel_futures=True)
             temporary.unlink(missing_ok=True)
         return Summary(
             path=path,
@@ -120,7 +113,6 @@ class ExplanationPipeline:
             digest=asker.digest,
             unreadable_images=len(self._knowledge.unreadable),
             seconds=time.monotonic() - start,
-            least_likeness=self._least_likeness,
         )
 
     def _explain(self, recommendation: Recommendation, asker: Asker) -> tuple[dict[str, object], Explanation]:

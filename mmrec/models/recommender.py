@@ -90,6 +90,11 @@ class Recommender(pl.LightningModule):
         with torch.autocast(users.device.type, enabled=False):
             return users.float() @ items.float().T
 
+    @property
+    def is_dot_product(self) -> bool:
+        """Whether users and items have vectors, whose products are the scores."""
+        return type(self).score is Recommender.score
+
     def signals(self, batch: SequenceBatch) -> list[dict[str, float]]:
         """Return, for each user of the batch, numbers the model decided with, as evidence for an explanation."""
         return [{} for _ in batch.user]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from mmrec.explain.asker import Asker
 from mmrec.explain.likeness import Likeness
 from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
 from mmrec.explain.prompt import Prompt
+from mmrec.explain.together import in_order
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writer import Writer
 from mmrec.files import write_whole
@@ -111,17 +108,7 @@ def write_arm(
     def write(packet: Packet, shown: Packet, interest: NDArray[np.float32] | None) -> Explanation:
         return writer.write(packet, prompt.render(prompt.fit(shown)), interest)
 
-    pool = ThreadPoolExecutor(asker.concurrency)
-    try:
-        written = pool.map(write, packets, shown_packets(packets, arm.facts), interests)
-        return list(
-            track(
-                written, name, len(packets), console=Console(stderr=True), transient=True,
-                disable=not sys.stderr.isatty(),
-            )
-        )  # fmt: skip
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return list(in_order(write, asker.concurrency, name, packets, shown_packets(packets, arm.facts), interests))
 
 
 def save_texts(file: Path, written: Sequence[Explanation]) -> None:

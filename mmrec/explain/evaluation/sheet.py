@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import html
+import io
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
+from mmrec.files import write_whole
 
 NOT_RUN = "NOT RUN: nobody has rated these texts yet; the columns are empty"
 QUESTIONS = {
@@ -42,16 +44,16 @@ def write_sheet(
                 }
             )  # fmt: skip
     shown = ["id", "title", "history", "facts", "text"]
-    with (folder / "sheet.csv").open("w", encoding="utf-8", newline="") as file:
-        file.write(f"# {NOT_RUN}\n")
-        writer = csv.writer(file)
-        writer.writerow([*shown, *QUESTIONS, "rater"])
-        writer.writerows([_plain(row[name]) for name in shown] + [""] * (len(QUESTIONS) + 1) for row in rows)
-    with (folder / "sheet_key.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "arm"])
-        writer.writerows([row["id"], row["arm"]] for row in rows)
-    (folder / "sheet.html").write_text(_page(rows), encoding="utf-8")
+    columns = [[_plain(row[name]) for name in shown] + [""] * (len(QUESTIONS) + 1) for row in rows]
+    write_whole(folder / "sheet.csv", f"# {NOT_RUN}\n" + _csv([[*shown, *QUESTIONS, "rater"], *columns]))
+    write_whole(folder / "sheet_key.csv", _csv([["id", "arm"], *([row["id"], row["arm"]] for row in rows)]))
+    write_whole(folder / "sheet.html", _page(rows))
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _plain(cell: str) -> str:

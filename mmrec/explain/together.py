@@ -1,0 +1,35 @@
+"""Several explanations at once, in their order, with a progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+T = TypeVar("T")
+
+
+def in_order(
+    work: Callable[..., T], workers: int, title: str, first: Sequence[Any], *more: Iterable[Any]
+) -> Generator[T]:
+    """Yield `work` of each element, as `map` does, with some workers; what is waiting is dropped at an exception.
+
+    Args:
+        work: takes an element of each sequence; called in threads.
+        workers: how many at once.
+        title: of the progress bar, which only a terminal shows.
+        first: what to work on.
+        more: further arguments, as many.
+    """
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from track(
+            pool.map(work, first, *more), title, len(first), console=Console(stderr=True), transient=True,
+            disable=not sys.stderr.isatty(),
+        )  # fmt: skip
+    finally:
+        pool.shutdown(cancel_futures=True)
