@@ -17,17 +17,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mmrec.data.schema import PAD
 
-__all__ = ["PAD", "EvalBatch", "PairBatch", "SequenceBatch", "TrainBatch", "TrainsOn"]
+__all__ = ["PAD", "Clock", "EvalBatch", "PairBatch", "SequenceBatch", "TrainBatch", "TrainsOn"]
 
 TrainsOn = Literal["windows", "pairs", "nothing"]
 """What a model trains on: `TrainBatch`, `PairBatch`, or nothing where a closed form takes the place of training."""
+
+
+class Clock(NamedTuple):
+    """The times of some windows, in seconds.
+
+    Args:
+        chosen: (B, L) int64, when each item was chosen.
+        asked: (B, L) int64, when the item after each place is asked for: in training and for held-out interactions the
+            time at which it was chosen, for an unknown next item the newest time in the data.
+    """
+
+    chosen: Tensor
+    asked: Tensor
 
 
 @dataclass
@@ -39,12 +52,14 @@ class SequenceBatch:
         items: (B, L) int64, oldest first, right-padded with PAD.
         earlier: (E,) int64, the items before each window, user after user.
         earlier_offsets: (B + 1,) int64, where each user's part of `earlier` starts.
+        clock: the times of the windows, for models that are time-aware.
     """
 
     user: Tensor
     items: Tensor
     earlier: Tensor
     earlier_offsets: Tensor
+    clock: Clock
 
     @property
     def lengths(self) -> Tensor:

@@ -57,7 +57,7 @@ def train_view(edges: NDArray[Any], n_users: int, n_items: int) -> TrainView:
     """Put interactions (2, n), sorted by user, into the form that models are given."""
     user, item = torch.from_numpy(edges)
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(user, minlength=n_users).cumsum(0)])
-    return TrainView(n_users, n_items, offsets, item.int())
+    return TrainView(n_users, n_items, offsets, item.int(), torch.zeros_like(item))
 
 
 if __name__ == "__main__":

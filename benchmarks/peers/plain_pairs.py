@@ -252,7 +252,8 @@ def plain(settings: PairSettings, start: Mapping[str, Any]) -> tuple[nn.Module, 
 
 def train_view(start: Mapping[str, Any]) -> TrainView:
     """Put the training interactions into the form that models are given."""
-    return TrainView(start["n_users"], start["n_items"], start["offsets"], start["items"])
+    items = start["items"]
+    return TrainView(start["n_users"], start["n_items"], start["offsets"], items, torch.zeros_like(items))
 
 
 def raw_features(start: Mapping[str, Any]) -> SimpleNamespace:

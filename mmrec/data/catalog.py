@@ -25,12 +25,14 @@ class TrainView:
         n_items: I, padding included.
         offsets: (U + 1,) int64, where each user's items start.
         items: (n,) int32, item indices grouped by user, oldest first.
+        timestamp: (n,) int64, seconds.
     """
 
     n_users: int
     n_items: int
     offsets: Tensor
     items: Tensor
+    timestamp: Tensor
 
     @cached_property
     def users(self) -> Tensor:
@@ -58,6 +60,7 @@ class Catalog:
         n_users: U.
         n_items: I, padding included.
         items: (n,) int32, item of each interaction, grouped by user, oldest first.
+        timestamp: (n,) int64, when each interaction was, in seconds.
         split: (n,) int8, `Split` of each interaction.
         offsets: (U + 1,) int64, where each user's interactions start.
 
@@ -71,6 +74,7 @@ class Catalog:
         self.n_users = self.manifest.n_users
         self.n_items = self.manifest.n_items
         self.items = self._map("item", self.manifest.n_interactions)
+        self.timestamp = self._map("timestamp", self.manifest.n_interactions)
         self.split = self._map("split", self.manifest.n_interactions)
         self.offsets = self._map("offsets", self.n_users + 1)
 
@@ -90,7 +94,7 @@ class Catalog:
         keep = self.split == int(Split.TRAIN)
         before = torch.zeros(len(keep) + 1, dtype=torch.int64)
         torch.cumsum(keep, 0, out=before[1:])
-        return TrainView(self.n_users, self.n_items, before[self.offsets], self.items[keep])
+        return TrainView(self.n_users, self.n_items, before[self.offsets], self.items[keep], self.timestamp[keep])
 
     def user_of(self, rows: Tensor) -> Tensor:
         """Return the user (n,) int64 of each interaction, given its row (n,)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from mmrec.data.interactions import Interactions, Mask, chronological, core, first_of_pair
+from mmrec.data.interactions import Interactions, Mask, chronological, core, first_of_pair, newest_of_user
 from mmrec.data.options import PrepareOptions
 from mmrec.errors import UserError
 
@@ -86,7 +86,7 @@ def order_events(events: Interactions, items: pl.DataFrame, options: PrepareOpti
 
 
 def filter_core(events: Interactions, items: pl.DataFrame, options: PrepareOptions, dropped: Dropped) -> Interactions:
-    """Drop items without an image if the options ask for one, then users and items with too few interactions.
+    """Drop items without an image if the options ask for one, users and items with too few interactions, old events.
 
     Raises:
         UserError: nothing is left.
@@ -100,4 +100,4 @@ def filter_core(events: Interactions, items: pl.DataFrame, options: PrepareOptio
             f"no interaction is left after the {options.user_core}/{options.item_core}-core: "
             "lower data.prepare.user_core or item_core"
         )
-    return left
+    return left if options.newest is None else dropped.keep("newest", left, newest_of_user(left, options.newest))

@@ -114,6 +114,13 @@ def first_of_pair(events: Interactions) -> Mask:
     return first
 
 
+def newest_of_user(events: Interactions, count: int) -> Mask:
+    """Mark the newest events of each user, at most so many, of events grouped by user, oldest first."""
+    ends = np.cumsum(np.bincount(events.user))
+    newest: Mask = np.arange(len(events)) >= ends[events.user] - count
+    return newest
+
+
 def core(events: Interactions, user_core: int, item_core: int, iterate: bool) -> Interactions:
     """Keep users and items with enough interactions: once, or repeated until all left have enough (a k-core)."""
     while len(events):

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mmrec.batch import PAD, EvalBatch, TrainBatch
+from mmrec.batch import PAD, Clock, EvalBatch, TrainBatch
 from mmrec.data.catalog import Catalog, TrainView
 
 
@@ -16,7 +16,7 @@ def windows(items: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     """Gather rows `items[start:end]`, right-padded with PAD to the longest.
 
     Args:
-        items: (n,) integers, all items in one row.
+        items: (n,) integers, all items (or their times) in one row.
         starts: (B,) int64.
         ends: (B,) int64.
 
@@ -26,6 +26,11 @@ def windows(items: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     length = int((ends - starts).max())
     index = starts[:, None] + torch.arange(length)
     return items[index.clamp_(max=len(items) - 1)].long().masked_fill_(index >= ends[:, None], PAD)
+
+
+def clock(timestamp: Tensor, starts: Tensor, ends: Tensor) -> Clock:
+    """Return the times of rows `start:end` and of the rows after each, given all times (n,)."""
+    return Clock(windows(timestamp, starts, ends), windows(timestamp, starts + 1, ends + 1))
 
 
 def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,6 +141,7 @@ class TrainLoader:
             targets=windows(self.view.items, start + 1, end + 1),
             earlier=earlier,
             earlier_offsets=offsets,
+            clock=clock(self.view.timestamp, start, end),
         )
 
 
@@ -166,6 +172,7 @@ class EvalLoader:
         self.rows = rows
         self.max_length = max_length
         self.candidates = candidates
+        self.newest = catalog.timestamp.max()
         count = catalog.n_users if rows is None else len(rows)
         self.shares = [part for part in share(torch.arange(count), batch_size, rank, world) if len(part)]
 
@@ -190,11 +197,15 @@ class EvalLoader:
             start, end, index, user, first, start, end, target, instance
         )
         earlier, offsets = ragged(catalog.items, first, start)
+        times = clock(catalog.timestamp, start, end)
+        if self.rows is None:  # what comes next is asked for at the end of the data
+            times.asked[torch.arange(len(user)), end - start - 1] = self.newest
         return EvalBatch(
             user=user,
             items=windows(catalog.items, start, end),
             earlier=earlier,
             earlier_offsets=offsets,
+            clock=times,
             target=target,
             instance=instance,
             candidates=None if self.candidates is None else self.candidates[index],

@@ -27,6 +27,7 @@ class PrepareOptions:
         user_core: interactions a user must have.
         item_core: interactions an item must have.
         iterate_core: repeat both filters until nothing changes (a k-core); false applies them once.
+        newest: of each user keep this many of the newest interactions, after the core: a sparse protocol on any data.
         split: see `split_interactions`.
         max_bad_share: share of bad rows, and of bad images, above which preparation stops.
 
@@ -46,14 +47,16 @@ class PrepareOptions:
     user_core: int = 5
     item_core: int = 20
     iterate_core: bool = True
+    newest: int | None = None
     split: SplitRule = "ratio"
     max_bad_share: float = 0.01
 
     def __post_init__(self) -> None:
         for name in ("user_core", "item_core"):
             require(getattr(self, name) >= 1, f"data.prepare.{name}", getattr(self, name), "at least 1")
-        if self.sample_users is not None:
-            require(self.sample_users >= 1, "data.prepare.sample_users", self.sample_users, "at least 1")
+        for name in ("sample_users", "newest"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"data.prepare.{name}", value, "at least 1")
         require(self.sample_seed >= 0, "data.prepare.sample_seed", self.sample_seed, "at least 0")
         require(0 <= self.max_bad_share <= 1, "data.prepare.max_bad_share", self.max_bad_share, "a share of 0 to 1")
         since, until = self.period()

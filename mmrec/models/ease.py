@@ -13,7 +13,7 @@ from mmrec.data.co_occurrence import co_occurrence
 from mmrec.data.features import Features
 from mmrec.errors import UserError, require
 from mmrec.models.recommender import Recommender
-from mmrec.nn.bipartite_graph import csr
+from mmrec.nn.sparse import csr
 
 BYTES = 25  # an item pair at the peak, measured: the Gram matrix, its factor and the inverse, in fp64
 

@@ -13,7 +13,7 @@ from mmrec.data.co_occurrence import co_occurrence, users_of_items
 from mmrec.data.features import Features
 from mmrec.errors import require
 from mmrec.models.recommender import Recommender
-from mmrec.nn.bipartite_graph import csr
+from mmrec.nn.sparse import csr
 
 
 class ItemKNN(Recommender):

@@ -20,7 +20,7 @@ from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import Backend
 from mmrec.retrieval.library import NeighbourTable
@@ -56,6 +56,11 @@ class MMRaclKal(Recommender):
         text: use text, eq. 1-3.
         image: use images, eq. 1-3.
         item_id: add learned id vectors; the paper has none, see `ItemEncoder`.
+        modality_dropout: probability that an item loses a modality in training, see `ItemEncoder`.
+        id_dropout: probability that an item loses its id vector in training, see `ItemEncoder`.
+        graph_neighbours: items that an item receives from along the frozen graph of each modality, see `ItemGraph`;
+            0 switches it off.
+        graph_image_weight: weight of the pictures in it.
         replace_prob: p of eq. 6; 0 switches MM-SRA off.
         neighbours: K of eq. 5.
         index_backend: "torch", "faiss" or "faiss_ivf", see `nearest_neighbours`.
@@ -65,6 +70,8 @@ class MMRaclKal(Recommender):
         ffn_dim: width of the network on each position.
         dropout: in the Transformer.
         attention_dropout: on its attention weights.
+        block: "plain" or "ligr", see `Block`.
+        time_bias: attention knows the time gaps, see `TimeBias`; such a model is time-aware.
         static_user: "prefix" pools the propagated vectors of the items seen so far; "node" is the literal u^s of
             eq. 10, which in training already knows the edge to the target; "none" switches the static side off.
         graph_layers: K of eq. 10.
@@ -77,6 +84,8 @@ class MMRaclKal(Recommender):
         decoupled: leave the positive out of the denominators, as eq. 13-15 print them.
         negatives: of L_ii: "hard" are the retrieved neighbours of the positive, "random" is uniform (Table 6).
         n_negatives: N, uniform negatives of L_ui (and of L_ii with "random").
+        warmup_epochs: epochs of L_rec alone, before replacement and contrast begin: until vectors have been learned,
+            what is retrieved by them is noise.
         lr: learning rate.
         weight_decay: of AdamW.
 
@@ -95,6 +104,10 @@ class MMRaclKal(Recommender):
         text: bool = True,
         image: bool = True,
         item_id: bool = False,
+        modality_dropout: float = 0.0,
+        id_dropout: float = 0.0,
+        graph_neighbours: int = 0,
+        graph_image_weight: float = 0.1,
         replace_prob: float = 0.1,
         neighbours: int = 10,
         index_backend: Backend = "torch",
@@ -104,6 +117,8 @@ class MMRaclKal(Recommender):
         ffn_dim: int = 256,
         dropout: float = 0.2,
         attention_dropout: float = 0.0,
+        block: BlockKind = "plain",
+        time_bias: bool = False,
         static_user: Literal["prefix", "node", "none"] = "prefix",
         graph_layers: int = 2,
         pooling: Pooling = "mean",
@@ -115,6 +130,7 @@ class MMRaclKal(Recommender):
         decoupled: bool = False,
         negatives: Literal["hard", "random"] = "hard",
         n_negatives: int = 256,
+        warmup_epochs: int = 0,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
     ) -> None:
@@ -122,22 +138,16 @@ class MMRaclKal(Recommender):
         self.save_hyperparameters()
         if not dynamic and static_user == "none":
             raise UserError("no user side is left: set model.init_args.dynamic: true or static_user: prefix")
-        for name, value in {
-            "hidden_dim": hidden_dim, "heads": heads, "ffn_dim": ffn_dim, "n_negatives": n_negatives,
-        }.items():  # fmt: skip
+        for name, value in {"hidden_dim": hidden_dim, "n_negatives": n_negatives}.items():
             require(value >= 1, f"model.init_args.{name}", value, "at least 1")
         for name, weight in {
-            "layers": layers, "graph_layers": graph_layers, "beta": beta, "lambda_ui": lambda_ui,
+            "graph_layers": graph_layers, "warmup_epochs": warmup_epochs, "beta": beta, "lambda_ui": lambda_ui,
             "lambda_ii": lambda_ii, "lambda_mm": lambda_mm, "weight_decay": weight_decay,
         }.items():  # fmt: skip
             require(weight >= 0, f"model.init_args.{name}", weight, "at least 0")
         for name, scale in {"temperature": temperature, "lr": lr}.items():
             require(scale > 0, f"model.init_args.{name}", scale, "above 0")
-        for name, share in {"dropout": dropout, "attention_dropout": attention_dropout}.items():
-            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
         require(0 <= replace_prob <= 1, "model.init_args.replace_prob", replace_prob, "a probability")
-        if hidden_dim % heads:
-            raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({hidden_dim})")
         self.n_items = n_items
         self.replace_prob = replace_prob
         self.static_user = static_user
@@ -147,10 +157,16 @@ class MMRaclKal(Recommender):
         self.decoupled = decoupled
         self.hard_negatives = negatives == "hard"
         self.n_negatives = n_negatives
+        self.warmup_epochs = warmup_epochs
 
-        self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
+        self.item_encoder = ItemEncoder(
+            n_items, hidden_dim, text_dim, image_dim, text, image, item_id,
+            modality_dropout, id_dropout, graph_neighbours, graph_image_weight,
+        )  # fmt: skip
         self.dynamic = (
-            SequenceEncoder(hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout)
+            SequenceEncoder(
+                hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout, block, time_bias
+            )
             if dynamic
             else None
         )
@@ -168,7 +184,7 @@ class MMRaclKal(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the known pairs of the train-only view."""
-        self.item_encoder.features.attach(features)
+        self.item_encoder.attach(features)
         if self.static is not None:
             self.static.set_graph(catalog.train)
         if self.trained_pairs is not None:
@@ -235,7 +251,8 @@ class MMRaclKal(Recommender):
         """L = L_rec + β (λ_ui L_ui + λ_ii L_ii + λ_mm L_mm), eq. 16 and 18."""
         tables = self.tables()
         items = batch.items
-        neighbours = self.neighbours()
+        warm = self.current_epoch >= self.warmup_epochs
+        neighbours = self.neighbours() if warm else None
         if neighbours is not None and self.replace_prob > 0:
             items = replace_with_neighbours(items, neighbours, self.replace_prob)
         row, position = torch.nonzero(batch.targets, as_tuple=True)
@@ -244,7 +261,7 @@ class MMRaclKal(Recommender):
         interest, gate = self._interests(batch, items, tables, place)
         terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, target)}
         total = terms["loss_rec"]
-        if self.beta > 0:
+        if self.beta > 0 and warm:
             for name, value in self._contrast(batch, tables, interest, place).items():
                 terms[f"loss_{name}"] = value
                 total = total + self.beta * self.weights[name] * value
@@ -267,7 +284,7 @@ class MMRaclKal(Recommender):
         """
         dynamic = None
         if self.dynamic is not None:
-            dynamic = self.dynamic.states_at(items, tables.items.fused, *place)
+            dynamic = self.dynamic.states_at(items, batch.clock, tables.items.fused, *place)
         static = None
         if self.static_user == "node" and tables.static_users is not None:
             static = self.static_norm(tables.static_users[batch.user[place[0]]])

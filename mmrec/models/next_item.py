@@ -42,7 +42,7 @@ class NextItemModel(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and what users know of the train-only view."""
-        self.item_encoder.features.attach(features)
+        self.item_encoder.attach(features)
         self.next_item_loss.set_view(catalog.train)
 
     @once_per_evaluation
@@ -53,7 +53,7 @@ class NextItemModel(Recommender):
 
     def states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
         """Return the states (P, D) at some positions of the windows, given the item vectors (I, D)."""
-        return self.sequence_encoder.states_at(batch.items, vectors, row, position)
+        return self.sequence_encoder.states_at(batch.items, batch.clock, vectors, row, position)
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return the state after the newest item of each window, (B, D)."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mmrec.errors import UserError, require
+from mmrec.errors import require
 from mmrec.losses.objective import LossName, NextItemLoss
 from mmrec.models.next_item import NextItemModel
 from mmrec.nn.item_encoder import ItemEncoder
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 
 
 class SASRec(NextItemModel):
@@ -37,6 +37,8 @@ class SASRec(NextItemModel):
         ffn_dim: width of the network on each position.
         dropout: on the input and in the blocks.
         attention_dropout: on the attention weights.
+        block: "plain" or "ligr", see `Block`.
+        time_bias: attention knows the time gaps, see `TimeBias`; such a model is time-aware.
         loss: "cross_entropy", "sampled_softmax", "gbce" (gSASRec) or "bce", see `NextItemLoss`.
         n_negatives: N of "sampled_softmax" and "gbce".
         gbce_t: calibration t of "gbce".
@@ -62,24 +64,22 @@ class SASRec(NextItemModel):
         ffn_dim: int = 256,
         dropout: float = 0.2,
         attention_dropout: float = 0.0,
+        block: BlockKind = "plain",
+        time_bias: bool = False,
         loss: LossName = "cross_entropy",
         n_negatives: int = 256,
         gbce_t: float = 0.75,
         lr: float = 2e-3,
         weight_decay: float = 0.0,
     ) -> None:
-        for name, value in {"hidden_dim": hidden_dim, "heads": heads, "ffn_dim": ffn_dim}.items():
-            require(value >= 1, f"model.init_args.{name}", value, "at least 1")
-        for name, weight in {"layers": layers, "weight_decay": weight_decay}.items():
-            require(weight >= 0, f"model.init_args.{name}", weight, "at least 0")
-        for name, share in {"dropout": dropout, "attention_dropout": attention_dropout}.items():
-            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
+        require(hidden_dim >= 1, "model.init_args.hidden_dim", hidden_dim, "at least 1")
+        require(weight_decay >= 0, "model.init_args.weight_decay", weight_decay, "at least 0")
         require(lr > 0, "model.init_args.lr", lr, "above 0")
-        if hidden_dim % heads:
-            raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({hidden_dim})")
         super().__init__(
             ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id),
-            SequenceEncoder(hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout),
+            SequenceEncoder(
+                hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout, block, time_bias
+            ),
             NextItemLoss(loss, n_negatives, gbce_t),
             lr,
             weight_decay,

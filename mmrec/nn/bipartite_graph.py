@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from mmrec.data.catalog import TrainView
+from mmrec.nn.sparse import csr, sparse_product
 
 Weighting = Literal["symmetric", "mean"]
-
-
-class _SparseProduct(torch.autograd.Function):
-    """Y = M X for a constant sparse M whose transpose is at hand."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
-        ctx.transpose = transpose
-        return matrix @ x
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.transpose @ grads[0].contiguous(), None, None
 
 
 class BipartiteGraph(nn.Module):
@@ -78,23 +65,5 @@ class BipartiteGraph(nn.Module):
         return self._send(users, self.items_from_users, self.users_from_items, self.item_share)
 
     def _send(self, vectors: Tensor, matrix: Tensor, transpose: Tensor, share: Tensor) -> Tensor:
-        with torch.autocast(vectors.device.type, enabled=False):  # sparse products know no half precision
-            received: Tensor = _SparseProduct.apply(vectors.float(), matrix, transpose)
-            return received * share if self.weighting == "mean" else received
-
-
-def csr(degree: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
-    """Build a CSR matrix of int32 indices: half the memory traffic of int64, and what MKL takes.
-
-    Args:
-        degree: (rows,) int64, entries of each row.
-        columns: (n,) integers, row after row.
-        values: (n,) float32.
-        width: number of columns.
-    """
-    rows = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            rows.int(), columns.int(), values, size=(len(degree), width), check_invariants=False
-        )
+        received = sparse_product(matrix, transpose, vectors)
+        return received * share if self.weighting == "mean" else received

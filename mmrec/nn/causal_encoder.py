@@ -8,9 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmrec.batch import Clock
+
 
 class CausalEncoder(nn.Module):
-    """A causal map from the item vectors (B, L, D) of right-padded windows to states (B, L, D), called by `forward`.
+    """A causal map from the item vectors (B, L, D) of right-padded windows and their times to states (B, L, D).
+
+    `forward(x, clock)` is the map; an encoder that is not time-aware ignores the times.
 
     Attributes:
         tokens_at_once: places of the windows that go through together on a CPU, None for all of a batch.
@@ -18,13 +22,13 @@ class CausalEncoder(nn.Module):
 
     tokens_at_once: ClassVar[int | None] = None
 
-    def one_of_each(self, x: Tensor, position: Tensor) -> Tensor:
+    def one_of_each(self, x: Tensor, position: Tensor, clock: Clock) -> Tensor:
         """Return the states (B, D) at one position (B,) of each row, as evaluation asks for, given (B, L, D)."""
-        states: Tensor = self(x)
+        states: Tensor = self(x, clock)
         return pick(states, position)
 
-    def states_at(self, items: Tensor, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
-        """Return the states at some places, as `self(vectors[items])[row, position]` would.
+    def states_at(self, items: Tensor, clock: Clock, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
+        """Return the states at some places, as `self(vectors[items], clock)[row, position]` would.
 
         Nothing after a place has a part in it, so windows go through in groups of a few rows, each cut behind the last
         place that is asked for. Loaders order a batch by length: hardly any padding is left to compute, and what a
@@ -32,6 +36,7 @@ class CausalEncoder(nn.Module):
 
         Args:
             items: (B, L) int64, right-padded.
+            clock: of the windows.
             vectors: (I, D) item vectors.
             row: (P,) int64, ascending.
             position: (P,) int64.
@@ -46,20 +51,26 @@ class CausalEncoder(nn.Module):
         edges = [*range(0, len(items), size), len(items)]
         places = torch.searchsorted(row, torch.tensor(edges, device=row.device)).diff().tolist()
         windows = [
-            (part[:, : int(at.max()) + 1], of - first, at)
-            for part, of, at, first in zip(
-                items.split(size), row.split(places), position.split(places), edges, strict=False
+            (part[:, : (length := int(at.max()) + 1)], Clock(*(time[:, :length] for time in times)), of - first, at)
+            for part, *times, of, at, first in zip(
+                items.split(size),
+                clock.chosen.split(size),
+                clock.asked.split(size),
+                row.split(places),
+                position.split(places),
+                edges,
+                strict=False,
             )
             if len(at)
         ]
         # One lookup for all: its gradient has the size of the whole table.
-        looked_up = F.embedding(torch.cat([part.reshape(-1) for part, _, _ in windows]), vectors)
-        read = looked_up.split([part.numel() for part, _, _ in windows])
+        looked_up = F.embedding(torch.cat([part.reshape(-1) for part, *_ in windows]), vectors)
+        read = looked_up.split([part.numel() for part, *_ in windows])
         one_each = len(row) == len(items) and bool((row.diff() == 1).all())
         states = []
-        for flat, (part, of, at) in zip(read, windows, strict=True):
+        for flat, (part, times, of, at) in zip(read, windows, strict=True):
             x = flat.view(*part.shape, -1)
-            states.append(self.one_of_each(x, at) if one_each else self(x)[of, at])
+            states.append(self.one_of_each(x, at, times) if one_each else self(x, times)[of, at])
         return torch.cat(states)
 
 

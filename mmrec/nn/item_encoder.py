@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.errors import UserError
+from mmrec.data.features import Features
+from mmrec.errors import UserError, require
 from mmrec.nn.item_features import ItemFeatures
+from mmrec.nn.item_graph import ItemGraph
 
 INIT_STD = 0.02  # of ids and projections alike: a feature row has length 1, so both start on the same scale
 
@@ -44,7 +46,13 @@ class ItemEncoder(nn.Module):
 
     With `item_id` a learned id vector is added and the two features enter through gates that start at zero,
     e = E_id + γ_t v̂_t + γ_m v̂_m, so that training begins at the plain id model. The paper has no id vector; this is
-    a row of its own in every table.
+    a row of its own in every table. Three more parts that the paper lacks, each off by default:
+
+    - `modality_dropout`: in training an item looks now and then as if it lacked a modality (drawn for each step, item
+      and modality), so that none relies on the other. An item that would be left with nothing keeps both.
+    - `id_dropout`: likewise an item loses its id vector, so that the features learn to stand for it alone, as they must
+      for an item that training has hardly seen (DropoutNet: Volkovs et al., NeurIPS 2017).
+    - `graph_neighbours`: e + γ_g A e takes the place of e, A being the frozen graph of `ItemGraph`; γ_g starts at zero.
 
     Args:
         n_items: I, padding included.
@@ -54,9 +62,13 @@ class ItemEncoder(nn.Module):
         text: use the text.
         image: use the image.
         item_id: add learned id vectors.
+        modality_dropout: probability of losing a modality, in training.
+        id_dropout: probability of losing the id vector, in training.
+        graph_neighbours: K of `ItemGraph` for each modality; 0 for none.
+        graph_image_weight: w of `ItemGraph`.
 
     Raises:
-        UserError: nothing is switched on, or a modality is on but the data has no features for it.
+        UserError: nothing is switched on, a part lacks what it needs, or the data has no features for a modality.
     """
 
     def __init__(
@@ -68,10 +80,26 @@ class ItemEncoder(nn.Module):
         text: bool = True,
         image: bool = True,
         item_id: bool = False,
+        modality_dropout: float = 0.0,
+        id_dropout: float = 0.0,
+        graph_neighbours: int = 0,
+        graph_image_weight: float = 0.1,
     ) -> None:
         super().__init__()
         if not (text or image or item_id):
             raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
+        for name, share in {"modality_dropout": modality_dropout, "id_dropout": id_dropout}.items():
+            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
+        require(graph_neighbours >= 0, "model.init_args.graph_neighbours", graph_neighbours, "at least 0")
+        require(0 <= graph_image_weight <= 1, "model.init_args.graph_image_weight", graph_image_weight, "a share")
+        for name, wanted, there in (
+            ("modality_dropout", modality_dropout > 0, text or image),
+            ("graph_neighbours", graph_neighbours > 0, text or image),
+            ("id_dropout", id_dropout > 0, item_id and (text or image)),
+        ):
+            if wanted and not there:
+                lacking = "item_id and one of text and image" if name == "id_dropout" else "one of text and image"
+                raise UserError(f"model.init_args.{name} needs {lacking}: switch it on, or set {name}: 0")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
@@ -79,6 +107,10 @@ class ItemEncoder(nn.Module):
         self.alpha_logit = nn.Parameter(torch.zeros(())) if text and image and not item_id else None
         self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
         self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
+        self.modality_dropout = modality_dropout
+        self.id_dropout = id_dropout
+        self.graph = ItemGraph(graph_neighbours, graph_image_weight) if graph_neighbours else None
+        self.graph_gate = nn.Parameter(torch.zeros(())) if graph_neighbours else None
         for module in (self.id, self.text_projection, self.image_projection):
             if module is not None:
                 nn.init.normal_(module.weight, std=INIT_STD)
@@ -87,6 +119,12 @@ class ItemEncoder(nn.Module):
     def alpha(self) -> Tensor | None:
         """α of eq. 3 for items with both modalities, a scalar; None where the form has no α."""
         return None if self.alpha_logit is None else self.alpha_logit.sigmoid()
+
+    def attach(self, features: Features | None) -> None:
+        """Take the features of the data, and find the graph of those in use."""
+        self.features.attach(features)
+        if self.graph is not None:
+            self.graph.set_features(self.features)
 
     def forward(self) -> ItemVectors:
         """Encode all items."""
@@ -98,9 +136,15 @@ class ItemEncoder(nn.Module):
             if vectors is not None
         ]
         if self.id is not None:
+            ids = self.id.weight[1:]
+            if self.training and self.id_dropout:
+                ids = ids * (torch.rand(len(ids), 1, device=ids.device) >= self.id_dropout)
             # PAD is no item: its vector is zero whatever the id table holds.
-            terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
-        return ItemVectors(reduce(torch.add, terms), text, image)
+            terms.append(F.pad(ids, (0, 0, 1, 0)))
+        fused = reduce(torch.add, terms)
+        if self.graph is not None:
+            fused = fused + self.graph_gate * self.graph(fused)
+        return ItemVectors(fused, text, image)
 
     def text_vectors(self, features: Tensor) -> Tensor | None:
         """Return v̂_t of eq. 2, (n, D), for text features (n, T) that need not be an item's; None without text."""
@@ -111,7 +155,7 @@ class ItemEncoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
-        text_present, image_present = self.features.present("text"), self.features.present("image")
+        text_present, image_present = self._kept()
         has_text, has_image = text_present.float(), image_present.float()
         if self.id is not None:
             zero = has_text.new_zeros(())
@@ -123,3 +167,12 @@ class ItemEncoder(nn.Module):
         text_weight = has_text * torch.where(image_present, self.alpha, 1.0)
         image_weight = has_image * torch.where(text_present, 1 - self.alpha, 1.0)
         return text_weight, image_weight
+
+    def _kept(self) -> tuple[Tensor, Tensor]:
+        """Return which items (I,) have a text and a picture, in training without those that dropout takes."""
+        present = torch.stack([self.features.present("text"), self.features.present("image")])
+        if self.training and self.modality_dropout:
+            kept = present & (torch.rand(present.shape, device=present.device) >= self.modality_dropout)
+            # Without ids an item that lost all it has would be nothing.
+            present = kept if self.id is not None else torch.where(kept.any(dim=0), kept, present)
+        return present[0], present[1]

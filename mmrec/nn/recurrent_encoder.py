@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mmrec.batch import Clock
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.dropout import Dropout
 
@@ -36,7 +37,7 @@ class RecurrentEncoder(CausalEncoder):
         self.projection = nn.Identity() if hidden_dim == dim else nn.Linear(hidden_dim, dim)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, clock: Clock) -> Tensor:
         """Encode right-padded sequences of item vectors (B, L, D) into hidden states (B, L, D)."""
         x = self.dropout(x * self.scale)
         for layer in self.layers:

@@ -6,14 +6,19 @@ attention is causal, so no position ever attends to padding and no mask tensor i
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmrec.batch import Clock
+from mmrec.errors import UserError, require
 from mmrec.nn.causal_encoder import CausalEncoder, pick
 from mmrec.nn.dropout import Dropout
+from mmrec.nn.time_bias import TimeBias, gap_buckets
+
+BlockKind = Literal["plain", "ligr"]
 
 
 class Attention(nn.Module):
@@ -23,18 +28,25 @@ class Attention(nn.Module):
         dim: D.
         heads: number of heads; divides D.
         dropout: on the attention weights.
+        time_bias: add `TimeBias` to the logits.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, dropout: float, time_bias: bool) -> None:
         super().__init__()
         self.heads = heads
+        self.time_bias = TimeBias(heads) if time_bias else None
         self.dropout = Dropout(dropout)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
-        """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone."""
-        seen = None
+    def forward(self, x: Tensor, position: Tensor | None = None, buckets: Tensor | None = None) -> Tensor:
+        """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone.
+
+        `buckets` (B, L, L) are the time gaps, for attention that knows them.
+        """
+        seen = bias = None
+        if self.time_bias is not None and buckets is not None:
+            bias = self.time_bias(buckets if position is None else pick(buckets, position)[:, None])
         if position is None:
             q, k, v = self._heads(self.qkv(x), 3)
         else:
@@ -44,7 +56,7 @@ class Attention(nn.Module):
             k, v = self._heads(F.linear(x, of_kv, bias_of_kv), 2)
             seen = (torch.arange(x.shape[1], device=x.device) <= position[:, None])[:, None, None]
         with torch.autocast("cpu", enabled=False):  # on a CPU the kernel for bf16 is the slower one
-            attended = self._attend(q, k, v, seen)
+            attended = self._attend(q, k, v, seen, bias)
         out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
 
@@ -54,43 +66,93 @@ class Attention(nn.Module):
         apart: Tensor = x.unflatten(2, (parts, self.heads, -1))
         return apart.permute(2, 0, 3, 1, 4)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
-        """Attend to the keys that are seen, (B, 1, 1, L) bool, or causally."""
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, bias: Tensor | None) -> Tensor:
+        """Attend to the keys that are seen, (B, 1, 1, L) bool, or causally; `bias` is added to the logits."""
         dropout = self.dropout.p if self.training else 0.0
-        if dropout == 0 or seen is not None or q.device.type != "cpu":
+        # PyTorch has no fused kernel with dropout for a CPU, nor one whose mask learns, and its plain one is slow.
+        if bias is None and (dropout == 0 or seen is not None or q.device.type != "cpu"):
             return F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=seen is None)
-        # PyTorch has no fused kernel with dropout for a CPU, and its plain one draws slowly.
-        future = q.new_full((q.shape[2], q.shape[2]), -torch.inf).triu_(1)
-        weights = torch.softmax(q * q.shape[3] ** -0.5 @ k.transpose(2, 3) + future, dim=3)
-        attended: Tensor = self.dropout(weights) @ v
+        logits = q * q.shape[3] ** -0.5 @ k.transpose(2, 3)
+        if bias is not None:
+            logits = logits + bias
+        if seen is not None:
+            logits = logits.masked_fill(~seen, -torch.inf)
+        else:
+            logits = logits + q.new_full((q.shape[2], q.shape[2]), -torch.inf).triu_(1)
+        attended: Tensor = self.dropout(torch.softmax(logits, dim=3)) @ v
         return attended
 
 
-class Block(nn.Module):
-    """A pre-norm Transformer block: attention, then a two-layer network on each position.
+class SwiGLU(nn.Module):
+    """A network on each position whose hidden units are gated: W_3 (SiLU(W_1 x) * W_2 x) (Shazeer, 2020).
 
     Args:
         dim: D.
-        ffn_dim: width of the network on each position.
+        hidden: width; two thirds of a plain network's has as many parameters.
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(dim, 2 * hidden)
+        self.out = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., D) to (..., D)."""
+        gate, value = self.inner(x).chunk(2, dim=-1)
+        out: Tensor = self.out(F.silu(gate) * value)
+        return out
+
+
+class Block(nn.Module):
+    """A pre-norm Transformer block: attention, then a network on each position.
+
+    "plain" adds f(LayerNorm(x)) to x, with two layers and a GELU on each position. "ligr" adds
+    f(LayerNorm(x)) * σ(W x), the gated residuals of LiGR (Borisyuk et al., 2025), with a SwiGLU on each position, as
+    eSASRec has them (Tikhonovich et al., RecSys 2025).
+
+    Args:
+        dim: D.
+        ffn_dim: width of the network on each position, "ligr" takes two thirds of it.
         heads: attention heads.
         dropout: on the output of both parts.
         attention_dropout: on the attention weights.
+        kind: "plain" or "ligr".
+        time_bias: see `Attention`.
     """
 
-    def __init__(self, dim: int, ffn_dim: int, heads: int, dropout: float, attention_dropout: float) -> None:
+    def __init__(
+        self,
+        dim: int,
+        ffn_dim: int,
+        heads: int,
+        dropout: float,
+        attention_dropout: float,
+        kind: BlockKind,
+        time_bias: bool,
+    ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(dim)
-        self.attention = Attention(dim, heads, attention_dropout)
+        self.attention = Attention(dim, heads, attention_dropout, time_bias)
         self.mlp_norm = nn.LayerNorm(dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU(), nn.Linear(ffn_dim, dim))
+        gated = kind == "ligr"
+        self.mlp = (
+            SwiGLU(dim, 2 * ffn_dim // 3)
+            if gated
+            else nn.Sequential(nn.Linear(dim, ffn_dim), nn.GELU(), nn.Linear(ffn_dim, dim))
+        )
+        self.attention_gate = nn.Linear(dim, dim) if gated else None
+        self.mlp_gate = nn.Linear(dim, dim) if gated else None
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, position: Tensor | None = None) -> Tensor:
-        """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone."""
-        attended = self.attention(self.attention_norm(x), position)
-        x = (x if position is None else pick(x, position)[:, None]) + self.dropout(attended)
-        out: Tensor = x + self.dropout(self.mlp(self.mlp_norm(x)))
-        return out
+    def forward(self, x: Tensor, position: Tensor | None = None, buckets: Tensor | None = None) -> Tensor:
+        """Map (B, L, D) to (B, L, D), or to (B, 1, D) for one position (B,) of each row alone; see `Attention`."""
+        attended = self.attention(self.attention_norm(x), position, buckets)
+        x = self._add(x if position is None else pick(x, position)[:, None], attended, self.attention_gate)
+        return self._add(x, self.mlp(self.mlp_norm(x)), self.mlp_gate)
+
+    def _add(self, x: Tensor, part: Tensor, gate: nn.Linear | None) -> Tensor:
+        part = self.dropout(part)
+        return x + (part if gate is None else part * torch.sigmoid(gate(x)))
 
 
 class SequenceEncoder(CausalEncoder):
@@ -104,6 +166,11 @@ class SequenceEncoder(CausalEncoder):
         ffn_dim: width of the network on each position.
         dropout: on the input and in the blocks.
         attention_dropout: on the attention weights.
+        block: "plain" or "ligr", see `Block`.
+        time_bias: attention knows the time gaps, see `TimeBias`.
+
+    Raises:
+        UserError: an option out of its range.
     """
 
     tokens_at_once: ClassVar[int | None] = 6400  # x D of 64 in fp32: 1.6 MB, what two cores' caches hold
@@ -117,31 +184,50 @@ class SequenceEncoder(CausalEncoder):
         ffn_dim: int,
         dropout: float,
         attention_dropout: float,
+        block: BlockKind = "plain",
+        time_bias: bool = False,
     ) -> None:
+        for name, width in {"hidden_dim": dim, "heads": heads, "ffn_dim": ffn_dim}.items():
+            require(width >= 1, f"model.init_args.{name}", width, "at least 1")
+        require(layers >= 0, "model.init_args.layers", layers, "at least 0")
+        for name, share in {"dropout": dropout, "attention_dropout": attention_dropout}.items():
+            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
+        if dim % heads:
+            raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({dim})")
+        if block not in get_args(BlockKind):
+            raise UserError(f"model.init_args.block must be one of {', '.join(get_args(BlockKind))}, but is {block}")
         super().__init__()
         self.scale = dim**0.5
+        self.time_bias = time_bias
         self.position = nn.Embedding(max_length, dim)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(dim, ffn_dim, heads, dropout, attention_dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            Block(dim, ffn_dim, heads, dropout, attention_dropout, block, time_bias) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(dim)
         nn.init.normal_(self.position.weight, std=0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, clock: Clock) -> Tensor:
         """Encode right-padded sequences of item vectors (B, L, D) into hidden states (B, L, D)."""
+        buckets = self._buckets(clock)
         x = self._read(x)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, buckets=buckets)
         out: Tensor = self.norm(x)
         return out
 
-    def one_of_each(self, x: Tensor, position: Tensor) -> Tensor:
+    def one_of_each(self, x: Tensor, position: Tensor, clock: Clock) -> Tensor:
         """Return the states (B, D) at one position (B,) of each row; the last block computes no others."""
+        buckets = self._buckets(clock)
         x = self._read(x)
         for block in self.blocks[:-1]:
-            x = block(x)
-        state: Tensor = self.blocks[-1](x, position).squeeze(1) if self.blocks else pick(x, position)
+            x = block(x, buckets=buckets)
+        state: Tensor = self.blocks[-1](x, position, buckets).squeeze(1) if self.blocks else pick(x, position)
         out: Tensor = self.norm(state)
         return out
+
+    def _buckets(self, clock: Clock) -> Tensor | None:
+        return gap_buckets(clock) if self.time_bias else None
 
     def _read(self, x: Tensor) -> Tensor:
         positions = torch.arange(x.shape[1], device=x.device)

@@ -40,6 +40,7 @@ def test_period_is_half_open_and_reads_dates_and_seconds(tmp_path: Path) -> None
         ({"since": 2014}, r"data\.prepare\.since must be a date"),
         ({"since": "2020-01-02", "until": "2020-01-02"}, r"since \(2020-01-02\) must be before"),
         ({"sample_users": 0}, r"data\.prepare\.sample_users must be at least 1"),
+        ({"newest": 0}, r"data\.prepare\.newest must be at least 1"),
         ({"item_core": 0}, r"data\.prepare\.item_core must be at least 1"),
         ({"max_bad_share": 1.5}, r"data\.prepare\.max_bad_share must be a share"),
     ],
@@ -59,6 +60,14 @@ def test_a_sample_of_users_is_drawn_by_seed_and_not_by_id(tmp_path: Path) -> Non
     assert len(first) == 7
     assert first == sample("another name", 0) != sample("a", 1)
     assert sample("a", 0, count=99) == list(range(30))
+
+
+def test_newest_events_of_each_user_after_the_core(tmp_path: Path) -> None:
+    events = [("u", item, time) for time, item in enumerate("abcde", 1)] + [("v", "e", 9), ("v", "a", 8), ("w", "x", 1)]
+    found = prepared(Rows(tmp_path, events), tmp_path, item_core=2, newest=2)
+    assert [row[:2] for row in found] == [("u", "a"), ("u", "e"), ("v", "a"), ("v", "e")]
+    found = prepared(Rows(tmp_path, events), tmp_path, newest=2)
+    assert [row[:2] for row in found] == [("u", "d"), ("u", "e"), ("v", "a"), ("v", "e"), ("w", "x")]
 
 
 def test_weight_filters_and_needs_a_weight(tmp_path: Path) -> None:

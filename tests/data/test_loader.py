@@ -10,7 +10,8 @@ from mmrec.data.loader import TrainLoader, ragged, share, windows
 def random_view(users: int = 23) -> TrainView:
     torch.manual_seed(0)
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.randint(0, 12, (users,)).cumsum(0)])
-    return TrainView(users, 50, offsets, torch.randint(1, 50, (int(offsets[-1]),)))
+    items = torch.randint(1, 50, (int(offsets[-1]),))
+    return TrainView(users, 50, offsets, items, 10 * torch.arange(len(items)))
 
 
 def test_windows_and_ragged_equal_slices() -> None:
@@ -30,6 +31,10 @@ def test_every_batch_equals_the_naive_construction() -> None:
             window, targets = history[:-1][-4:], history[1:][-4:]
             assert batch.items[row][: len(window)].tolist() == window
             assert batch.targets[row][: len(window)].tolist() == targets
+            newest = int(view.offsets[user + 1]) - 1
+            rows = torch.arange(newest - len(window), newest)
+            assert torch.equal(batch.clock.chosen[row][: len(window)], view.timestamp[rows])
+            assert torch.equal(batch.clock.asked[row][: len(window)], view.timestamp[rows + 1])
             assert not batch.items[row][len(window) :].any()
             assert not batch.targets[row][len(window) :].any()
             earlier = batch.earlier[batch.earlier_offsets[row] : batch.earlier_offsets[row + 1]].tolist()

@@ -10,7 +10,7 @@ from mmrec.data.negatives import TrainedPairs, UnknownItems
 
 
 def test_pairs_equal_a_set() -> None:
-    view = TrainView(n_users=3, n_items=6, offsets=torch.tensor([0, 3, 3, 5]), items=torch.tensor([5, 2, 5, 1, 4]))
+    view = TrainView(3, 6, torch.tensor([0, 3, 3, 5]), torch.tensor([5, 2, 5, 1, 4]), torch.zeros(5))
     pairs = TrainedPairs()
     pairs.set_view(view)
     known = {(0, 5), (0, 2), (2, 1), (2, 4)}
@@ -21,8 +21,9 @@ def test_pairs_equal_a_set() -> None:
 
 def sampler(histories: list[list[int]], n_items: int) -> UnknownItems:
     offsets = torch.tensor([0, *(len(history) for history in histories)]).cumsum(0)
+    items = torch.tensor([*chain(*histories)], dtype=torch.int32)
     made = UnknownItems()
-    made.set_view(TrainView(len(histories), n_items, offsets, torch.tensor([*chain(*histories)], dtype=torch.int32)))
+    made.set_view(TrainView(len(histories), n_items, offsets, items, torch.zeros(len(items))))
     return made
 
 

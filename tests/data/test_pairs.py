@@ -13,7 +13,7 @@ ITEMS = 12  # padding included, so that some users know nearly all
 def view_of(histories: list[list[int]]) -> TrainView:
     offsets = torch.tensor([0, *(len(history) for history in histories)]).cumsum(0)
     items = torch.tensor([item for history in histories for item in history], dtype=torch.int32)
-    return TrainView(len(histories), ITEMS, offsets, items)
+    return TrainView(len(histories), ITEMS, offsets, items, torch.zeros(len(items)))
 
 
 def histories() -> list[list[int]]:

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 from mmrec.batch import SequenceBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
+from tests.clocks import no_times
 from tests.contracts.conftest import build
 
 
@@ -12,7 +13,7 @@ from tests.contracts.conftest import build
 def test_states_equal_a_loop_over_cells(toy: RecDataModule) -> None:
     model = build("gru4rec", toy, embedding_dim=6, hidden_dim=10, layers=2).eval()
     window = torch.tensor([[3, 1, 4, 1], [5, 9, 0, 0]])
-    batch = SequenceBatch(torch.arange(2), window, torch.empty(0).long(), torch.zeros(3).long())
+    batch = SequenceBatch(torch.arange(2), window, torch.empty(0).long(), torch.zeros(3).long(), no_times(window))
     cells = []
     for layer in model.sequence_encoder.layers:
         cells.append(torch.nn.GRUCell(layer.input_size, layer.hidden_size))

@@ -5,13 +5,14 @@ from mmrec.batch import SequenceBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.models.mm_racl_kal import MMRaclKal, _prefix_mean
+from tests.clocks import no_times
 from tests.contracts.conftest import build
 
 
 def test_prefix_mean_equals_the_naive_loop() -> None:
     histories = [[3, 1, 4, 1, 5], [2], [2, 6]]
     window = torch.tensor([[4, 1, 5], [2, 0, 0], [2, 6, 0]])
-    batch = SequenceBatch(torch.arange(3), window, torch.tensor([3, 1]), torch.tensor([0, 2, 2, 2]))
+    batch = SequenceBatch(torch.arange(3), window, torch.tensor([3, 1]), torch.tensor([0, 2, 2, 2]), no_times(window))
     vectors = torch.randn(7, 4)
     means = _prefix_mean(batch, vectors)
     for row, history in enumerate(histories):

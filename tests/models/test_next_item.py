@@ -18,7 +18,7 @@ def test_every_position_with_a_target_minimises_the_loss_that_is_named(
     torch.manual_seed(1)
     ours = made.losses(batch)["loss"]
     vectors = made.item_vectors()
-    states = made.sequence_encoder(vectors[batch.items])
+    states = made.sequence_encoder(vectors[batch.items], batch.clock)
     rows = [
         (batch.user[row], states[row, place], batch.targets[row, place])
         for row in range(len(batch.user))

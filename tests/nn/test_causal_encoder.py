@@ -1,57 +1,71 @@
 import pytest
 import torch
 
+from mmrec.batch import Clock
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
 from mmrec.nn.sequence_encoder import Attention, SequenceEncoder
 
 
+def encoder_of(kind: str) -> CausalEncoder:
+    if kind == "recurrent":
+        return RecurrentEncoder(8, 6, 2, 0.0)
+    layers, block, time_aware = 0 if "without" in kind else 2, "ligr" if kind == "gated" else "plain", "time" in kind
+    encoder = SequenceEncoder(8, 7, layers, 2, 16, 0.0, 0.0, block, time_aware)
+    for bias in (part.attention.time_bias for part in encoder.blocks if time_aware):
+        torch.nn.init.normal_(bias.weight)
+    return encoder
+
+
+def clock(rows: int, length: int) -> Clock:
+    times = torch.randint(0, 10**6, (rows, length + 1)).cumsum(dim=1)
+    return Clock(times[:, :-1], times[:, 1:])
+
+
 @pytest.mark.parametrize("tokens", [None, 1, 14, 1000])
-@pytest.mark.parametrize("kind", ["transformer", "recurrent"])
+@pytest.mark.parametrize("kind", ["transformer", "time-aware", "recurrent"])
 def test_states_in_groups_equal_the_whole_padded_batch(
     kind: str, tokens: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    encoder: CausalEncoder = (
-        SequenceEncoder(8, 7, 2, 2, 16, 0.0, 0.0) if kind == "transformer" else RecurrentEncoder(8, 6, 2, 0.0)
-    )
+    encoder = encoder_of(kind)
     monkeypatch.setattr(type(encoder), "tokens_at_once", tokens)
     vectors = torch.randn(30, 8, requires_grad=True)
     items = torch.randint(1, 30, (9, 7))  # beyond the places asked for there is no padding: nothing must see it
     places = torch.rand(9, 7) < 0.4
     places[4:7] = False  # rows, and with few tokens whole groups, of which nothing is asked
     row, position = torch.nonzero(places, as_tuple=True)
-    ours, whole = encoder.states_at(items, vectors, row, position), encoder(vectors[items])[row, position]
+    times = clock(9, 7)
+    ours = encoder.states_at(items, times, vectors, row, position)
+    whole = encoder(vectors[items], times)[row, position]
     torch.testing.assert_close(ours, whole)
     parameters = [vectors, *encoder.parameters()]
     for a, b in zip(*(torch.autograd.grad(x.square().sum(), parameters) for x in (ours, whole)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["transformer", "transformer without blocks", "recurrent"])
+@pytest.mark.parametrize("kind", ["transformer", "time-aware", "gated", "transformer without blocks", "recurrent"])
 def test_one_place_of_each_row_equals_the_whole(kind: str) -> None:
     torch.manual_seed(0)
-    layers = 0 if "without" in kind else 2
-    encoder: CausalEncoder = (
-        RecurrentEncoder(8, 6, 2, 0.0) if kind == "recurrent" else SequenceEncoder(8, 7, layers, 2, 16, 0.0, 0.0)
-    )
+    encoder, times = encoder_of(kind), clock(5, 7)
     vectors, items = torch.randn(30, 8), torch.randint(1, 30, (5, 7))
     row, position = torch.arange(5), torch.tensor([0, 3, 6, 2, 5])
-    torch.testing.assert_close(encoder.states_at(items, vectors, row, position), encoder(vectors[items])[row, position])
+    ours = encoder.states_at(items, times, vectors, row, position)
+    torch.testing.assert_close(ours, encoder(vectors[items], times)[row, position])
 
 
 def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, lengths = SequenceEncoder(8, 7, 1, 1, 16, 0.0, 0.0), []
     monkeypatch.setattr(SequenceEncoder, "tokens_at_once", 14)
-    monkeypatch.setattr(SequenceEncoder, "forward", lambda self, x: lengths.append(x.shape[:2]) or x)
+    monkeypatch.setattr(SequenceEncoder, "forward", lambda self, x, clock: lengths.append(x.shape[:2]) or x)
     items = torch.randint(1, 30, (4, 7))
-    encoder.states_at(items, torch.randn(30, 8), torch.tensor([0, 1, 3]), torch.tensor([1, 2, 6]))
+    encoder.states_at(items, clock(4, 7), torch.randn(30, 8), torch.tensor([0, 1, 3]), torch.tensor([1, 2, 6]))
     assert lengths == [(2, 3), (2, 7)]
 
 
 def test_dropped_attention_weights_average_to_the_kept_ones() -> None:
     torch.manual_seed(0)
-    attention = Attention(8, 2, 0.3)
+    attention = Attention(8, 2, 0.3, time_bias=False)
     x = torch.randn(3, 5, 8)
     last = torch.tensor([4, 4, 4])
     for position in (None, last):

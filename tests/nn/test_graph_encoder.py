@@ -10,7 +10,8 @@ def random_view() -> TrainView:
     torch.manual_seed(0)
     counts = torch.randint(1, 9, (30,))
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
-    return TrainView(n_users=30, n_items=20, offsets=offsets, items=torch.randint(1, 20, (int(offsets[-1]),)))
+    items = torch.randint(1, 20, (int(offsets[-1]),))
+    return TrainView(30, 20, offsets, items, torch.zeros(len(items)))
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum"])

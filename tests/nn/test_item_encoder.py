@@ -15,10 +15,10 @@ def features(present: dict[str, torch.Tensor]) -> SimpleNamespace:
     return SimpleNamespace(**rows, **{f"{name}_present": has.numpy() for name, has in present.items()})
 
 
-def encoder(**switches: bool) -> ItemEncoder:
+def encoder(**switches: float) -> ItemEncoder:
     torch.manual_seed(0)
     made = ItemEncoder(5, 4, text_dim=3, image_dim=6, **switches)
-    made.features.attach(features(PRESENT))
+    made.attach(features(PRESENT))
     return made
 
 
@@ -49,6 +49,66 @@ def test_one_modality_alone(off: str) -> None:
     kept = "image" if off == "text" else "text"
     assert model.alpha is None
     assert torch.equal(model().fused.any(dim=1), PRESENT[kept])
+
+
+def draws(model: ItemEncoder) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return [model.train()().fused for _ in range(400)]
+
+
+def test_an_item_that_loses_a_modality_looks_as_if_it_lacked_it() -> None:
+    model = encoder(modality_dropout=0.25)
+    (e, text, image), drawn = model.eval()(), draws(model)
+    seen = [tuple(torch.allclose(d[1], v[1]) for v in (e, text, image)) for d in drawn]
+    assert set(seen) == {(True, False, False), (False, True, False), (False, False, True)}
+    # Both stay with .75^2, and where both would go (.25^2); one alone stays with .75 x .25.
+    assert sum(both for both, _, _ in seen) / len(seen) == pytest.approx(0.75**2 + 0.25**2, abs=0.08)
+    for item in (2, 3):  # what has one modality alone would be nothing without it
+        assert all(torch.equal(d[item], e[item]) for d in drawn)
+    assert all(torch.equal(d, e) for d in (model.eval()().fused for _ in range(5)))
+
+
+def test_an_item_that_loses_its_id_is_its_features() -> None:
+    model = encoder(item_id=True, id_dropout=0.25, modality_dropout=0.25)
+    with torch.no_grad():
+        model.text_gate.fill_(2.0)
+        model.image_gate.fill_(3.0)
+    _, text, image = model()
+    terms = [model.id.weight[1], 2 * text[1], 3 * image[1]]
+    drawn = torch.stack([d[1] for d in draws(model)])
+    for kept in range(8):
+        wanted = sum((term for place, term in enumerate(terms) if kept >> place & 1), torch.zeros(4))
+        share = torch.isclose(drawn, wanted, atol=1e-6).all(dim=1).float().mean().item()
+        assert share == pytest.approx(0.75 ** kept.bit_count() * 0.25 ** (3 - kept.bit_count()), abs=0.08)
+    assert torch.equal(model.eval()().fused, model().fused)
+
+
+def test_the_graph_enters_through_a_gate_that_starts_at_zero() -> None:
+    without, with_graph = encoder(item_id=True), encoder(item_id=True, graph_neighbours=1)
+    assert torch.equal(with_graph().fused, without().fused)
+    torch.nn.init.constant_(with_graph.graph_gate, 0.5)
+    e = without().fused
+    # Items 1 and 2 have a text, 1 and 3 a picture: with one neighbour each names the other.
+    torch.testing.assert_close(with_graph().fused[2], e[2] + 0.5 * e[1])
+    torch.testing.assert_close(with_graph().fused[1], e[1] + 0.5 * (0.9 * e[2] + 0.1 * e[3]))
+    assert torch.equal(with_graph().fused[4], e[4])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"id_dropout": 0.1}, "id_dropout needs item_id and one of"),
+        ({"id_dropout": 0.1, "item_id": True, "text": False, "image": False}, "id_dropout needs item_id and one of"),
+        ({"modality_dropout": 0.1, "item_id": True, "text": False, "image": False}, "modality_dropout needs one of"),
+        ({"graph_neighbours": 3, "item_id": True, "text": False, "image": False}, "graph_neighbours needs one of"),
+        ({"modality_dropout": 1.0}, "modality_dropout must be at least 0 and below 1"),
+        ({"graph_neighbours": -1}, "graph_neighbours must be at least 0"),
+        ({"graph_image_weight": 1.5}, "graph_image_weight must be a share"),
+    ],
+)
+def test_parts_without_what_they_need_are_named(options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        encoder(**options)
 
 
 def test_contradictory_switches_are_the_users_errors() -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrec.batch import SequenceBatch
+from mmrec.batch import Clock, SequenceBatch
+from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.explain.evaluation.sample import Pair
 from mmrec.explain.knowledge import Knowledge
@@ -61,7 +62,10 @@ def falls(
             found.append(float("nan"))
             continue
         draws = [set(generator.choice(others, len(items), replace=False).tolist()) for _ in range(DRAWS)]
-        kept = [[i for i in history if i not in gone] for gone in [set(items), *draws]]
+        start = int(data.catalog.offsets[data.catalog.user_of(torch.tensor([pair.row]))])
+        kept = [
+            [start + place for place, item in enumerate(history) if item not in gone] for gone in [set(items), *draws]
+        ]
         without, *random = _log_probabilities(model, data, pair, kept)
         found.append(sum(random) / DRAWS - without)  # what the whole history gives is in both falls
     model.end_evaluation()
@@ -71,21 +75,34 @@ def falls(
 def _log_probabilities(
     model: Recommender, data: RecDataModule, pair: Pair, histories: Sequence[Sequence[int]]
 ) -> list[float]:
-    """Return the log-probability of a pair's item after each history."""
-    user = int(data.catalog.user_of(torch.tensor([pair.row])))
-    batch = batch_of(user, histories, data.max_length)
+    """Return the log-probability of a pair's item after each history, given by its rows."""
+    batch = batch_of(data.catalog, pair.row, histories, data.max_length)
     scores = model.score(model.transfer_batch_to_device(batch, model.device, 0)).float()
     return scores.log_softmax(dim=1)[:, pair.recommendation.item].tolist()
 
 
-def batch_of(user: int, histories: Sequence[Sequence[int]], max_length: int) -> SequenceBatch:
-    """Make a batch of several histories of one user, oldest first; the newest `max_length` are the window."""
-    windows = [torch.tensor(h[-max_length:]) for h in histories]
-    before = [torch.tensor(h[:-max_length], dtype=torch.int64) for h in histories]
-    offsets: Tensor = torch.tensor([0, *(len(h) for h in before)]).cumsum(0)
+def batch_of(catalog: Catalog, target: int, histories: Sequence[Sequence[int]], max_length: int) -> SequenceBatch:
+    """Make a batch of several histories before one interaction; the newest `max_length` of each are the window.
+
+    Args:
+        catalog: the dataset.
+        target: row of the interaction.
+        histories: rows of its user's earlier interactions, oldest first.
+        max_length: L.
+    """
+    rows = [torch.tensor(history) for history in histories]
+    windows = [row[-max_length:] for row in rows]
+    before = [row[:-max_length] for row in rows]
+    asked = [torch.cat([row[1:], row.new_tensor([target])]) for row in windows]
+    offsets: Tensor = torch.tensor([0, *(len(row) for row in before)]).cumsum(0)
+
+    def padded(column: Tensor, rows: Sequence[Tensor]) -> Tensor:
+        return torch.nn.utils.rnn.pad_sequence([column[row].long() for row in rows], batch_first=True)
+
     return SequenceBatch(
-        user=torch.full((len(histories),), user),
-        items=torch.nn.utils.rnn.pad_sequence(windows, batch_first=True),
-        earlier=torch.cat(before),
+        user=catalog.user_of(torch.tensor([target])).expand(len(rows)),
+        items=padded(catalog.items, windows),
+        earlier=catalog.items[torch.cat(before)].long(),
         earlier_offsets=offsets,
+        clock=Clock(padded(catalog.timestamp, windows), padded(catalog.timestamp, asked)),
     )

@@ -144,7 +144,11 @@ def test_failures_count_as_zero_and_never_as_fine() -> None:
 def test_what_a_model_hangs_on_falls_more(toy: RecDataModule, shop: Knowledge, tmp_path) -> None:
     model = build("itemknn", toy)  # scores are sums over the history: the nearest item of it matters most
     pairs = frozen_sample(model, toy, 20, 0, tmp_path / "s.json")
-    batches = [batch_of(0, [[i] for i in p.recommendation.history], toy.max_length) for p in pairs]
+    starts = [int(toy.catalog.offsets[toy.catalog.user_of(torch.tensor([p.row]))]) for p in pairs]
+    batches = [
+        batch_of(toy.catalog, p.row, [[row] for row in range(start, p.row)], toy.max_length)
+        for p, start in zip(pairs, starts, strict=True)
+    ]
     alone = [model.score(b)[:, p.recommendation.item] for b, p in zip(batches, pairs, strict=True)]
     most = [[p.recommendation.history[int(s.argmax())]] for p, s in zip(pairs, alone, strict=True)]
     least = [[p.recommendation.history[int(s.argmin())]] for p, s in zip(pairs, alone, strict=True)]
@@ -159,11 +163,16 @@ def test_cited_items_are_found_by_title(toy: RecDataModule, shop: Knowledge, tmp
     assert cited_items("It is fine.", [], pair, shop) == []
 
 
-def test_histories_longer_than_the_window_keep_their_beginning() -> None:
-    batch = batch_of(3, [[1, 2, 3], [4]], 2)
-    assert batch.items.tolist() == [[2, 3], [4, 0]]
-    assert (batch.earlier.tolist(), batch.earlier_offsets.tolist()) == ([1], [0, 1, 1])
+def test_histories_longer_than_the_window_keep_their_beginning(toy: RecDataModule) -> None:
+    catalog = toy.catalog
+    start = int(catalog.offsets[3])
+    items, times = (column[start : start + 6].tolist() for column in (catalog.items, catalog.timestamp))
+    batch = batch_of(catalog, start + 5, [[start, start + 1, start + 3], [start + 4]], 2)
+    assert batch.items.tolist() == [[items[1], items[3]], [items[4], 0]]
+    assert (batch.earlier.tolist(), batch.earlier_offsets.tolist()) == ([items[0]], [0, 1, 1])
     assert batch.user.tolist() == [3, 3]
+    assert batch.clock.chosen[0].tolist() == [times[1], times[3]]
+    assert batch.clock.asked[0].tolist() == [times[3], times[5]]
 
 
 def test_the_linker_catches_what_is_injected(toy: RecDataModule, shop: Knowledge, tmp_path) -> None:
