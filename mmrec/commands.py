@@ -62,6 +62,21 @@ def explain(args: Sequence[str]) -> None:
     command.explain(args)
 
 
+def search(args: Sequence[str]) -> None:
+    """Search for options on the validation split, as a sweep file says."""
+    from mmrec.search import read_sweep
+    from mmrec.search import search as search_for
+
+    parser = ArgumentParser(prog="mmrec search", description=search.__doc__, exit_on_error=False)
+    parser.add_argument("sweep", type=Path, help="a sweep file, see lightning_configs/sweeps")
+    parser.add_argument("--trials", type=int, default=30, help="finished trials to reach, earlier calls included")
+    parser.add_argument("--folder", type=Path, default=Path("runs/search"), help="where trials are kept")
+    options = parser.parse_args(list(args))
+    (sweep,) = locate_configs([f"--config={options.sweep}"])
+    best = search_for(read_sweep(Path(sweep.removeprefix("--config="))), options.trials, options.folder)
+    print(f"{best}:\n{best.read_text(encoding='utf-8')}", end="")
+
+
 def data_parser(name: str, description: str | None) -> ArgumentParser:
     """Return a parser of run configs that builds their data section, as `data`, and ignores the rest."""
     from mmrec.data.datamodule import RecDataModule

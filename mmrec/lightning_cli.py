@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from mmrec.allocator import keep_freed_memory
@@ -217,8 +217,8 @@ SILENCED = (
 )
 
 
-def run(args: Sequence[str]) -> None:
-    """Run one subcommand."""
+def run(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:
+    """Run one subcommand, with some callbacks beside those of the config."""
     for message in SILENCED:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda line: "💡" not in line.getMessage())
@@ -229,6 +229,7 @@ def run(args: Sequence[str]) -> None:
         subclass_mode_model=True,
         save_config_callback=SaveConfig,
         save_config_kwargs={"overwrite": True},
+        trainer_defaults={"callbacks": list(callbacks)},
         seed_everything_default=0,
         auto_configure_optimizers=False,
         parser_kwargs={"prog": "lightning", "exit_on_error": False},
