@@ -101,6 +101,7 @@ class SaveResults(lightning.Callback):
                 for name, row in slices.items()
             },
             "protocol": {**data.protocol(), "instances": len(ranks)},
+            "control": data.control,
             "data_hash": data.catalog.manifest.data_hash,
             "features": None
             if data.features is None

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from mmrec.batch import TrainsOn
 from mmrec.data.candidates import uniform_candidates
 from mmrec.data.catalog import Catalog
+from mmrec.data.controls import Control, ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
 from mmrec.data.encoders import FeatureEncoder
 from mmrec.data.encoders.processes import Devices, count_devices
 from mmrec.data.features import Features, extract_features
@@ -43,6 +44,7 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: remove a user's history from the candidates; false where repeats are kept and predicted.
         encoder_devices: processes that encode, on a GPU each where there are any; "auto" is one for each GPU.
         whiten: PCA-whiten the features to this width, fitted on items of training interactions; null for off.
+        control: take something from the data to see what a gain comes from, see `mmrec.data.controls`; null for off.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: bool = True,
         encoder_devices: Devices = 1,
         whiten: int | None = None,
+        control: Control | None = None,
     ) -> None:
         super().__init__()
         for name, value in {
@@ -84,6 +87,7 @@ class RecDataModule(pl.LightningDataModule):
         self.mask_history = mask_history
         self.encoder_devices = encoder_devices
         self.whiten = whiten
+        self.control = control
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -98,7 +102,7 @@ class RecDataModule(pl.LightningDataModule):
         folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
         if self.whiten is not None:
             folder = whiten_features(folder, self.catalog.train.popularity.numpy() > 0, self.whiten)
-        return Features(folder)
+        return controlled_features(Features(folder), self.control)
 
     @property
     def n_users(self) -> int:
@@ -148,7 +152,8 @@ class RecDataModule(pl.LightningDataModule):
             raise UserError("the model has nothing to train: run `lightning test` directly")
         if trains_on == "pairs":
             return PairLoader(view, self.pair_batch_size, seed, epoch, rank, world)
-        loader = TrainLoader(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world)
+        make = ShuffledTrainLoader if self.control == "order_shuffled" else TrainLoader
+        loader = make(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world)
         if not len(loader.user):
             raise UserError(
                 "no user has two training interactions, so there is no next item to learn: raise "
@@ -186,7 +191,8 @@ class RecDataModule(pl.LightningDataModule):
                 "the users have too few interactions for data.prepare.split"
             )
         sampled = rows is not None and self.candidates == "uniform100"
-        return EvalLoader(
+        make = ShuffledEvalLoader if self.control == "order_shuffled" else EvalLoader
+        return make(
             self.catalog,
             rows,
             self.max_length,

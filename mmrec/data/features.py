@@ -20,6 +20,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,12 @@ class Features:
                 raise UserError(f"{folder}/{modality}.npy: shape {array.shape}, not {expected}; remove the folder")
         self.encoder: str = self.manifest["name"]
         self.revision: str = self.manifest["revision"]
+
+    def with_vectors(self, text: NDArray[np.float16], image: NDArray[np.float16]) -> Features:
+        """Return a copy with other vectors in the place of these, (I, T) and (I, M)."""
+        changed = copy(self)
+        changed.text, changed.image = text, image
+        return changed
 
     @property
     def text_dim(self) -> int:

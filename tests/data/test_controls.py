@@ -1,0 +1,75 @@
+"""What a control takes away, and what it must leave."""
+
+import numpy as np
+import torch
+
+from mmrec.batch import PAD
+from mmrec.data.controls import ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.features import Features
+from mmrec.data.loader import EvalLoader, TrainLoader
+from mmrec.data.schema import Split
+
+
+def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(toy: RecDataModule) -> None:
+    real = toy.features
+    assert isinstance(real, Features)
+    made = controlled_features(real, "features_shuffled")
+    assert controlled_features(real, None) is controlled_features(real, "order_shuffled") is real
+    both = np.concatenate([real.text, real.image], axis=1)
+    shuffled = np.concatenate([made.text, made.image], axis=1)
+    assert sorted(map(bytes, shuffled)) == sorted(map(bytes, both))  # text and image stay together
+    assert (shuffled[1:] != both[1:]).any(axis=1).mean() > 0.9
+    for rows, present in ((made.text, made.text_present), (made.image, made.image_present)):
+        assert not rows[~present].any()
+        assert rows[present].any(axis=1).all()
+
+
+def test_noise_keeps_mean_and_deviation_alone(toy: RecDataModule) -> None:
+    real = toy.features
+    assert isinstance(real, Features)
+    made = controlled_features(real, "features_noise")
+    there = real.image_present
+    assert not made.image[~there].any()
+    wanted, found = real.image[there].astype(np.float32), made.image[there].astype(np.float32)
+    np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=5 * wanted.std() / len(wanted) ** 0.5)
+    centred = [(rows - rows.mean(axis=0)).ravel() for rows in (found, wanted)]
+    assert abs(np.corrcoef(*centred)[0, 1]) < 0.05
+    again = controlled_features(real, "features_noise")
+    assert np.array_equal(again.image, made.image)
+
+
+def test_shuffled_training_windows_hold_the_same_events(toy: RecDataModule) -> None:
+    options = {"max_length": 5, "batch_size": 7, "seed": 1, "epoch": lambda: 0, "windows": "all"}
+    moved = 0
+    plain, shuffled = (cls(toy.catalog.train, **options) for cls in (TrainLoader, ShuffledTrainLoader))
+    for one, other in zip(plain, shuffled, strict=True):
+        assert torch.equal(one.items == PAD, other.items == PAD)
+        for row, length in enumerate(one.lengths.tolist()):
+            sequences, times = [], []
+            for batch in (one, other):
+                window, targets = batch.items[row, :length].tolist(), batch.targets[row, :length].tolist()
+                assert window[1:] == targets[:-1]  # a target is the next input
+                assert batch.clock.chosen[row, 1:length].tolist() == batch.clock.asked[row, : length - 1].tolist()
+                sequences.append([*window, targets[-1]])
+                last = batch.clock.asked[row, length - 1].item()
+                times.append(dict(zip(sequences[-1], [*batch.clock.chosen[row, :length].tolist(), last], strict=True)))
+            assert sorted(sequences[0]) == sorted(sequences[1])
+            assert times[0] == times[1]
+            moved += sequences[0] != sequences[1]
+    assert moved > 0.9 * len(plain.user)
+
+
+def test_shuffled_histories_do_not_hang_on_the_batch(toy: RecDataModule) -> None:
+    rows = toy.catalog.instances(Split.TEST)
+    found = []
+    for size in (50, 7):
+        loader = ShuffledEvalLoader(toy.catalog, rows, 5, size)
+        windows = {
+            i: row.tolist() for batch in loader for i, row in zip(batch.instance.tolist(), batch.items, strict=True)
+        }
+        found.append({i: [item for item in row if item != PAD] for i, row in windows.items()})
+    assert found[0] == found[1]
+    plain = next(iter(EvalLoader(toy.catalog, rows, 5, len(rows))))
+    for instance, items in zip(plain.instance.tolist(), plain.items.tolist(), strict=True):
+        assert sorted(found[0][instance]) == sorted(item for item in items if item != PAD)
