@@ -15,6 +15,7 @@ from rich.table import Table
 from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 from mmrec.report.console import wide_console
+from mmrec.report.paired import paired_table
 
 Result = dict[str, Any]
 KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "parameters", "training"}
@@ -46,15 +47,21 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
 
 
 def compare_runs(
-    folder: Path, groups: Path | None = None, slices: bool = False, cost: bool = False, console: Console | None = None
+    folder: Path,
+    groups: Path | None = None,
+    slices: bool = False,
+    cost: bool = False,
+    against: str | None = None,
+    console: Console | None = None,
 ) -> None:
-    """Print metrics, size and time of each run, best NDCG@10 last; if asked, NDCG@10 by group and slice, and the cost.
+    """Print metrics, size and time of each run, best NDCG@10 last; if asked also NDCG@10 by group, by slice and paired.
 
     Args:
         folder: holds `<model>/seed<k>/result.json`.
         groups: CSV with a header, first column user (raw id), second column group.
         slices: also by slice of the target item, see `mmrec.metrics.slices`.
         cost: also the time of an epoch, validation included, the time to the best epoch, and peak memory.
+        against: also the difference to this model, user by user, see `mmrec.report.paired`.
         console: where to print.
 
     Raises:
@@ -88,6 +95,8 @@ def compare_runs(
         console.print(_by_slice(found))
     if cost:
         console.print(_cost(found))
+    if against is not None:
+        console.print(paired_table(found, against))
 
 
 def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
