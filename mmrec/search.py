@@ -128,6 +128,13 @@ def search(sweep: Sweep, trials: int, folder: Path) -> Path:
         pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS),
         load_if_exists=True,
     )
+    searched = {"args": sweep.args, "parameters": sweep.parameters}
+    for name, value in searched.items():
+        if study.user_attrs.setdefault(name, value) != value:
+            raise UserError(
+                f"{folder}/{sweep.name}.journal holds trials of other {name}: pass another --folder, or remove it"
+            )
+        study.set_user_attr(name, value)
     done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     enough = optuna.study.MaxTrialsCallback(trials, states=done)
     if len(study.get_trials(deepcopy=False, states=done)) < trials:

@@ -37,6 +37,10 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     tried = yaml.safe_load(Path("runs/search/toy", f"sweep_{best}", "seed1/config.yaml").read_text())
     assert chosen == {name: tried["model"]["init_args"][name] for name in ("lr", "layers", "hidden_dim")}
     assert chosen["hidden_dim"] == 8
+    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "parameters": {}, "command": ["lightning", *run]}))
+    with pytest.raises(SystemExit):
+        main(["search", "sweep.yaml", "--trials", "3"])
+    assert "sweep.journal holds trials of other parameters" in capsys.readouterr().err
     assert not list(Path("runs").rglob("result.json"))  # the test split was not read
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,9 @@ class MMRaclKal(Recommender):
         item_id: add learned id vectors; the paper has none, see `ItemEncoder`.
         modality_dropout: probability that an item loses a modality in training, see `ItemEncoder`.
         id_dropout: probability that an item loses its id vector in training, see `ItemEncoder`.
+        features_first: begin training at the features instead of the ids, see `ItemEncoder`.
+        id_lr: learning rate of the id vectors, as a share of `lr`: with slow ones the features explain first what they
+            can, and rare items keep to them.
         graph_neighbours: items that an item receives from along the frozen graph of each modality, see `ItemGraph`;
             0 switches it off.
         graph_image_weight: weight of the pictures in it.
@@ -106,6 +109,8 @@ class MMRaclKal(Recommender):
         item_id: bool = False,
         modality_dropout: float = 0.0,
         id_dropout: float = 0.0,
+        features_first: bool = False,
+        id_lr: float = 1.0,
         graph_neighbours: int = 0,
         graph_image_weight: float = 0.1,
         replace_prob: float = 0.1,
@@ -145,7 +150,7 @@ class MMRaclKal(Recommender):
             "lambda_ii": lambda_ii, "lambda_mm": lambda_mm, "weight_decay": weight_decay,
         }.items():  # fmt: skip
             require(weight >= 0, f"model.init_args.{name}", weight, "at least 0")
-        for name, scale in {"temperature": temperature, "lr": lr}.items():
+        for name, scale in {"temperature": temperature, "lr": lr, "id_lr": id_lr}.items():
             require(scale > 0, f"model.init_args.{name}", scale, "above 0")
         require(0 <= replace_prob <= 1, "model.init_args.replace_prob", replace_prob, "a probability")
         self.n_items = n_items
@@ -158,10 +163,11 @@ class MMRaclKal(Recommender):
         self.hard_negatives = negatives == "hard"
         self.n_negatives = n_negatives
         self.warmup_epochs = warmup_epochs
+        self.id_lr = id_lr
 
         self.item_encoder = ItemEncoder(
             n_items, hidden_dim, text_dim, image_dim, text, image, item_id,
-            modality_dropout, id_dropout, graph_neighbours, graph_image_weight,
+            modality_dropout, id_dropout, features_first, graph_neighbours, graph_image_weight,
         )  # fmt: skip
         self.dynamic = (
             SequenceEncoder(
@@ -181,6 +187,14 @@ class MMRaclKal(Recommender):
         retrieves = replace_prob > 0 or (self._contrasts("ii") and self.hard_negatives)
         self.library = NeighbourTable(neighbours, index_backend) if retrieves else None
         self.trained_pairs = TrainedPairs() if self._contrasts("ui") or self._contrasts("ii") else None
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Set the id vectors apart, which have a learning rate of their own."""
+        if self.item_encoder.id is None:
+            return super().parameter_groups()
+        ids = self.item_encoder.id.weight
+        others = [p for p in self.parameters() if p.requires_grad and p is not ids]
+        return [{"params": others}, {"params": [ids], "lr": self.id_lr * self.lr}]
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the known pairs of the train-only view."""

@@ -145,12 +145,16 @@ class Recommender(pl.LightningModule):
         # and cannot where they are sparse.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the parameters that are learned, as an optimiser takes them; one group unless a model says more."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
     def configure_optimizers(self) -> torch.optim.Optimizer | None:
         """AdamW, fused; none for a model without parameters."""
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        return (
-            torch.optim.AdamW(parameters, self.lr, weight_decay=self.weight_decay, fused=True) if parameters else None
-        )
+        groups = self.parameter_groups()
+        if not any(group["params"] for group in groups):
+            return None
+        return torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay, fused=True)
 
     def on_train_epoch_start(self) -> None:
         """Reseed from (seed, epoch), so that a resumed run draws what an uninterrupted one would have drawn."""

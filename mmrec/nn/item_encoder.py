@@ -52,7 +52,9 @@ class ItemEncoder(nn.Module):
       and modality), so that none relies on the other. An item that would be left with nothing keeps both.
     - `id_dropout`: likewise an item loses its id vector, so that the features learn to stand for it alone, as they must
       for an item that training has hardly seen (DropoutNet: Volkovs et al., NeurIPS 2017).
-    - `graph_neighbours`: e + γ_g A e takes the place of e, A being the frozen graph of `ItemGraph`; γ_g starts at zero.
+    - `features_first`: the gates start at one, the projections at the scale of learned vectors and the ids near zero,
+      so that training begins at the features alone and an id learns what they miss.
+    - `graph_neighbours`: e + γ_g A e takes the place of e, with the frozen graph of `ItemGraph`; γ_g starts at zero.
 
     Args:
         n_items: I, padding included.
@@ -64,6 +66,7 @@ class ItemEncoder(nn.Module):
         item_id: add learned id vectors.
         modality_dropout: probability of losing a modality, in training.
         id_dropout: probability of losing the id vector, in training.
+        features_first: begin at the features instead of the ids.
         graph_neighbours: K of `ItemGraph` for each modality; 0 for none.
         graph_image_weight: w of `ItemGraph`.
 
@@ -82,6 +85,7 @@ class ItemEncoder(nn.Module):
         item_id: bool = False,
         modality_dropout: float = 0.0,
         id_dropout: float = 0.0,
+        features_first: bool = False,
         graph_neighbours: int = 0,
         graph_image_weight: float = 0.1,
     ) -> None:
@@ -92,14 +96,16 @@ class ItemEncoder(nn.Module):
             require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
         require(graph_neighbours >= 0, "model.init_args.graph_neighbours", graph_neighbours, "at least 0")
         require(0 <= graph_image_weight <= 1, "model.init_args.graph_image_weight", graph_image_weight, "a share")
-        for name, wanted, there in (
-            ("modality_dropout", modality_dropout > 0, text or image),
-            ("graph_neighbours", graph_neighbours > 0, text or image),
-            ("id_dropout", id_dropout > 0, item_id and (text or image)),
+        features = text or image
+        both, either = (item_id and features, "item_id and one of text and image"), (features, "one of text and image")
+        for name, value, (there, lacking) in (
+            ("modality_dropout", modality_dropout, either),
+            ("id_dropout", id_dropout, both),
+            ("features_first", features_first, both),
+            ("graph_neighbours", graph_neighbours, either),
         ):
-            if wanted and not there:
-                lacking = "item_id and one of text and image" if name == "id_dropout" else "one of text and image"
-                raise UserError(f"model.init_args.{name} needs {lacking}: switch it on, or set {name}: 0")
+            if value and not there:
+                raise UserError(f"model.init_args.{name} is {value} and needs {lacking}: switch these on, or it off")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
@@ -111,9 +117,14 @@ class ItemEncoder(nn.Module):
         self.id_dropout = id_dropout
         self.graph = ItemGraph(graph_neighbours, graph_image_weight) if graph_neighbours else None
         self.graph_gate = nn.Parameter(torch.zeros(())) if graph_neighbours else None
-        for module in (self.id, self.text_projection, self.image_projection):
+        for module in (self.text_projection, self.image_projection):
             if module is not None:
-                nn.init.normal_(module.weight, std=INIT_STD)
+                nn.init.normal_(module.weight, std=3 * INIT_STD if features_first else INIT_STD)
+        if self.id is not None:
+            nn.init.normal_(self.id.weight, std=INIT_STD / 10 if features_first else INIT_STD)
+        for gate in (self.text_gate, self.image_gate) if features_first else ():
+            if gate is not None:
+                nn.init.ones_(gate)
 
     @property
     def alpha(self) -> Tensor | None:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -20,6 +22,25 @@ def test_prefix_mean_equals_the_naive_loop() -> None:
         for position in range(int(batch.lengths[row])):
             expected = vectors[history[: skipped + position + 1]].mean(0)
             torch.testing.assert_close(means[row, position], expected)
+
+
+def test_ids_have_a_learning_rate_of_their_own(toy: RecDataModule) -> None:
+    model = build("mm_racl_kal", toy, item_id=True, lr=0.01, id_lr=0.25)
+    groups = model.configure_optimizers().param_groups
+    assert [group["lr"] for group in groups] == [0.01, 0.0025]
+    assert [parameter is model.item_encoder.id.weight for parameter in groups[1]["params"]] == [True]
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+def test_retrieval_and_contrast_wait_for_the_warm_up(toy: RecDataModule) -> None:
+    batch = next(iter(toy.train_dataloader()))
+    model = build("mm_racl_kal", toy, warmup_epochs=1, dropout=0.0)
+    assert not model.losses(batch).keys() & {"loss_ui", "loss_ii", "loss_mm"}
+    without = build("mm_racl_kal", toy, beta=0, replace_prob=0.0, dropout=0.0)
+    without.load_state_dict(model.state_dict())
+    torch.testing.assert_close(model.losses(batch)["loss"], without.losses(batch)["loss"])
+    model.trainer = SimpleNamespace(current_epoch=1)
+    assert {"loss_ui", "loss_ii", "loss_mm"} <= model.losses(batch).keys()
 
 
 def test_total_loss_is_equation_18(toy: RecDataModule) -> None:

@@ -94,13 +94,24 @@ def test_the_graph_enters_through_a_gate_that_starts_at_zero() -> None:
     assert torch.equal(with_graph().fused[4], e[4])
 
 
+def test_features_first_begins_at_the_features() -> None:
+    model = encoder(item_id=True, features_first=True)
+    e, text, image = model()
+    torch.testing.assert_close(e[1:], (text + image)[1:] + model.id.weight[1:])
+    assert model.id.weight.std() < model.text_projection.weight.std() / 10
+
+
+IDS_ALONE = {"item_id": True, "text": False, "image": False}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"id_dropout": 0.1}, "id_dropout needs item_id and one of"),
-        ({"id_dropout": 0.1, "item_id": True, "text": False, "image": False}, "id_dropout needs item_id and one of"),
-        ({"modality_dropout": 0.1, "item_id": True, "text": False, "image": False}, "modality_dropout needs one of"),
-        ({"graph_neighbours": 3, "item_id": True, "text": False, "image": False}, "graph_neighbours needs one of"),
+        ({"id_dropout": 0.1}, r"id_dropout is 0\.1 and needs item_id and one of"),
+        ({"id_dropout": 0.1, **IDS_ALONE}, r"id_dropout is 0\.1 and needs item_id and one of"),
+        ({"features_first": True, **IDS_ALONE}, "features_first is True and needs item_id and one of"),
+        ({"modality_dropout": 0.1, **IDS_ALONE}, r"modality_dropout is 0\.1 and needs one of"),
+        ({"graph_neighbours": 3, **IDS_ALONE}, "graph_neighbours is 3 and needs one of"),
         ({"modality_dropout": 1.0}, "modality_dropout must be at least 0 and below 1"),
         ({"graph_neighbours": -1}, "graph_neighbours must be at least 0"),
         ({"graph_image_weight": 1.5}, "graph_image_weight must be a share"),

@@ -1,5 +1,6 @@
 """Feature encoders: networks (OpenCLIP, Sentence Transformers, timm), precomputed arrays, hand-made statistics."""
 
+from mmrec.data.encoders.attributes import WithAttributesEncoder
 from mmrec.data.encoders.base import Block, FeatureEncoder, Part, RejectedItem
 from mmrec.data.encoders.handcrafted import HandcraftedEncoder
 from mmrec.data.encoders.joined import JoinedEncoder
@@ -19,4 +20,5 @@ __all__ = [
     "RejectedItem",
     "SentenceTransformerEncoder",
     "TimmEncoder",
+    "WithAttributesEncoder",
 ]

@@ -32,8 +32,8 @@ class Part(NamedTuple):
 
     Args:
         modality: "text" or "image".
-        items: columns item, raw_id, title, text, image as in `items.parquet`, without the padding row; some of the
-            items may lack the modality.
+        items: columns item, raw_id, title, text, image, attributes as in `items.parquet`, without the padding row; some
+            of the items may lack the modality.
     """
 
     modality: Modality

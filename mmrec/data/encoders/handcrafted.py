@@ -6,12 +6,10 @@ off linearly; nothing here knows what a picture or a sentence means.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrec.data.encoders.base import MODALITIES, Block, Modality, Part, RejectedItem
+from mmrec.data.encoders.hashing import buckets
 from mmrec.data.encoders.inputs import read_parts
 from mmrec.errors import UserError
 
@@ -82,19 +81,11 @@ class HandcraftedEncoder:
             yield Block(inputs.rows[good], vectors[good], wordless)
 
 
-@lru_cache(maxsize=1 << 17)
-def _buckets(word: str, dim: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return two (bucket, sign) of a word, the same in every process and on every machine."""
-    digest = hashlib.blake2b(word.encode(), digest_size=16).digest()
-    first, second = int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
-    return ((first >> 1) % dim, 1 - 2 * (first & 1)), ((second >> 1) % dim, 1 - 2 * (second & 1))
-
-
 def hashed_words(text: str, dim: int) -> Floats:
     """Return the (dim,) vector of a text, of length 1, or all zero where it has no word."""
     vector = np.zeros(dim, dtype=np.float32)
     for word, count in Counter(WORD.findall(text.lower())).items():
-        for bucket, sign in _buckets(word, dim):
+        for bucket, sign in buckets(word, dim):
             vector[bucket] += sign * (1 + math.log(count))
     return _unit(vector)
 
