@@ -56,8 +56,6 @@ class MMRaclKal(Recommender):
         text: use text, eq. 1-3.
         image: use images, eq. 1-3.
         item_id: add learned id vectors; the paper has none, see `ItemEncoder`.
-        modality_dropout: probability that an item loses a modality in training, see `ItemEncoder`.
-        id_dropout: probability that an item loses its id vector in training, see `ItemEncoder`.
         features_first: begin training at the features instead of the ids, see `ItemEncoder`.
         id_lr: learning rate of the id vectors, as a share of `lr`: with slow ones the features explain first what they
             can, and rare items keep to them.
@@ -107,8 +105,6 @@ class MMRaclKal(Recommender):
         text: bool = True,
         image: bool = True,
         item_id: bool = False,
-        modality_dropout: float = 0.0,
-        id_dropout: float = 0.0,
         features_first: bool = False,
         id_lr: float = 1.0,
         graph_neighbours: int = 0,
@@ -167,7 +163,7 @@ class MMRaclKal(Recommender):
 
         self.item_encoder = ItemEncoder(
             n_items, hidden_dim, text_dim, image_dim, text, image, item_id,
-            modality_dropout, id_dropout, features_first, graph_neighbours, graph_image_weight,
+            features_first, graph_neighbours, graph_image_weight,
         )  # fmt: skip
         self.dynamic = (
             SequenceEncoder(

@@ -46,12 +46,8 @@ class ItemEncoder(nn.Module):
 
     With `item_id` a learned id vector is added and the two features enter through gates that start at zero,
     e = E_id + γ_t v̂_t + γ_m v̂_m, so that training begins at the plain id model. The paper has no id vector; this is
-    a row of its own in every table. Three more parts that the paper lacks, each off by default:
+    a row of its own in every table. Two more parts that the paper lacks, each off by default:
 
-    - `modality_dropout`: in training an item looks now and then as if it lacked a modality (drawn for each step, item
-      and modality), so that none relies on the other. An item that would be left with nothing keeps both.
-    - `id_dropout`: likewise an item loses its id vector, so that the features learn to stand for it alone, as they must
-      for an item that training has hardly seen (DropoutNet: Volkovs et al., NeurIPS 2017).
     - `features_first`: the gates start at one, the projections at the scale of learned vectors and the ids near zero,
       so that training begins at the features alone and an id learns what they miss.
     - `graph_neighbours`: e + γ_g A e takes the place of e, with the frozen graph of `ItemGraph`; γ_g starts at zero.
@@ -64,8 +60,6 @@ class ItemEncoder(nn.Module):
         text: use the text.
         image: use the image.
         item_id: add learned id vectors.
-        modality_dropout: probability of losing a modality, in training.
-        id_dropout: probability of losing the id vector, in training.
         features_first: begin at the features instead of the ids.
         graph_neighbours: K of `ItemGraph` for each modality; 0 for none.
         graph_image_weight: w of `ItemGraph`.
@@ -83,8 +77,6 @@ class ItemEncoder(nn.Module):
         text: bool = True,
         image: bool = True,
         item_id: bool = False,
-        modality_dropout: float = 0.0,
-        id_dropout: float = 0.0,
         features_first: bool = False,
         graph_neighbours: int = 0,
         graph_image_weight: float = 0.1,
@@ -92,20 +84,14 @@ class ItemEncoder(nn.Module):
         super().__init__()
         if not (text or image or item_id):
             raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
-        for name, share in {"modality_dropout": modality_dropout, "id_dropout": id_dropout}.items():
-            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
         require(graph_neighbours >= 0, "model.init_args.graph_neighbours", graph_neighbours, "at least 0")
         require(0 <= graph_image_weight <= 1, "model.init_args.graph_image_weight", graph_image_weight, "a share")
-        features = text or image
-        both, either = (item_id and features, "item_id and one of text and image"), (features, "one of text and image")
-        for name, value, (there, lacking) in (
-            ("modality_dropout", modality_dropout, either),
-            ("id_dropout", id_dropout, both),
-            ("features_first", features_first, both),
-            ("graph_neighbours", graph_neighbours, either),
-        ):
-            if value and not there:
-                raise UserError(f"model.init_args.{name} is {value} and needs {lacking}: switch these on, or it off")
+        if features_first and not (item_id and (text or image)):
+            raise UserError(
+                "model.init_args.features_first needs item_id and one of text and image: switch these on, or it off"
+            )
+        if graph_neighbours and not (text or image):
+            raise UserError("model.init_args.graph_neighbours needs text or image: switch one on, or set it to 0")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
@@ -113,8 +99,6 @@ class ItemEncoder(nn.Module):
         self.alpha_logit = nn.Parameter(torch.zeros(())) if text and image and not item_id else None
         self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
         self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
-        self.modality_dropout = modality_dropout
-        self.id_dropout = id_dropout
         self.graph = ItemGraph(graph_neighbours, graph_image_weight) if graph_neighbours else None
         self.graph_gate = nn.Parameter(torch.zeros(())) if graph_neighbours else None
         for module in (self.text_projection, self.image_projection):
@@ -147,11 +131,8 @@ class ItemEncoder(nn.Module):
             if vectors is not None
         ]
         if self.id is not None:
-            ids = self.id.weight[1:]
-            if self.training and self.id_dropout:
-                ids = ids * (torch.rand(len(ids), 1, device=ids.device) >= self.id_dropout)
             # PAD is no item: its vector is zero whatever the id table holds.
-            terms.append(F.pad(ids, (0, 0, 1, 0)))
+            terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
         fused = reduce(torch.add, terms)
         if self.graph is not None:
             fused = fused + self.graph_gate * self.graph(fused)
@@ -166,7 +147,7 @@ class ItemEncoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
-        text_present, image_present = self._kept()
+        text_present, image_present = self.features.present("text"), self.features.present("image")
         has_text, has_image = text_present.float(), image_present.float()
         if self.id is not None:
             zero = has_text.new_zeros(())
@@ -178,12 +159,3 @@ class ItemEncoder(nn.Module):
         text_weight = has_text * torch.where(image_present, self.alpha, 1.0)
         image_weight = has_image * torch.where(text_present, 1 - self.alpha, 1.0)
         return text_weight, image_weight
-
-    def _kept(self) -> tuple[Tensor, Tensor]:
-        """Return which items (I,) have a text and a picture, in training without those that dropout takes."""
-        present = torch.stack([self.features.present("text"), self.features.present("image")])
-        if self.training and self.modality_dropout:
-            kept = present & (torch.rand(present.shape, device=present.device) >= self.modality_dropout)
-            # Without ids an item that lost all it has would be nothing.
-            present = kept if self.id is not None else torch.where(kept.any(dim=0), kept, present)
-        return present[0], present[1]

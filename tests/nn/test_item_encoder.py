@@ -51,38 +51,6 @@ def test_one_modality_alone(off: str) -> None:
     assert torch.equal(model().fused.any(dim=1), PRESENT[kept])
 
 
-def draws(model: ItemEncoder) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return [model.train()().fused for _ in range(400)]
-
-
-def test_an_item_that_loses_a_modality_looks_as_if_it_lacked_it() -> None:
-    model = encoder(modality_dropout=0.25)
-    (e, text, image), drawn = model.eval()(), draws(model)
-    seen = [tuple(torch.allclose(d[1], v[1]) for v in (e, text, image)) for d in drawn]
-    assert set(seen) == {(True, False, False), (False, True, False), (False, False, True)}
-    # Both stay with .75^2, and where both would go (.25^2); one alone stays with .75 x .25.
-    assert sum(both for both, _, _ in seen) / len(seen) == pytest.approx(0.75**2 + 0.25**2, abs=0.08)
-    for item in (2, 3):  # what has one modality alone would be nothing without it
-        assert all(torch.equal(d[item], e[item]) for d in drawn)
-    assert all(torch.equal(d, e) for d in (model.eval()().fused for _ in range(5)))
-
-
-def test_an_item_that_loses_its_id_is_its_features() -> None:
-    model = encoder(item_id=True, id_dropout=0.25, modality_dropout=0.25)
-    with torch.no_grad():
-        model.text_gate.fill_(2.0)
-        model.image_gate.fill_(3.0)
-    _, text, image = model()
-    terms = [model.id.weight[1], 2 * text[1], 3 * image[1]]
-    drawn = torch.stack([d[1] for d in draws(model)])
-    for kept in range(8):
-        wanted = sum((term for place, term in enumerate(terms) if kept >> place & 1), torch.zeros(4))
-        share = torch.isclose(drawn, wanted, atol=1e-6).all(dim=1).float().mean().item()
-        assert share == pytest.approx(0.75 ** kept.bit_count() * 0.25 ** (3 - kept.bit_count()), abs=0.08)
-    assert torch.equal(model.eval()().fused, model().fused)
-
-
 def test_the_graph_enters_through_a_gate_that_starts_at_zero() -> None:
     without, with_graph = encoder(item_id=True), encoder(item_id=True, graph_neighbours=1)
     assert torch.equal(with_graph().fused, without().fused)
@@ -107,12 +75,9 @@ IDS_ALONE = {"item_id": True, "text": False, "image": False}
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"id_dropout": 0.1}, r"id_dropout is 0\.1 and needs item_id and one of"),
-        ({"id_dropout": 0.1, **IDS_ALONE}, r"id_dropout is 0\.1 and needs item_id and one of"),
-        ({"features_first": True, **IDS_ALONE}, "features_first is True and needs item_id and one of"),
-        ({"modality_dropout": 0.1, **IDS_ALONE}, r"modality_dropout is 0\.1 and needs one of"),
-        ({"graph_neighbours": 3, **IDS_ALONE}, "graph_neighbours is 3 and needs one of"),
-        ({"modality_dropout": 1.0}, "modality_dropout must be at least 0 and below 1"),
+        ({"features_first": True}, "features_first needs item_id and one of"),
+        ({"features_first": True, **IDS_ALONE}, "features_first needs item_id and one of"),
+        ({"graph_neighbours": 3, **IDS_ALONE}, "graph_neighbours needs text or image"),
         ({"graph_neighbours": -1}, "graph_neighbours must be at least 0"),
         ({"graph_image_weight": 1.5}, "graph_image_weight must be a share"),
     ],
