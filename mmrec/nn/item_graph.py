@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmrec.errors import require
 from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.sparse import csr, sparse_product
 from mmrec.retrieval.index import nearest_neighbours
@@ -39,7 +40,13 @@ class ItemGraph(nn.Module):
             self.register_buffer(name, torch.empty(0), persistent=False)
 
     def set_features(self, features: ItemFeatures) -> None:
-        """Find the neighbours of each modality in use."""
+        """Find the neighbours of each modality in use.
+
+        Raises:
+            UserError: there are not K other items.
+        """
+        others = len(features.present(features.modalities[0])) - 2
+        require(self.neighbours <= others, "model.init_args.graph_neighbours", self.neighbours, f"at most {others}")
         weights = {"text": 1 - self.image_weight, "image": self.image_weight}
         total = torch.stack([weights[name] * features.present(name) for name in features.modalities]).sum(dim=0)
         rows, columns, values = [], [], []

@@ -87,6 +87,11 @@ def test_parts_without_what_they_need_are_named(options: dict, message: str) -> 
         encoder(**options)
 
 
+def test_more_neighbours_than_items_are_the_users_error() -> None:
+    with pytest.raises(UserError, match="graph_neighbours must be at most 3, but is 4"):
+        encoder(graph_neighbours=4)
+
+
 def test_contradictory_switches_are_the_users_errors() -> None:
     with pytest.raises(UserError, match="no input"):
         ItemEncoder(5, 4, text=False, image=False)
