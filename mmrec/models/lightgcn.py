@@ -90,7 +90,7 @@ class LightGCN(Recommender):
         """Take the graph of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
         self.known_users.set_view(catalog.train)
-        self.item_encoder.attach(features)
+        self.item_encoder.features.attach(features)
 
     def ego(self) -> tuple[Tensor, Tensor]:
         """Return E^(0): users (U, D) and items (I, D)."""

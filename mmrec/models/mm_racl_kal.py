@@ -59,9 +59,6 @@ class MMRaclKal(Recommender):
         features_first: begin training at the features instead of the ids, see `ItemEncoder`.
         id_lr: learning rate of the id vectors, as a share of `lr`: with slow ones the features explain first what they
             can, and rare items keep to them.
-        graph_neighbours: items that an item receives from along the frozen graph of each modality, see `ItemGraph`;
-            0 switches it off.
-        graph_image_weight: weight of the pictures in it.
         replace_prob: p of eq. 6; 0 switches MM-SRA off.
         neighbours: K of eq. 5.
         index_backend: "torch", "faiss" or "faiss_ivf", see `nearest_neighbours`.
@@ -107,8 +104,6 @@ class MMRaclKal(Recommender):
         item_id: bool = False,
         features_first: bool = False,
         id_lr: float = 1.0,
-        graph_neighbours: int = 0,
-        graph_image_weight: float = 0.1,
         replace_prob: float = 0.1,
         neighbours: int = 10,
         index_backend: Backend = "torch",
@@ -163,7 +158,7 @@ class MMRaclKal(Recommender):
 
         self.item_encoder = ItemEncoder(
             n_items, hidden_dim, text_dim, image_dim, text, image, item_id,
-            features_first, graph_neighbours, graph_image_weight,
+            features_first,
         )  # fmt: skip
         self.dynamic = (
             SequenceEncoder(
@@ -194,7 +189,7 @@ class MMRaclKal(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the known pairs of the train-only view."""
-        self.item_encoder.attach(features)
+        self.item_encoder.features.attach(features)
         if self.static is not None:
             self.static.set_graph(catalog.train)
         if self.trained_pairs is not None:

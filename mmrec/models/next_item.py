@@ -42,7 +42,7 @@ class NextItemModel(Recommender):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and what users know of the train-only view."""
-        self.item_encoder.attach(features)
+        self.item_encoder.features.attach(features)
         self.next_item_loss.set_view(catalog.train)
 
     @once_per_evaluation

@@ -16,10 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.data.features import Features
-from mmrec.errors import UserError, require
+from mmrec.errors import UserError
 from mmrec.nn.item_features import ItemFeatures
-from mmrec.nn.item_graph import ItemGraph
 
 INIT_STD = 0.02  # of ids and projections alike: a feature row has length 1, so both start on the same scale
 
@@ -46,11 +44,8 @@ class ItemEncoder(nn.Module):
 
     With `item_id` a learned id vector is added and the two features enter through gates that start at zero,
     e = E_id + γ_t v̂_t + γ_m v̂_m, so that training begins at the plain id model. The paper has no id vector; this is
-    a row of its own in every table. Two more parts that the paper lacks, each off by default:
-
-    - `features_first`: the gates start at one, the projections at the scale of learned vectors and the ids near zero,
-      so that training begins at the features alone and an id learns what they miss.
-    - `graph_neighbours`: e + γ_g A e takes the place of e, with the frozen graph of `ItemGraph`; γ_g starts at zero.
+    a row of its own in every table. With `features_first` the gates start at one, the projections at the scale of
+    learned vectors and the ids near zero: training begins at the features alone, and an id learns what they miss.
 
     Args:
         n_items: I, padding included.
@@ -61,11 +56,10 @@ class ItemEncoder(nn.Module):
         image: use the image.
         item_id: add learned id vectors.
         features_first: begin at the features instead of the ids.
-        graph_neighbours: K of `ItemGraph` for each modality; 0 for none.
-        graph_image_weight: w of `ItemGraph`.
 
     Raises:
-        UserError: nothing is switched on, a part lacks what it needs, or the data has no features for a modality.
+        UserError: nothing is switched on, `features_first` without features and ids, or the data has no features for a
+            modality.
     """
 
     def __init__(
@@ -78,20 +72,14 @@ class ItemEncoder(nn.Module):
         image: bool = True,
         item_id: bool = False,
         features_first: bool = False,
-        graph_neighbours: int = 0,
-        graph_image_weight: float = 0.1,
     ) -> None:
         super().__init__()
         if not (text or image or item_id):
             raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
-        require(graph_neighbours >= 0, "model.init_args.graph_neighbours", graph_neighbours, "at least 0")
-        require(0 <= graph_image_weight <= 1, "model.init_args.graph_image_weight", graph_image_weight, "a share")
         if features_first and not (item_id and (text or image)):
             raise UserError(
                 "model.init_args.features_first needs item_id and one of text and image: switch these on, or it off"
             )
-        if graph_neighbours and not (text or image):
-            raise UserError("model.init_args.graph_neighbours needs text or image: switch one on, or set it to 0")
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
@@ -99,8 +87,6 @@ class ItemEncoder(nn.Module):
         self.alpha_logit = nn.Parameter(torch.zeros(())) if text and image and not item_id else None
         self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
         self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
-        self.graph = ItemGraph(graph_neighbours, graph_image_weight) if graph_neighbours else None
-        self.graph_gate = nn.Parameter(torch.zeros(())) if graph_neighbours else None
         for module in (self.text_projection, self.image_projection):
             if module is not None:
                 nn.init.normal_(module.weight, std=3 * INIT_STD if features_first else INIT_STD)
@@ -115,12 +101,6 @@ class ItemEncoder(nn.Module):
         """α of eq. 3 for items with both modalities, a scalar; None where the form has no α."""
         return None if self.alpha_logit is None else self.alpha_logit.sigmoid()
 
-    def attach(self, features: Features | None) -> None:
-        """Take the features of the data, and find the graph of those in use."""
-        self.features.attach(features)
-        if self.graph is not None:
-            self.graph.set_features(self.features)
-
     def forward(self) -> ItemVectors:
         """Encode all items."""
         text = None if self.text_projection is None else self.text_projection(self.features.rows("text"))
@@ -133,10 +113,7 @@ class ItemEncoder(nn.Module):
         if self.id is not None:
             # PAD is no item: its vector is zero whatever the id table holds.
             terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
-        fused = reduce(torch.add, terms)
-        if self.graph is not None:
-            fused = fused + self.graph_gate * self.graph(fused)
-        return ItemVectors(fused, text, image)
+        return ItemVectors(reduce(torch.add, terms), text, image)
 
     def text_vectors(self, features: Tensor) -> Tensor | None:
         """Return v̂_t of eq. 2, (n, D), for text features (n, T) that need not be an item's; None without text."""

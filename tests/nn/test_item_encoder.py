@@ -18,7 +18,7 @@ def features(present: dict[str, torch.Tensor]) -> SimpleNamespace:
 def encoder(**switches: float) -> ItemEncoder:
     torch.manual_seed(0)
     made = ItemEncoder(5, 4, text_dim=3, image_dim=6, **switches)
-    made.attach(features(PRESENT))
+    made.features.attach(features(PRESENT))
     return made
 
 
@@ -51,17 +51,6 @@ def test_one_modality_alone(off: str) -> None:
     assert torch.equal(model().fused.any(dim=1), PRESENT[kept])
 
 
-def test_the_graph_enters_through_a_gate_that_starts_at_zero() -> None:
-    without, with_graph = encoder(item_id=True), encoder(item_id=True, graph_neighbours=1)
-    assert torch.equal(with_graph().fused, without().fused)
-    torch.nn.init.constant_(with_graph.graph_gate, 0.5)
-    e = without().fused
-    # Items 1 and 2 have a text, 1 and 3 a picture: with one neighbour each names the other.
-    torch.testing.assert_close(with_graph().fused[2], e[2] + 0.5 * e[1])
-    torch.testing.assert_close(with_graph().fused[1], e[1] + 0.5 * (0.9 * e[2] + 0.1 * e[3]))
-    assert torch.equal(with_graph().fused[4], e[4])
-
-
 def test_features_first_begins_at_the_features() -> None:
     model = encoder(item_id=True, features_first=True)
     e, text, image = model()
@@ -72,24 +61,10 @@ def test_features_first_begins_at_the_features() -> None:
 IDS_ALONE = {"item_id": True, "text": False, "image": False}
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"features_first": True}, "features_first needs item_id and one of"),
-        ({"features_first": True, **IDS_ALONE}, "features_first needs item_id and one of"),
-        ({"graph_neighbours": 3, **IDS_ALONE}, "graph_neighbours needs text or image"),
-        ({"graph_neighbours": -1}, "graph_neighbours must be at least 0"),
-        ({"graph_image_weight": 1.5}, "graph_image_weight must be a share"),
-    ],
-)
-def test_parts_without_what_they_need_are_named(options: dict, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        encoder(**options)
-
-
-def test_more_neighbours_than_items_are_the_users_error() -> None:
-    with pytest.raises(UserError, match="graph_neighbours must be at most 3, but is 4"):
-        encoder(graph_neighbours=4)
+@pytest.mark.parametrize("options", [{}, IDS_ALONE])
+def test_features_first_needs_ids_and_features(options: dict) -> None:
+    with pytest.raises(UserError, match="features_first needs item_id and one of text and image"):
+        encoder(features_first=True, **options)
 
 
 def test_contradictory_switches_are_the_users_errors() -> None:
