@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from mmrec.batch import TrainsOn
+from mmrec.batch import Clock, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
@@ -13,9 +13,10 @@ from tests.contracts.conftest import MODELS, build
 
 
 def with_other_held_out_items(data: RecDataModule, catalog: Catalog) -> Catalog:
-    """Return the same dataset in which every held-out interaction is with another item."""
+    """Return the same dataset in which every held-out interaction is with another item, at another time."""
     planted = Catalog(catalog.folder)
     held_out = planted.split != int(Split.TRAIN)
+    planted.timestamp[held_out] += 1_000_003
     planted.items[held_out] = 1 + planted.items[held_out] % (planted.n_items - 1)
     return planted
 
@@ -42,9 +43,12 @@ def test_training_batches_hold_training_events_alone(trains_on: TrainsOn, toy: R
     planted = RecDataModule(toy.source, toy.options, toy.encoder, str(toy.root), max_length=8, windows="all")
     planted.__dict__["catalog"] = with_other_held_out_items(toy, toy.catalog)
     same = RecDataModule(toy.source, toy.options, toy.encoder, str(toy.root), max_length=8, windows="all")
+    assert not torch.equal(planted.catalog.timestamp, same.catalog.timestamp)
     for a, b in zip(planted.train_loader(trains_on), same.train_loader(trains_on), strict=True):
         for field in dataclasses.fields(a):
-            assert torch.equal(getattr(a, field.name), getattr(b, field.name)), field.name
+            one, other = getattr(a, field.name), getattr(b, field.name)
+            parts = zip(one, other, strict=True) if isinstance(one, Clock) else [(one, other)]
+            assert all(torch.equal(x, y) for x, y in parts), field.name
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:
