@@ -15,8 +15,7 @@ from mmrec.data.encoders.hashing import buckets
 from mmrec.errors import UserError
 
 Floats = NDArray[np.float32]
-WIDTH = 512
-"""Some thousand people of MovieLens-1M share as many buckets; nearest items are as good as with more."""
+WIDTH = 512  # the only width tried
 
 
 class WithAttributesEncoder:
