@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # exported at run time
 
-from mmrec.configs import locate_configs
+from mmrec.configs import find_config, locate_configs
 
 if TYPE_CHECKING:
     from mmrec.data.datamodule import RecDataModule
@@ -69,12 +69,12 @@ def search(args: Sequence[str]) -> None:
     from mmrec.search import search as search_for
 
     parser = ArgumentParser(prog="mmrec search", description=search.__doc__, exit_on_error=False)
-    parser.add_argument("sweep", type=Path, help="a sweep file, see lightning_configs/sweeps")
+    parser.add_argument("sweep", help="a sweep file, see lightning_configs/sweeps")
     parser.add_argument("--trials", type=int, default=30, help="finished trials to reach, earlier calls included")
     parser.add_argument("--folder", type=Path, default=Path("runs/search"), help="where trials are kept")
     options = parser.parse_args(list(args))
-    (sweep,) = locate_configs([f"--config={options.sweep}"])
-    best = search_for(read_sweep(Path(sweep.removeprefix("--config="))), options.trials, options.folder)
+    sweep = read_sweep(Path(find_config(options.sweep) or options.sweep))
+    best = search_for(sweep, options.trials, options.folder)
     print(f"{best}:\n{best.read_text(encoding='utf-8')}", end="")
 
 

@@ -33,12 +33,15 @@ def locate_configs(args: Sequence[str]) -> list[str]:
     return located
 
 
-def _locate(value: str) -> str:
-    if Path(value).is_file():
-        return value
+def find_config(value: str) -> str | None:
+    """Return a file as it is given or, if the working folder lacks it, the shipped one of that name."""
     shipped = configs_folder().parent / value
-    if shipped.is_file():
-        return str(shipped)
+    return value if Path(value).is_file() else str(shipped) if shipped.is_file() else None
+
+
+def _locate(value: str) -> str:
+    if (found := find_config(value)) is not None:
+        return found
     datasets, models = (
         ", ".join(sorted(path.stem for path in (configs_folder() / part).glob("*.yaml"))) for part in ("data", "model")
     )

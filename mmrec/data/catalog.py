@@ -96,6 +96,11 @@ class Catalog:
         torch.cumsum(keep, 0, out=before[1:])
         return TrainView(self.n_users, self.n_items, before[self.offsets], self.items[keep], self.timestamp[keep])
 
+    @cached_property
+    def newest(self) -> int:
+        """The time of the newest interaction, in seconds."""
+        return int(self.timestamp.max())
+
     def user_of(self, rows: Tensor) -> Tensor:
         """Return the user (n,) int64 of each interaction, given its row (n,)."""
         return torch.searchsorted(self.offsets, rows, right=True) - 1

@@ -98,6 +98,8 @@ class RecDataModule(pl.LightningDataModule):
     def features(self) -> Features | None:
         """The item features, whitened if asked, or None without an encoder."""
         if self.encoder is None:
+            if self.control in ("features_shuffled", "features_noise"):
+                raise UserError(f"data.control is {self.control}, but the model reads no features: set it to null")
             return None
         folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
         if self.whiten is not None:

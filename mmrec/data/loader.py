@@ -172,7 +172,6 @@ class EvalLoader:
         self.rows = rows
         self.max_length = max_length
         self.candidates = candidates
-        self.newest = catalog.timestamp.max()
         count = catalog.n_users if rows is None else len(rows)
         self.shares = [part for part in share(torch.arange(count), batch_size, rank, world) if len(part)]
 
@@ -199,7 +198,7 @@ class EvalLoader:
         earlier, offsets = ragged(catalog.items, first, start)
         times = clock(catalog.timestamp, start, end)
         if self.rows is None:  # what comes next is asked for at the end of the data
-            times.asked[torch.arange(len(user)), end - start - 1] = self.newest
+            times.asked[torch.arange(len(user)), end - start - 1] = catalog.newest
         return EvalBatch(
             user=user,
             items=windows(catalog.items, start, end),

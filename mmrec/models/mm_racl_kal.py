@@ -156,10 +156,7 @@ class MMRaclKal(Recommender):
         self.warmup_epochs = warmup_epochs
         self.id_lr = id_lr
 
-        self.item_encoder = ItemEncoder(
-            n_items, hidden_dim, text_dim, image_dim, text, image, item_id,
-            features_first,
-        )  # fmt: skip
+        self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id, features_first)
         self.dynamic = (
             SequenceEncoder(
                 hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout, block, time_bias

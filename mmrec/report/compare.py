@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from rich import box
@@ -16,34 +14,7 @@ from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 from mmrec.report.console import wide_console
 from mmrec.report.paired import paired_table
-
-Result = dict[str, Any]
-KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "parameters", "training"}
-"""What every result has."""
-
-
-def load_results(folder: Path) -> list[tuple[Path, Result]]:
-    """Read every `<model>/seed<k>/result.json` below a folder; runs kept aside (seed1.1) do not count.
-
-    Raises:
-        UserError: there is none, or one is not JSON.
-    """
-    found = []
-    for path in sorted(folder.glob("*/seed*/result.json")):
-        if "." in path.parent.name:
-            continue
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:  # no JSON, or no UTF-8
-            raise UserError(f"{path}: not valid JSON ({error}); run `lightning test` for it again") from None
-        if not isinstance(result, dict) or not result.keys() >= KEYS:
-            raise UserError(f"{path} is no result of `lightning test`: run it again, or move the file away")
-        found.append((path.parent, result))
-    if not found:
-        raise UserError(
-            f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
-        )
-    return found
+from mmrec.report.results import Result, load_results, read_ranks
 
 
 def compare_runs(
@@ -54,7 +25,7 @@ def compare_runs(
     against: str | None = None,
     console: Console | None = None,
 ) -> None:
-    """Print metrics, size and time of each run, best NDCG@10 last; if asked also NDCG@10 by group, by slice and paired.
+    """Print metrics, size and time of each run, best NDCG@10 last; if asked also by group, by slice, cost, paired.
 
     Args:
         folder: holds `<model>/seed<k>/result.json`.
@@ -127,11 +98,7 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
     for name in names:
         table.add_column(escape(name), justify="right")
     for path, result in found:
-        try:
-            ranks = pl.read_parquet(path / "test_ranks.parquet", glob=False).join(labels, on="user")
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path}/test_ranks.parquet: unreadable ({reason}); run `lightning test` again") from None
+        ranks = read_ranks(path).join(labels, on="user")
         means = {group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")}
         table.add_row(escape(result["model"]), *(_shown(means.get(name)) for name in names))
     return table

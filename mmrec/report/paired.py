@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,8 +15,7 @@ from scipy.stats import ttest_rel
 from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 from mmrec.metrics.significance import bootstrap_interval, holm
-
-Result = dict[str, Any]
+from mmrec.report.results import Result, read_ranks
 
 
 def paired_table(found: list[tuple[Path, Result]], against: str) -> Table:
@@ -61,12 +59,7 @@ def _by_user(paths: list[Path]) -> NDArray[np.float64]:
     """Return NDCG@10 of each user (in the order of their ids) by seed, (seeds, users)."""
     rows = []
     for path in paths:
-        file = path / "test_ranks.parquet"
-        try:
-            ranks = pl.read_parquet(file, glob=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{file}: unreadable ({reason}); run `lightning test` again") from None
+        ranks = read_ranks(path)
         gains = ranks.select("user", gain=pl.Series(ndcg(ranks["rank"].to_torch(), 10).numpy()))
         rows.append(gains.group_by("user").agg(pl.col("gain").mean()).sort("user")["gain"].to_numpy())
     return np.stack(rows).astype(np.float64)

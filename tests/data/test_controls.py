@@ -1,6 +1,7 @@
 """What a control takes away, and what it must leave."""
 
 import numpy as np
+import pytest
 import torch
 
 from mmrec.batch import PAD
@@ -9,6 +10,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features import Features
 from mmrec.data.loader import EvalLoader, TrainLoader
 from mmrec.data.schema import Split
+from mmrec.errors import UserError
 
 
 def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(toy: RecDataModule) -> None:
@@ -23,6 +25,12 @@ def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(to
     for rows, present in ((made.text, made.text_present), (made.image, made.image_present)):
         assert not rows[~present].any()
         assert rows[present].any(axis=1).all()
+
+
+def test_a_control_of_features_that_nothing_reads_is_refused(toy: RecDataModule) -> None:
+    data = RecDataModule(toy.source, toy.options, None, str(toy.root), control="features_noise")
+    with pytest.raises(UserError, match=r"data\.control is features_noise, but the model reads no features"):
+        _ = data.features
 
 
 def test_noise_keeps_mean_and_deviation_alone(toy: RecDataModule) -> None:

@@ -4,8 +4,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from mmrec.errors import UserError
-from mmrec.report.compare import load_results
 from mmrec.report.paired import paired_table
+from mmrec.report.results import load_results
 from tests.report.test_compare import save
 
 
