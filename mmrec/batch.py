@@ -87,9 +87,16 @@ class TrainBatch(SequenceBatch):
 
     Args:
         targets: (B, L) int64, PAD where a position has no target.
+        n_targets: P, how many of them are no PAD; kept beside them so that nobody waits for a GPU to count.
     """
 
     targets: Tensor
+    n_targets: int
+
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Return row and position (P,), (P,) int64 of each target, row after row."""
+        row, position = torch.nonzero_static(self.targets, size=self.n_targets).T.contiguous()
+        return row, position
 
 
 @dataclass

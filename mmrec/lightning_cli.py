@@ -20,6 +20,7 @@ from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
+from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.precision import Products, set_softmax_products
 from mmrec.tracking import Tracking, loggers
 
@@ -69,6 +70,10 @@ class RecCLI(LightningCLI):
         parser.add_argument(
             "--softmax_products", type=Products, default="rounded",
             help="rounded: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; exact: fp32",
+        )  # fmt: skip
+        parser.add_argument(
+            "--compile", type=bool, default=False,
+            help="compile the Transformer (PyTorch's compiler; needs a GPU): slow first steps, then faster ones",
         )  # fmt: skip
         parser.add_class_arguments(Tracking, "tracking")
         for name in LINKED:
@@ -149,6 +154,8 @@ class RecCLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         """Evaluate a trained model's best checkpoint unless told otherwise, never its untrained weights."""
         config = self.config_init[self.subcommand]
+        if config.compile:
+            _compile(self.model, self.trainer)
         if self.subcommand != "fit" and config.ckpt_path is None and _trainable(self.model):
             config.ckpt_path = self._checkpoint("best")
 
@@ -181,6 +188,16 @@ def reads_features(model: Any) -> bool:
     options = model.get("init_args", {})
     takes = any(name in options for name in ("text_dim", "image_dim"))
     return takes and (options.get("text", True) or options.get("image", True))
+
+
+def _compile(model: LightningModule, trainer: Trainer) -> None:
+    encoders = [module for module in model.modules() if isinstance(module, SequenceEncoder)]
+    if not encoders or trainer.strategy.root_device.type != "cuda":
+        raise UserError(
+            f"--compile true: {'the model has no Transformer' if not encoders else 'there is no GPU'}; leave it out"
+        )
+    for encoder in encoders:
+        encoder.compile(mode="reduce-overhead", dynamic=False)  # CUDA graphs: a step is launched at once
 
 
 def _trainable(model: LightningModule) -> bool:

@@ -64,7 +64,7 @@ class ShuffledTrainLoader(TrainLoader):
         """Assemble the windows, then shuffle them."""
         batch = super().batch(user, start)
         items, clock = batch.items, batch.clock
-        rows, last = torch.arange(len(items)), batch.lengths - 1
+        rows, last = torch.arange(len(items), device=items.device), batch.lengths - 1
         events, times = (
             torch.cat([column, torch.zeros_like(column[:, :1])], dim=1) for column in (items, clock.chosen)
         )
@@ -91,7 +91,7 @@ def _order(user: Tensor, there: Tensor) -> Tensor:
 
     The order hangs on the user and the place alone, so that no other batch size gives other numbers.
     """
-    keys = user[:, None] * there.shape[1] + torch.arange(there.shape[1]) + SEED
+    keys = user[:, None] * there.shape[1] + torch.arange(there.shape[1], device=user.device) + SEED
     for factor in (-7046029254386353131, -4417276706812531889):  # mixes the bits as splitmix64 does
         keys = (keys ^ (keys >> 30)) * factor
     return (keys ^ (keys >> 31)).masked_fill(~there, torch.iinfo(torch.int64).max).argsort(dim=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytorch_lightning as pl
+import torch
 
 from mmrec.batch import TrainsOn
 from mmrec.data.candidates import uniform_candidates
@@ -131,6 +132,11 @@ class RecDataModule(pl.LightningDataModule):
         """What the metrics of the protocol are named with."""
         return "" if self.candidates == "all" else f"_{self.candidates}"
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are put together: on the trainer's device, the CPU without a trainer."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
     def protocol(self) -> dict[str, object]:
         """Return what a result must carry to be comparable."""
         return {"split": self.options.split, "candidates": self.candidates, "mask_history": self.mask_history}
@@ -153,9 +159,9 @@ class RecDataModule(pl.LightningDataModule):
         if trains_on == "nothing":
             raise UserError("the model has nothing to train: run `lightning test` directly")
         if trains_on == "pairs":
-            return PairLoader(view, self.pair_batch_size, seed, epoch, rank, world)
+            return PairLoader(view, self.pair_batch_size, seed, epoch, rank, world, self.device)
         make = ShuffledTrainLoader if self.control == "order_shuffled" else TrainLoader
-        loader = make(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world)
+        loader = make(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world, self.device)
         if not len(loader.user):
             raise UserError(
                 "no user has two training interactions, so there is no next item to learn: raise "
@@ -202,4 +208,5 @@ class RecDataModule(pl.LightningDataModule):
             candidates=uniform_candidates(self.catalog, rows) if sampled and rows is not None else None,
             rank=self.trainer.global_rank if self.trainer else 0,
             world=self.trainer.world_size if self.trainer else 1,
+            device=self.device,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,36 +12,60 @@ from mmrec.batch import PAD, Clock, EvalBatch, TrainBatch
 from mmrec.data.catalog import Catalog, TrainView
 
 
-def windows(items: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """Gather rows `items[start:end]`, right-padded with PAD to the longest.
+class Rows(NamedTuple):
+    """Which rows of a long column right-padded windows hold, to gather several columns by.
 
     Args:
-        items: (n,) integers, all items (or their times) in one row.
-        starts: (B,) int64.
-        ends: (B,) int64.
-
-    Returns:
-        (B, L) int64.
+        number: (B, L) int64, of the row.
+        padding: (B, L) bool, where a window has ended and `number` means nothing.
     """
-    length = int((ends - starts).max())
-    index = starts[:, None] + torch.arange(length)
-    return items[index.clamp_(max=len(items) - 1)].long().masked_fill_(index >= ends[:, None], PAD)
+
+    number: Tensor
+    padding: Tensor
+
+    def of(self, column: Tensor, later: int = 0) -> Tensor:
+        """Return the column (n,) at the rows, or some rows later, (B, L) int64, PAD where there is padding."""
+        number = self.number + later if later else self.number
+        return column[number.clamp(max=len(column) - 1)].long().masked_fill_(self.padding, PAD)
 
 
-def clock(timestamp: Tensor, starts: Tensor, ends: Tensor) -> Clock:
-    """Return the times of rows `start:end` and of the rows after each, given all times (n,)."""
-    return Clock(windows(timestamp, starts, ends), windows(timestamp, starts + 1, ends + 1))
+def windows(starts: Tensor, ends: Tensor, device: torch.device | None = None) -> Rows:
+    """Return rows `start:end`, right-padded to the longest.
+
+    Args:
+        starts: (B,) int64, on the CPU, which then need not ask the device how long the longest is.
+        ends: (B,) int64, likewise.
+        device: of the result, where the columns are.
+    """
+    place = torch.arange(int((ends - starts).max()), device=device)
+    starts, ends = (bound.to(device, non_blocking=True)[:, None] for bound in (starts, ends))
+    number = starts + place
+    return Rows(number, number >= ends)
+
+
+def clock(timestamp: Tensor, rows: Rows) -> Clock:
+    """Return the times of windows and of the rows after each, given all times (n,)."""
+    return Clock(rows.of(timestamp), rows.of(timestamp, later=1))
 
 
 def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     """Gather rows `items[start:end]` one after the other.
 
+    Args:
+        items: (n,) integers.
+        starts: (B,) int64, on the CPU, see `windows`.
+        ends: (B,) int64, likewise.
+
     Returns:
-        the items (E,) and the offsets (B + 1,), both int64.
+        the items (E,) and the offsets (B + 1,), both int64, on the device of the items.
     """
     lengths = ends - starts
     offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    index = torch.arange(int(offsets[-1])) + torch.repeat_interleave(starts - offsets[:-1], lengths)
+    total, device = int(offsets[-1]), items.device
+    shift, lengths, offsets = (
+        bound.to(device, non_blocking=True) for bound in (starts - offsets[:-1], lengths, offsets)
+    )
+    index = torch.arange(total, device=device) + torch.repeat_interleave(shift, lengths, output_size=total)
     return items[index].long(), offsets
 
 
@@ -86,6 +110,7 @@ class TrainLoader:
             that over the epochs every event is a target.
         rank: this process.
         world: number of processes.
+        device: where batches are put together.
     """
 
     def __init__(
@@ -98,6 +123,7 @@ class TrainLoader:
         windows: Windows = "last",
         rank: int = 0,
         world: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         self.view = view
         self.max_length = max_length
@@ -106,6 +132,8 @@ class TrainLoader:
         self.epoch = epoch
         self.rank = rank
         self.world = world
+        self.device = device
+        self.items, self.timestamp = view.items.to(device), view.timestamp.to(device)
         # One event is an input without a target: it trains nothing.
         inputs = view.offsets.diff() - 1
         users = torch.nonzero(inputs > 0).squeeze(1)
@@ -134,14 +162,16 @@ class TrainLoader:
         """Assemble the windows of some users (B,) that start at some rows (B,), the shortest first."""
         end = torch.minimum(start + self.max_length, self.view.offsets[user + 1] - 1)
         user, start, end = by_length(start, end, user, start, end)
-        earlier, offsets = ragged(self.view.items, self.view.offsets[user], start)
+        earlier, offsets = ragged(self.items, self.view.offsets[user], start)
+        rows = windows(start, end, self.device)
         return TrainBatch(
-            user=user,
-            items=windows(self.view.items, start, end),
-            targets=windows(self.view.items, start + 1, end + 1),
+            user=user.to(self.device, non_blocking=True),
+            items=rows.of(self.items),
+            targets=rows.of(self.items, later=1),
+            n_targets=int((end - start).sum()),
             earlier=earlier,
             earlier_offsets=offsets,
-            clock=clock(self.view.timestamp, start, end),
+            clock=clock(self.timestamp, rows),
         )
 
 
@@ -156,6 +186,7 @@ class EvalLoader:
         candidates: (n, C) sampled negatives of each row, or None for full ranking.
         rank: this process.
         world: number of processes.
+        device: where batches are put together.
     """
 
     def __init__(
@@ -167,11 +198,14 @@ class EvalLoader:
         candidates: Tensor | None = None,
         rank: int = 0,
         world: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         self.catalog = catalog
         self.rows = rows
         self.max_length = max_length
         self.candidates = candidates
+        self.device = device
+        self.items, self.timestamp = catalog.items.to(device), catalog.timestamp.to(device)
         count = catalog.n_users if rows is None else len(rows)
         self.shares = [part for part in share(torch.arange(count), batch_size, rank, world) if len(part)]
 
@@ -195,17 +229,19 @@ class EvalLoader:
         index, user, first, start, end, target, instance = by_length(
             start, end, index, user, first, start, end, target, instance
         )
-        earlier, offsets = ragged(catalog.items, first, start)
-        times = clock(catalog.timestamp, start, end)
+        earlier, offsets = ragged(self.items, first, start)
+        rows = windows(start, end, self.device)
+        times = clock(self.timestamp, rows)
         if self.rows is None:  # what comes next is asked for at the end of the data
             times.asked[torch.arange(len(user)), end - start - 1] = catalog.newest
+        user, target, instance = (column.to(self.device, non_blocking=True) for column in (user, target, instance))
         return EvalBatch(
             user=user,
-            items=windows(catalog.items, start, end),
+            items=rows.of(self.items),
             earlier=earlier,
             earlier_offsets=offsets,
             clock=times,
             target=target,
             instance=instance,
-            candidates=None if self.candidates is None else self.candidates[index],
+            candidates=None if self.candidates is None else self.candidates[index].to(self.device),
         )

@@ -26,13 +26,21 @@ class PairLoader:
         epoch: returns the current epoch.
         rank: this process.
         world: number of processes.
+        device: where batches are put together.
 
     Raises:
         UserError: there is no pair at all.
     """
 
     def __init__(
-        self, view: TrainView, batch_size: int, seed: int, epoch: Callable[[], int], rank: int = 0, world: int = 1
+        self,
+        view: TrainView,
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | None = None,
     ) -> None:
         self.view = view
         self.batch_size = batch_size
@@ -40,6 +48,8 @@ class PairLoader:
         self.epoch = epoch
         self.rank = rank
         self.world = world
+        self.device = device
+        self.users, self.items = view.users.to(device), view.items.to(device)
         self.unknown_items = UnknownItems()
         self.unknown_items.set_view(view)
         knows_all = self.unknown_items.starts.diff() == view.n_items - 1
@@ -58,6 +68,7 @@ class PairLoader:
             torch.default_generator.manual_seed(self.seed * 1_000_003 + self.epoch())
             order = self.rows[torch.randperm(len(self.rows))]
             negatives = self.unknown_items(self.view.users[order])
-        for places in share(torch.arange(len(order)), self.batch_size, self.rank, self.world):
-            rows = order[places]
-            yield PairBatch(self.view.users[rows], self.view.items[rows].long(), negatives[places])
+        columns = (column.to(self.device) for column in (order, negatives))
+        parts = (share(column, self.batch_size, self.rank, self.world) for column in columns)
+        for rows, negative in zip(*parts, strict=True):
+            yield PairBatch(self.users[rows], self.items[rows].long(), negative)

@@ -257,7 +257,7 @@ class MMRaclKal(Recommender):
         neighbours = self.neighbours() if warm else None
         if neighbours is not None and self.replace_prob > 0:
             items = replace_with_neighbours(items, neighbours, self.replace_prob)
-        row, position = torch.nonzero(batch.targets, as_tuple=True)
+        row, position = batch.places()
         place = row, position
         target = batch.targets[place]
         interest, gate = self._interests(batch, items, tables, place)

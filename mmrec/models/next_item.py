@@ -67,7 +67,7 @@ class NextItemModel(Recommender):
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Every position predicts its next item; positions without one drop out before the scores are made."""
         vectors = self.item_vectors()
-        row, position = torch.nonzero(batch.targets, as_tuple=True)
+        row, position = batch.places()
         states = self.states(batch, vectors, row, position)
         loss = self.next_item_loss(batch.user[row], states, vectors, batch.targets[row, position])
         return {"loss": loss, "loss_rec": loss}

@@ -18,9 +18,12 @@ class CausalEncoder(nn.Module):
 
     Attributes:
         tokens_at_once: places of the windows that go through together on a CPU, None for all of a batch.
+        compiled_length: length that windows are padded to, since a compiled encoder is one for a shape; None if it is
+            not compiled.
     """
 
     tokens_at_once: ClassVar[int | None] = None
+    compiled_length: int | None = None
 
     def one_of_each(self, x: Tensor, position: Tensor, clock: Clock) -> Tensor:
         """Return the states (B, D) at one position (B,) of each row, as evaluation asks for, given (B, L, D)."""
@@ -44,8 +47,14 @@ class CausalEncoder(nn.Module):
         Returns:
             (P, D).
         """
+        one_each = len(row) == len(items) and bool((row.diff() == 1).all())
+        if items.is_cuda or self.compiled_length is not None:
+            if self.compiled_length is not None and not one_each:
+                more = (0, self.compiled_length - items.shape[1])
+                items, clock = F.pad(items, more), Clock(*(F.pad(times, more) for times in clock))
+            return self._at(F.embedding(items, vectors), clock, row, position, one_each)
         size = len(items)
-        if self.tokens_at_once is not None and not items.is_cuda:
+        if self.tokens_at_once is not None:
             # Without a gradient nothing is kept, and twice as much fits.
             size = max(1, self.tokens_at_once * (1 if torch.is_grad_enabled() else 2) // items.shape[1])
         edges = [*range(0, len(items), size), len(items)]
@@ -66,12 +75,17 @@ class CausalEncoder(nn.Module):
         # One lookup for all: its gradient has the size of the whole table.
         looked_up = F.embedding(torch.cat([part.reshape(-1) for part, *_ in windows]), vectors)
         read = looked_up.split([part.numel() for part, *_ in windows])
-        one_each = len(row) == len(items) and bool((row.diff() == 1).all())
-        states = []
-        for flat, (part, times, of, at) in zip(read, windows, strict=True):
-            x = flat.view(*part.shape, -1)
-            states.append(self.one_of_each(x, at, times) if one_each else self(x, times)[of, at])
-        return torch.cat(states)
+        return torch.cat(
+            [
+                self._at(flat.view(*part.shape, -1), times, of, at, one_each)
+                for flat, (part, times, of, at) in zip(read, windows, strict=True)
+            ]
+        )
+
+    def _at(self, x: Tensor, clock: Clock, row: Tensor, position: Tensor, one_each: bool) -> Tensor:
+        """Return the states (P, D) at some places of (B, L, D), or at one of each row."""
+        states: Tensor = self.one_of_each(x, position, clock) if one_each else self(x, clock)[row, position]
+        return states
 
 
 def pick(x: Tensor, position: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ attention is causal, so no position ever attends to padding and no mask tensor i
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -225,6 +225,11 @@ class SequenceEncoder(CausalEncoder):
         state: Tensor = self.blocks[-1](x, position, buckets).squeeze(1) if self.blocks else pick(x, position)
         out: Tensor = self.norm(state)
         return out
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile `forward`, as `torch.nn.Module.compile` does, for windows of `max_length`."""
+        self.compiled_length = self.position.num_embeddings
+        super().compile(*args, **kwargs)
 
     def _buckets(self, clock: Clock) -> Tensor | None:
         return gap_buckets(clock) if self.time_bias else None

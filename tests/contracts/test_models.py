@@ -88,6 +88,7 @@ def test_a_future_item_changes_nothing(sequential: Recommender, toy: RecDataModu
     batch = train_batch(sequential, toy)
     early = dataclasses.replace(batch, targets=batch.targets.clone())
     early.targets[:, 3:] = PAD
+    early.n_targets = int((early.targets != PAD).sum())
     changed = dataclasses.replace(early, items=early.items.clone())
     changed.items[:, 3:] = torch.where(changed.items[:, 3:] == PAD, PAD, 1 + changed.items[:, 3:] % (toy.n_items - 1))
     sequential.eval()

@@ -17,7 +17,7 @@ def random_view(users: int = 23) -> TrainView:
 def test_windows_and_ragged_equal_slices() -> None:
     items, starts, ends = torch.arange(1, 100), torch.tensor([0, 10, 95]), torch.tensor([3, 10, 99])
     slices = [items[a:b].tolist() for a, b in zip(starts, ends, strict=True)]
-    padded = windows(items, starts, ends)
+    padded = windows(starts, ends).of(items)
     assert [[i for i in row if i != PAD] for row in padded.tolist()] == slices
     flat, offsets = ragged(items, starts, ends)
     assert [flat[a:b].tolist() for a, b in itertools.pairwise(offsets)] == slices
