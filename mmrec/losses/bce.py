@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.batch import PAD
+from mmrec.nn.lookup import look_up
 
 
 def binary_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor, negative: Tensor) -> Tensor:
@@ -28,7 +29,6 @@ def binary_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor, negative
     """
     with torch.autocast(hidden.device.type, enabled=False):  # as in `next_item_cross_entropy`
         hidden, items = hidden.float(), items.float()
-        # By `embedding`: threads add up the gradient of `items[target]` in whatever order they come.
-        plus = F.softplus(-(hidden * F.embedding(target, items)).sum(dim=1))  # -log σ(s)
-        minus = F.softplus((hidden * F.embedding(negative, items)).sum(dim=1))  # -log(1 - σ(s))
+        plus = F.softplus(-(hidden * look_up(target, items)).sum(dim=1))  # -log σ(s)
+        minus = F.softplus((hidden * look_up(negative, items)).sum(dim=1))  # -log(1 - σ(s))
     return (plus.sum() + minus[negative != PAD].sum()) / len(target)

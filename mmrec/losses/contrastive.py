@@ -35,26 +35,26 @@ def info_nce(
     plus = (anchor * positive).sum(-1) / temperature
     with torch.autocast(anchor.device.type, enabled=False):  # τ magnifies what half precision rounds off
         similarity = anchor @ negatives.T if negatives.dim() == 2 else torch.einsum("bd,bnd->bn", anchor, negatives)
-    minus = (similarity / temperature).masked_fill(~allowed, -torch.inf)
     usable = allowed.any(dim=1)
-    # A row of nothing but -inf has no finite gradient, so such rows leave before the logsumexp.
-    plus, minus = plus[usable], minus[usable]
+    # A row of nothing but -inf has no finite gradient: such rows keep all negatives and count for nothing.
+    minus = (similarity / temperature).masked_fill(~allowed & usable[:, None], -torch.inf)
     if not decoupled:
         minus = torch.cat([plus[:, None], minus], dim=1)
-    return (minus.logsumexp(dim=1) - plus).sum() / usable.sum().clamp(min=1)
+    return ((minus.logsumexp(dim=1) - plus) * usable).sum() / usable.sum().clamp(min=1)
 
 
-def cross_modal(text: Tensor, image: Tensor, temperature: float, decoupled: bool = False) -> Tensor:
+def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float, decoupled: bool = False) -> Tensor:
     """L_mm of eq. 15: text to image, the images of the other items of the batch are the negatives.
 
     Args:
-        text: (B, D), v̂_t of distinct items.
+        text: (B, D), v̂_t of some items.
         image: (B, D), v̂_m of the same items.
+        counted: (B,) bool, which of them take part: an item once, and with both modalities.
         temperature: τ.
         decoupled: see `info_nce`.
 
     Returns:
-        a scalar; zero for fewer than two items.
+        a scalar; zero for fewer than two items that count.
     """
     others = ~torch.eye(len(text), dtype=torch.bool, device=text.device)
-    return info_nce(text, image, image, others, temperature, decoupled)
+    return info_nce(text, image, image, others & counted & counted[:, None], temperature, decoupled)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
@@ -16,6 +15,7 @@ from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.graph_encoder import GraphEncoder
 from mmrec.nn.item_encoder import ItemEncoder
 from mmrec.nn.known_users import KnownUsers
+from mmrec.nn.lookup import look_up
 
 INIT_STD = 0.1  # of ids and projections, as in the authors' PyTorch code
 
@@ -110,7 +110,7 @@ class LightGCN(Recommender):
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return the users' propagated embeddings (B, D)."""
-        return F.embedding(batch.user, self.user_vectors())
+        return look_up(batch.user, self.user_vectors())
 
     def item_vectors(self) -> Tensor:
         """Return the items' propagated embeddings (I, D)."""
@@ -131,4 +131,4 @@ class LightGCN(Recommender):
 
 def _rows(batch: PairBatch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the rows (B, D) of users, positive and negative items."""
-    return F.embedding(batch.user, users), F.embedding(batch.positive, items), F.embedding(batch.negative, items)
+    return look_up(batch.user, users), look_up(batch.positive, items), look_up(batch.negative, items)

@@ -20,6 +20,7 @@ from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
+from mmrec.nn.lookup import look_up
 from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import Backend
@@ -312,13 +313,12 @@ class MMRaclKal(Recommender):
         """
         row, _ = place
         # A random position of each row: the places are sorted by row, so each row is a stretch of them.
-        count = torch.bincount(row, minlength=len(batch.user))
+        count = (batch.targets != PAD).sum(dim=1)
         drawn = (torch.rand(len(count), device=row.device) * count).long().clamp_(max=count - 1)
         chosen = count.cumsum(0) - count + drawn
         user = batch.user
         anchor, positive = batch.items[place][chosen], batch.targets[place][chosen]
-        # By `embedding`: threads add up the gradient of `vectors[items]` in whatever order they come.
-        vectors = partial(F.embedding, weight=tables.items.fused)
+        vectors = partial(look_up, table=tables.items.fused)
         terms: dict[str, Tensor] = {}
         if self._contrasts("ui"):
             negatives = uniform_items((self.n_negatives,), self.n_items, row.device)
@@ -337,11 +337,12 @@ class MMRaclKal(Recommender):
             )  # fmt: skip
         if self._contrasts("mm") and tables.items.text is not None and tables.items.image is not None:
             both = self.item_encoder.features.present("text") & self.item_encoder.features.present("image")
-            items = torch.unique(positive)
-            items = items[both[items]]
+            items = positive.sort().values
+            once = F.pad(items.diff() > 0, (1, 0), value=True)
             terms["mm"] = cross_modal(
-                tables.items.text[items], tables.items.image[items], self.temperature, self.decoupled
-            )
+                tables.items.text[items], tables.items.image[items], once & both[items], self.temperature,
+                self.decoupled,
+            )  # fmt: skip
         return terms
 
     def _unknown(self, user: Tensor, items: Tensor) -> Tensor:
@@ -354,7 +355,7 @@ class MMRaclKal(Recommender):
 def _prefix_mean(batch: SequenceBatch, vectors: Tensor) -> Tensor:
     """Return the mean vector of all items up to each position, those before the window included, (B, L, D)."""
     earlier = F.embedding_bag(batch.earlier, vectors, batch.earlier_offsets, mode="sum", include_last_offset=True)
-    inside = F.embedding(batch.items, vectors) * (batch.items != PAD)[..., None]
+    inside = look_up(batch.items, vectors) * (batch.items != PAD)[..., None]
     positions = torch.arange(1, batch.items.shape[1] + 1, device=batch.items.device)
     count = batch.earlier_offsets.diff()[:, None] + positions
     return (earlier[:, None] + inside.cumsum(dim=1)) / count[..., None]

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
@@ -17,6 +16,7 @@ from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.bipartite_graph import BipartiteGraph
 from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.known_users import KnownUsers
+from mmrec.nn.lookup import look_up
 from mmrec.nn.modality_graph import Combination, ModalityGraph
 
 
@@ -116,7 +116,7 @@ class MMGCN(Recommender):
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return the users' vectors (B, D)."""
-        return F.embedding(batch.user, self.user_vectors())
+        return look_up(batch.user, self.user_vectors())
 
     def item_vectors(self) -> Tensor:
         """Return the items' vectors (I, D)."""
@@ -126,9 +126,9 @@ class MMGCN(Recommender):
         """BPR, L2 on the ids and preferences of the batch."""
         chosen = (batch.user, self.n_users + batch.positive, self.n_users + batch.negative)
         nodes = self.nodes()
-        rank = bpr(*(F.embedding(index, nodes) for index in chosen))
+        rank = bpr(*(look_up(index, nodes) for index in chosen))
         norm = squared_norm(
             *(self.ids(index) for index in chosen),
-            *(F.embedding(batch.user, encoder.get_parameter("preference")) for encoder in self.modalities.values()),
+            *(look_up(batch.user, encoder.get_parameter("preference")) for encoder in self.modalities.values()),
         )
         return {"loss": rank + self.l2 * norm, "loss_rec": rank, "squared_norm": norm}

@@ -16,6 +16,7 @@ from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, Tr
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.errors import UserError
+from mmrec.metrics.means import SampleMeans
 from mmrec.metrics.ranking import RankingMetrics, rank_of_target
 from mmrec.seed import global_seed
 
@@ -61,6 +62,7 @@ class Recommender(pl.LightningModule):
         self.top_k = 10
         self.data_hash = ""
         self.attach_seconds = 0.0
+        self.terms = SampleMeans()
         self.metrics = RankingMetrics()
         self._evaluation: dict[str, object] | None = None
 
@@ -164,13 +166,16 @@ class Recommender(pl.LightningModule):
     def training_step(self, batch: TrainBatch | PairBatch, batch_idx: int) -> Tensor:
         """Minimise "loss" and log its terms."""
         losses = self.losses(batch)
-        size = len(batch.user)
-        # The mean over all processes, reduced once an epoch.
-        of_epoch: dict[str, Any] = {"on_step": False, "on_epoch": True, "batch_size": size, "sync_dist": True}
-        self.log("train/loss", losses["loss"], prog_bar=True, **of_epoch)
-        terms = {f"train/{name}": value.detach() for name, value in losses.items() if name != "loss"}
-        self.log_dict(terms, **of_epoch)
+        self.terms.add(losses, len(batch.user))
         return losses["loss"]
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean of each loss over the samples of the epoch, of all processes together."""
+        for name, value in self.terms.compute().items():
+            self.log(
+                f"train/{name}", value, prog_bar=name == "loss", batch_size=self.terms.samples, sync_dist=True
+            )  # fmt: skip
+        self.terms = SampleMeans()
 
     def validation_step(self, batch: EvalBatch, batch_idx: int) -> None:
         """Rank the held-out items."""

@@ -16,6 +16,7 @@ from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.known_users import KnownUsers
+from mmrec.nn.lookup import look_up
 
 INIT_STD = 0.1
 
@@ -99,7 +100,7 @@ class VBPR(Recommender):
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return [γ_u, θ_u, 1] of each user, (B, D)."""
-        return F.embedding(batch.user, self.user_vectors())
+        return look_up(batch.user, self.user_vectors())
 
     @once_per_evaluation
     def item_vectors(self) -> Tensor:
@@ -114,7 +115,7 @@ class VBPR(Recommender):
         some, place = torch.unique(item, return_inverse=True) if few else (None, item)
         factors, tastes = self.user_factors(batch.user), self.user_tastes(batch.user)
         item_factors, item_bias = self.item_factors(item), self.item_bias(item)
-        items = _items(item_factors, item_bias, F.embedding(place, self._visual(some)))
+        items = _items(item_factors, item_bias, look_up(place, self._visual(some)))
         rank = bpr(_users(factors, tastes), *items.chunk(2))
         norm = squared_norm(factors, tastes, *item_factors.chunk(2), *item_bias.chunk(2))
         return {"loss": rank + self.l2 * norm, "loss_rec": rank, "squared_norm": norm}

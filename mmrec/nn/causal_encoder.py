@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import Clock
+from mmrec.nn.lookup import look_up
 
 
 class CausalEncoder(nn.Module):
@@ -52,7 +53,7 @@ class CausalEncoder(nn.Module):
             if self.compiled_length is not None and not one_each:
                 more = (0, self.compiled_length - items.shape[1])
                 items, clock = F.pad(items, more), Clock(*(F.pad(times, more) for times in clock))
-            return self._at(F.embedding(items, vectors), clock, row, position, one_each)
+            return self._at(look_up(items, vectors), clock, row, position, one_each)
         size = len(items)
         if self.tokens_at_once is not None:
             # Without a gradient nothing is kept, and twice as much fits.
@@ -73,7 +74,7 @@ class CausalEncoder(nn.Module):
             if len(at)
         ]
         # One lookup for all: its gradient has the size of the whole table.
-        looked_up = F.embedding(torch.cat([part.reshape(-1) for part, *_ in windows]), vectors)
+        looked_up = look_up(torch.cat([part.reshape(-1) for part, *_ in windows]), vectors)
         read = looked_up.split([part.numel() for part, *_ in windows])
         return torch.cat(
             [

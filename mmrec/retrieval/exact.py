@@ -18,6 +18,7 @@ from mmrec.precision import rounded_products
 ELEMENTS = 2**24  # similarities alive at a time: 64 MB of fp32
 GROUP = 64  # columns
 TOGETHER = 16  # rows whose candidates are compared at a time: 16 x 50 x 512 in fp32 is 1.6 MB, what stays in cache
+ON_GPU = 8  # as many times more similarities, and all their rows together: fewer and larger steps
 SPARE = 32  # candidates beyond K; with few of them more rows are in doubt, with many the exact comparison takes longer
 
 
@@ -55,7 +56,8 @@ def search(library: Tensor, k: int) -> Tensor:
     error = lost + (1 + lost) * lost.max()
     doubtful = [everyone[:0]]
     for rows, candidates in _blocks(library, everyone, sought, rounded=True):
-        parts = zip(rows.split(TOGETHER), candidates.columns.split(TOGETHER), strict=True)
+        together = len(rows) if library.is_cuda else TOGETHER
+        parts = zip(rows.split(together), candidates.columns.split(together), strict=True)
         exact = torch.cat([torch.bmm(library[columns], library[row, :, None]) for row, columns in parts]).squeeze(2)
         best = exact.topk(k, dim=1)
         found[rows] = candidates.columns.gather(1, best.indices)
@@ -69,7 +71,7 @@ def search(library: Tensor, k: int) -> Tensor:
 def _blocks(library: Tensor, asking: Tensor, k: int, rounded: bool) -> Iterator[tuple[Tensor, Nearest]]:
     """Yield the rows (n,) of the library that ask, a block at a time, and what is nearest to them."""
     groups = -(-len(library) // GROUP)
-    size = max(1, ELEMENTS // (groups * GROUP))
+    size = max(1, ELEMENTS * (ON_GPU if library.is_cuda else 1) // (groups * GROUP))
     # The columns that fill the last group stay at -inf.
     buffer = library.new_full((min(size, len(asking)), groups * GROUP), -torch.inf)
     for rows in asking.split(size) if len(asking) else ():

@@ -47,7 +47,20 @@ def test_nothing_allowed_is_zero_with_finite_gradients() -> None:
 
 
 def test_cross_modal_pairs_each_text_with_its_image() -> None:
-    vectors = torch.eye(6)
-    matched, swapped = cross_modal(vectors, vectors, 0.1), cross_modal(vectors, vectors.roll(1, 0), 0.1)
+    vectors, every = torch.eye(6), torch.ones(6, dtype=torch.bool)
+    matched = cross_modal(vectors, vectors, every, 0.1)
+    swapped = cross_modal(vectors, vectors.roll(1, 0), every, 0.1)
     assert matched < 0.01 < swapped
-    assert cross_modal(vectors[:1], vectors[:1], 0.1) == 0.0
+    assert cross_modal(vectors[:1], vectors[:1], every[:1], 0.1) == 0.0
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_items_that_do_not_count_are_as_good_as_absent(decoupled: bool) -> None:
+    torch.manual_seed(0)
+    text, image = torch.randn(7, 4, requires_grad=True), torch.randn(7, 4, requires_grad=True)
+    counted = torch.tensor([True, False, True, True, False, False, True])
+    ours = cross_modal(text, image, counted, 0.2, decoupled)
+    alone = cross_modal(text[counted], image[counted], torch.ones(4, dtype=torch.bool), 0.2, decoupled)
+    torch.testing.assert_close(ours, alone)
+    for a, b in zip(*(torch.autograd.grad(loss, (text, image)) for loss in (ours, alone)), strict=True):
+        torch.testing.assert_close(a, b)

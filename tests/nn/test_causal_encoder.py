@@ -54,6 +54,21 @@ def test_one_place_of_each_row_equals_the_whole(kind: str) -> None:
     torch.testing.assert_close(ours, encoder(vectors[items], times)[row, position])
 
 
+@pytest.mark.parametrize("kind", ["transformer", "time-aware"])
+def test_a_compiled_encoder_gives_the_same_states_for_windows_of_any_length(kind: str) -> None:
+    torch.manual_seed(0)
+    encoder, times = encoder_of(kind), clock(5, 4)  # shorter than max_length, which it is compiled for
+    vectors, items = torch.randn(30, 8), torch.randint(1, 30, (5, 4))
+    place = torch.nonzero(torch.ones(5, 3), as_tuple=True)
+    plain = encoder.states_at(items, times, vectors, *place)
+    graphs = []
+    encoder.compile(backend=lambda graph, example: graphs.append(graph) or graph.forward, fullgraph=True, dynamic=False)
+    for length in (4, 3):
+        ours = encoder.states_at(items[:, :length], Clock(*(time[:, :length] for time in times)), vectors, *place)
+        torch.testing.assert_close(ours, plain)
+    assert len(graphs) == 1  # it went through the compiler, once
+
+
 def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, lengths = SequenceEncoder(8, 7, 1, 1, 16, 0.0, 0.0), []
     monkeypatch.setattr(SequenceEncoder, "tokens_at_once", 14)

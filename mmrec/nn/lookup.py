@@ -1,0 +1,17 @@
+"""Rows of a table that learns."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def look_up(index: Tensor, table: Tensor) -> Tensor:
+    """Return the rows (..., D) of a table (n, D) at an index (...).
+
+    On a CPU by `embedding`, since threads add up the gradient of `table[index]` in whatever order they come. On a GPU
+    that sorts the index first, in some twenty kernels: there it is one, which adds in no order.
+    """
+    if table.is_cuda:
+        return table.index_select(0, index.flatten()).view(*index.shape, -1)
+    return F.embedding(index, table)
