@@ -22,16 +22,18 @@ def compare_runs(
     groups: Path | None = None,
     slices: bool = False,
     cost: bool = False,
+    beyond: bool = False,
     against: str | None = None,
     console: Console | None = None,
 ) -> None:
-    """Print metrics, size and time of each run, best NDCG@10 last; if asked also by group, by slice, cost, paired.
+    """Print metrics, size and time of each run, best NDCG@10 last; if asked more tables.
 
     Args:
         folder: holds `<model>/seed<k>/result.json`.
         groups: CSV with a header, first column user (raw id), second column group.
         slices: also by slice of the target item, see `mmrec.metrics.slices`.
         cost: also the time of an epoch, validation included, the time to the best epoch, and peak memory.
+        beyond: also coverage, Gini, novelty and diversity of the lists, see `mmrec.metrics.beyond_accuracy`.
         against: also the difference to this model, user by user, see `mmrec.report.paired`.
         console: where to print.
 
@@ -66,6 +68,8 @@ def compare_runs(
         console.print(_by_slice(found))
     if cost:
         console.print(_cost(found))
+    if beyond:
+        console.print(_beyond(found))
     if against is not None:
         console.print(paired_table(found, against))
 
@@ -123,6 +127,21 @@ def _cost(found: list[tuple[Path, Result]]) -> Table:
             f"{training['seconds']:.0f}" if not epochs else "-" if best is None else f"{epoch * (best + 1):.0f}",
             *("-" if peaks.get(name) is None else f"{peaks[name]:,.0f}" for name in memories),
         )  # fmt: skip
+    return table
+
+
+def _beyond(found: list[tuple[Path, Result]]) -> Table:
+    for path, result in found:
+        if not result.get("beyond_accuracy"):
+            raise UserError(f"{path}/result.json has nothing beyond accuracy: run `lightning test` for it again")
+    names = list(dict.fromkeys(name for _, result in found for name in result["beyond_accuracy"]))
+    table = Table(title="beyond accuracy", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for name in ("seed", *names):
+        table.add_column(name.replace("_", "\n"), justify="right")
+    for _, result in found:
+        values = [_shown(result["beyond_accuracy"].get(name)) for name in names]
+        table.add_row(escape(result["model"]), str(result["seed"]), *values)
     return table
 
 
