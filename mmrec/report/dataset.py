@@ -38,7 +38,7 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
         table.add_column(f"paper: {row}", justify="right")
     for section in (_counts(manifest), _reading(manifest), _spread(manifest), _trust(manifest), _features(features)):
         for name, value in section:
-            paper = f"{figures[name]:,}" if name in figures else ""
+            paper = f"{figures[name]:,.0f}" if name in figures else ""
             table.add_row(escape(name), escape(value), *([paper] if figures else []))
         table.add_section()
     console.print(table)
