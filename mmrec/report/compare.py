@@ -14,7 +14,7 @@ from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 from mmrec.report.console import wide_console
 from mmrec.report.paired import paired_table
-from mmrec.report.results import Result, load_results, read_ranks
+from mmrec.report.results import Result, load_results, read_ranks, require_one_protocol
 
 
 def compare_runs(
@@ -42,7 +42,7 @@ def compare_runs(
     """
     console = console or wide_console()
     found = load_results(folder)
-    _require_one_protocol(found)
+    require_one_protocol(found)
     metrics = list(dict.fromkeys(name for _, result in found for name in result["metrics"]))
     found.sort(key=lambda entry: entry[1]["metrics"].get("ndcg@10", 0.0))
     protocol = found[0][1]["protocol"]
@@ -72,17 +72,6 @@ def compare_runs(
         console.print(_beyond(found))
     if against is not None:
         console.print(paired_table(found, against))
-
-
-def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
-    first_path, first = found[0]
-    for path, result in found[1:]:
-        for key in ("data_hash", "protocol"):
-            if result[key] != first[key]:
-                raise UserError(
-                    f"{path} and {first_path} differ in {key}, so their numbers do not compare: "
-                    "move one of them elsewhere or run it again"
-                )
 
 
 def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:

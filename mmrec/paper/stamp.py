@@ -1,0 +1,42 @@
+"""What a table is to be judged by: protocol, data, code, seeds, machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mmrec.paper.collect import Runs
+from mmrec.paper.spec import Profile
+
+Stamp = list[tuple[str, str]]
+
+
+def stamp(runs: Sequence[Runs], profile: Profile) -> Stamp:
+    """Return names and values for the runs of one dataset, at least one of them finished."""
+    results = [result for row in runs for result in row.results.values()]
+    first = results[0]
+    protocol = first["protocol"]
+    options = ", ".join(f"{key} {value}" for key, value in profile.options)
+    return [
+        ("dataset", f"{first['dataset']}, data hash {first['data_hash'][:12]}"),
+        ("protocol", f"{protocol['split']}, {protocol['instances']:,} test instances"),
+        ("candidates", "all items (full ranking)" if protocol["candidates"] == "all" else protocol["candidates"]),
+        ("seen items", "removed from the ranking" if protocol["mask_history"] else "kept in the ranking"),
+        ("seeds", _several(str(seed) for seed in sorted({seed for row in runs for seed in row.results}))),
+        ("code", _several(_commit(result.get("git")) for result in results)),
+        ("machine", _several(_machine(result.get("machine") or {}) for result in results)),
+        ("profile", profile.name + (f" ({options})" if options else "")),
+    ]
+
+
+def _several(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
+
+
+def _commit(git: dict[str, object] | None) -> str:
+    if git is None:
+        return "no known commit"
+    return f"{str(git['commit'])[:12]}{' with uncommitted changes' if git['dirty'] else ''}"
+
+
+def _machine(machine: dict[str, object]) -> str:
+    return f"{machine.get('device', 'unknown')} ({machine.get('cores', '?')} cores, torch {machine.get('torch', '?')})"
