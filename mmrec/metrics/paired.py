@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from mmrec.metrics.significance import bootstrap_interval, holm
+from mmrec.metrics.significance import holm, mean_interval
 
 LEVEL = 0.05
 Values = NDArray[np.float64]
@@ -54,7 +54,7 @@ def differences(methods: Mapping[str, Values], base: Values) -> dict[str, Differ
         name: Difference(
             mean=float((values - base).mean()),
             relative=float(values.mean() / base.mean() - 1) if base.any() else None,
-            interval=_interval(values - base),
+            interval=mean_interval(values - base),
             effect=_effect(values - base),
             p=p,
         )
@@ -65,10 +65,6 @@ def differences(methods: Mapping[str, Values], base: Values) -> dict[str, Differ
 def paired_p(values: Values, base: Values) -> float:
     """Return the two-sided p of the paired t-test of (n,) against (n,), 1 where nothing differs or one pair is all."""
     return float(ttest_rel(values, base).pvalue) if len(values) > 1 and (values != base).any() else 1.0
-
-
-def _interval(gains: Values) -> tuple[float, float]:
-    return bootstrap_interval(lambda index: float(gains[index].mean()), len(gains))
 
 
 def _effect(gains: Values) -> float:

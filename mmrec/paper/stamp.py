@@ -22,20 +22,21 @@ def stamp(runs: Sequence[Runs], profile: Profile) -> Stamp:
         ("candidates", "all items (full ranking)" if protocol["candidates"] == "all" else protocol["candidates"]),
         ("seen items", "removed from the ranking" if protocol["mask_history"] else "kept in the ranking"),
         ("seeds", _several(str(seed) for seed in sorted({seed for row in runs for seed in row.results}))),
-        ("code", _several(_commit(result.get("git")) for result in results)),
+        ("code", _several(code(result.get("git")) for result in results)),
         ("machine", _several(_machine(result.get("machine") or {}) for result in results)),
         ("profile", profile.name + (f" ({options})" if options else "")),
     ]
 
 
-def _several(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(values))
-
-
-def _commit(git: dict[str, object] | None) -> str:
+def code(git: dict[str, object] | None) -> str:
+    """Print the state of the code, see `mmrec.environment.git_state`."""
     if git is None:
         return "no known commit"
     return f"{str(git['commit'])[:12]}{' with uncommitted changes' if git['dirty'] else ''}"
+
+
+def _several(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
 
 
 def _machine(machine: dict[str, object]) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from mmrec.data.features import Features
 from mmrec.data.manifest import Manifest
 from mmrec.report.console import wide_console
-from mmrec.report.paper import ROWS, reported
+from mmrec.report.paper import paper_row, reported
 
 Line = tuple[str, str]
 
@@ -27,9 +27,7 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
         console: where to print.
     """
     console = console or wide_console()
-    # The paper's Amazon figures are of one category.
-    other = manifest.source.get("category", "AMAZON_FASHION").upper() != "AMAZON_FASHION"
-    row = "" if other else ROWS.get(manifest.dataset, "")
+    row = paper_row(manifest)
     figures = reported(1, row)
     table = Table(title=escape(title))
     table.add_column("")

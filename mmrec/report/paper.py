@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 import mmrec
+from mmrec.data.manifest import Manifest
 
 FILE = "paper_numbers.csv"
 ROWS = {
@@ -33,3 +34,9 @@ def reported(table: int, row: str) -> dict[str, float]:
     """
     found = numbers().filter((pl.col("table") == table) & (pl.col("row") == row))
     return dict(found.select("column", "value").iter_rows())
+
+
+def paper_row(manifest: Manifest) -> str:
+    """Return the paper's name of a prepared dataset, empty if it has none; its Amazon figures are of one category."""
+    other = manifest.source.get("category", "AMAZON_FASHION").upper() != "AMAZON_FASHION"
+    return "" if other else ROWS.get(manifest.dataset, "")
