@@ -11,7 +11,9 @@ import numpy as np
 from mmrec.metrics.paired import LEVEL, Difference, differences, paired_p
 from mmrec.paper.collect import Runs
 from mmrec.paper.columns import Column, column, is_metric
+from mmrec.paper.latency import REQUESTS, measured_on
 from mmrec.paper.spec import Spec
+from mmrec.paper.stamp import machine, several
 from mmrec.paper.table import DIFFERS, UNSURE, Entry, Table, marks
 from mmrec.report.paired import by_user, difference_cells
 from mmrec.report.paper import reported
@@ -58,12 +60,13 @@ def tested(spec: Spec, runs: Sequence[Runs]) -> dict[str, Tested]:
     return {name: Tested(found[name], _p_of_runs(finished[name].values(column(metric)), base)) for name in found}
 
 
-def main_table(spec: Spec, runs: Sequence[Runs], tests: Mapping[str, Tested], stamp: str) -> Table:
+def main_table(spec: Spec, dataset: str, runs: Sequence[Runs], tests: Mapping[str, Tested], stamp: str) -> Table:
     """Return the table of one dataset: mean and deviation over seeds, marks, signs, the paper's figures.
 
     Args:
         spec: the table.
-        runs: its rows on one dataset.
+        dataset: on which.
+        runs: its rows on it.
         tests: see `tested`.
         stamp: the last note.
     """
@@ -88,10 +91,10 @@ def main_table(spec: Spec, runs: Sequence[Runs], tests: Mapping[str, Tested], st
         )
     if any(row.unsure_code for row in runs if row.results):
         notes.append(f"{UNSURE} from code with uncommitted changes, or of no known commit.")
-    return Table(spec.title, tuple(headings), tuple(zip(*entries, strict=True)), (*notes, stamp))
+    return Table(f"{spec.title}, {dataset}", tuple(headings), tuple(zip(*entries, strict=True)), (*notes, stamp))
 
 
-def differences_table(spec: Spec, runs: Sequence[Runs], tests: Mapping[str, Tested]) -> Table:
+def differences_table(spec: Spec, dataset: str, runs: Sequence[Runs], tests: Mapping[str, Tested]) -> Table:
     """Return what `tested` has found, the paper's improvements beside it where it prints any."""
     papers = {
         row.row.name: {} if spec.paper_table is None else reported(spec.paper_table, row.row.label) for row in runs
@@ -115,9 +118,9 @@ def differences_table(spec: Spec, runs: Sequence[Runs], tests: Mapping[str, Test
         "By user, the mean over a row's seeds. Interval: of the difference, bootstrap over users. Effect: Cohen's d of "
         "the paired differences. p over runs: the paper's t-test, paired over seeds, not corrected.",
     ]
-    if all(len(row.results) < 2 for row in runs):
-        notes.append("One seed each: the test over users is of these trained models, and other seeds may differ.")
-    title = f"{_heading(spec)} against {_label(spec, spec.baseline)}"
+    if any(len(row.results) == 1 for row in runs):
+        notes.append("A row of one seed is compared as it was trained: what other seeds would give, no test knows.")
+    title = f"{_heading(spec)} against {_label(spec, spec.baseline)}, {dataset}"
     return Table(title, (*headings, *(["reported"] if improved else [])), tuple(rows), tuple(notes))
 
 
@@ -170,7 +173,11 @@ def _legend(runs: Sequence[Runs], columns: Sequence[Column]) -> str:
     if any(shown.key == "seconds_per_epoch" for shown in columns):
         words.append("Seconds of an epoch include its validation.")
     if any(shown.key == "latency_ms" for shown in columns):
-        words.append("Latency: median over single requests, item vectors, graph and library made beforehand.")
+        machines = several(machine(measured_on(folder)) for row in runs for folder in row.folders.values())
+        words.append(
+            f"Latency: median of {REQUESTS} single requests on {machines}, with item vectors, graph and library made "
+            "beforehand."
+        )
     if any(row.mean(shown) is None for row in runs for shown in columns):
         words.append("-: not run, or without such a value.")
     return " ".join(words)

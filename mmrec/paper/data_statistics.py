@@ -39,28 +39,22 @@ def statistics_table(spec: Spec, profile: Profile, found: Sequence[Manifest]) ->
         profile: stamped below.
         found: what the datasets hold.
     """
-    headings, rows = ["dataset"], []
+    columns = {"dataset": [Entry(manifest.dataset) for manifest in found]}
+    papers = [_paper(spec, manifest) for manifest in found]
     for key in spec.metrics:
-        headings += [key, "reported"]
-    for manifest in found:
-        paper = _paper(spec, manifest)
-        cells = [Entry(manifest.dataset)]
-        for key in spec.metrics:
-            cells += [Entry(f"{counts(manifest)[key]:,}"), Entry(f"{paper[key]:,.0f}" if key in paper else "")]
-        rows.append(tuple(cells))
+        columns[key] = [Entry(f"{counts(manifest)[key]:,}") for manifest in found]
+        if any(papers):
+            columns[f"{key}, reported"] = [Entry(f"{paper[key]:,.0f}" if key in paper else "") for paper in papers]
     hashes = "; ".join(
         f"{manifest.dataset}: split {manifest.options['split']}, data hash {manifest.data_hash[:12]}"
         for manifest in found
     )
-    return Table(
-        spec.title,
-        tuple(headings),
-        tuple(rows),
-        (
-            "After filters, before splitting. reported: Table 1 of the paper.",
-            f"{hashes}; code: {code(environment.git_state())}; profile: {profile.name}",
-        ),
-    )
+    notes = [
+        "After filters, before splitting."
+        + (f" reported: Table {spec.paper_table} of the paper." if any(papers) else ""),
+        f"{hashes}; code: {code(environment.git_state())}; profile: {profile.name}",
+    ]
+    return Table(spec.title, tuple(columns), tuple(zip(*columns.values(), strict=True)), tuple(notes))
 
 
 def statistics_records(spec: Spec, found: Sequence[Manifest]) -> list[dict[str, Any]]:

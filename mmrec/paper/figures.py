@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from mmrec.files import write_whole
 from mmrec.metrics.significance import mean_interval
 from mmrec.paper.collect import Runs
-from mmrec.paper.columns import Column, column
+from mmrec.paper.columns import Column, column, is_metric
 from mmrec.paper.comparison import main_metric
 from mmrec.paper.spec import Spec
 from mmrec.report.paired import by_user
@@ -41,12 +39,10 @@ def draw(spec: Spec, runs: Sequence[Runs], stamp: str) -> Figure | None:
     figure = Figure(figsize=(max(6.4, 3.6 * len(panels)), 3.8), layout="constrained")
     for number, (shown, rows) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), number + 1)
-        axes.set_title(shown.heading)
         axes.spines[["top", "right"]].set_visible(False)
         (_curve if spec.kind == "sweep" else _bars)(axes, shown, rows)
-    spread = "" if metric is None else f"; bars: {_spread_name([row for _, rows in panels for row in rows])}"
     figure.suptitle(spec.title)
-    figure.supxlabel(stamp + spread, fontsize=6, wrap=True)
+    figure.supxlabel(f"{stamp}; {_error_bars([rows for _, rows in panels], metric)}", fontsize=6, wrap=True)
     return figure
 
 
@@ -64,23 +60,17 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return [png, svg]
 
 
-def intervals(rows: Sequence[Runs], shown: Column) -> list[Interval]:
-    """Return the ends of each row's error bar: one standard deviation over seeds, or without seeds over users.
+def intervals(rows: Sequence[Runs], shown: Column) -> list[Interval | None]:
+    """Return the ends of each row's error bar, None for none: one standard deviation over seeds on either side.
 
-    Where no row has two seeds, the bars are 95 % bootstrap intervals over users; a row with one seed beside rows with
-    several has none. A cost has only deviations over seeds.
+    Where no row has two seeds, the bars of a metric are 95 % bootstrap intervals over users.
     """
-    found = []
+    if not _several_seeds(rows) and is_metric(shown.key):
+        return [mean_interval(by_user(list(row.folders.values()), shown.key).mean(axis=0)) for row in rows]
+    found: list[Interval | None] = []
     for row in rows:
-        middle = row.mean(shown) or 0.0
-        deviation = row.deviation(shown)
-        if deviation is not None:
-            found.append((middle - deviation, middle + deviation))
-        elif shown.best == "highest" and not _several_seeds(rows):
-            users = by_user(list(row.folders.values()), shown.key).mean(axis=0)
-            found.append(mean_interval(users))
-        else:
-            found.append((middle, middle))
+        middle, deviation = row.mean(shown), row.deviation(shown)
+        found.append(None if middle is None or deviation is None else (middle - deviation, middle + deviation))
     return found
 
 
@@ -88,25 +78,31 @@ def _several_seeds(rows: Sequence[Runs]) -> bool:
     return any(len(row.results) > 1 for row in rows)
 
 
-def _spread_name(rows: Sequence[Runs]) -> str:
-    return "standard deviation over seeds" if _several_seeds(rows) else "95 % interval over users (one seed)"
+def _error_bars(panels: Sequence[Sequence[Runs]], metric: str | None) -> str:
+    if any(_several_seeds(rows) for rows in panels):
+        return "error bars: standard deviation over seeds"
+    return "one seed, no error bars" if metric is None else "error bars: 95 % interval over users, one seed"
 
 
-def _errors(rows: Sequence[Runs], shown: Column, middles: Sequence[float]) -> NDArray[np.float64]:
-    """Return how far the bars reach below and above, (2, rows)."""
-    ends = np.array(intervals(rows, shown), dtype=np.float64).T
-    reach: NDArray[np.float64] = np.abs(ends - np.array(middles))
-    return reach
+def _draw_error(axes: Axes, x: float, y: float, ends: Interval | None, vertical: bool) -> None:
+    if ends is not None:
+        middle = y if vertical else x
+        reach = [[abs(middle - ends[0])], [abs(ends[1] - middle)]]
+        across, up = (None, reach) if vertical else (reach, None)
+        axes.errorbar([x], [y], xerr=across, yerr=up, color=POINT, capsize=3, elinewidth=1)
 
 
 def _bars(axes: Axes, shown: Column, rows: Sequence[Runs]) -> None:
-    """Draw from zero, so that lengths compare, and print the values, which are close to each other."""
-    middles = [row.mean(shown) or 0.0 for row in rows]
-    places = list(range(len(rows)))
-    axes.barh(places, middles, xerr=_errors(rows, shown, middles), color=BAR, ecolor=POINT, capsize=3, height=0.6)
-    for place, middle in zip(places, middles, strict=True):
-        axes.text(0, place, f" {shown.form(middle)}", va="center", ha="left", color="white", fontsize=8)
-    axes.set_yticks(places, [row.row.label for row in rows])
+    """Draw from zero, so that lengths compare, with the values beside, which may be close to each other."""
+    for place, (row, ends) in enumerate(zip(rows, intervals(rows, shown), strict=True)):
+        value = row.mean(shown) or 0.0
+        axes.barh(place, value, color=BAR, height=0.6)
+        _draw_error(axes, value, place, ends, vertical=False)
+        axes.text(max(value, ends[1] if ends else 0.0), place, f"  {shown.form(value)}", va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [row.row.label for row in rows])
+    axes.set_xlabel(shown.heading)
+    axes.margins(x=0.2)
+    axes.set_xlim(left=0)
     axes.invert_yaxis()
 
 
@@ -114,10 +110,11 @@ def _curve(axes: Axes, shown: Column, rows: Sequence[Runs]) -> None:
     """Draw over the swept value, each seed as a point beside the mean."""
     rows = sorted(rows, key=lambda row: row.row.value or 0.0)
     swept = [row.row.value or 0.0 for row in rows]
-    middles = [row.mean(shown) or 0.0 for row in rows]
-    axes.errorbar(swept, middles, yerr=_errors(rows, shown, middles), color=BAR, ecolor=POINT, marker="o", capsize=3)
-    for value, row in zip(swept, rows, strict=True):
+    axes.plot(swept, [row.mean(shown) or 0.0 for row in rows], color=BAR, marker="o")
+    for value, row, ends in zip(swept, rows, intervals(rows, shown), strict=True):
+        _draw_error(axes, value, row.mean(shown) or 0.0, ends, vertical=True)
         seeds = list(row.values(shown).values())
         axes.plot([value] * len(seeds), seeds, ".", color=POINT, markersize=4)
-    axes.set_xticks(swept, [f"{value:g}" for value in swept])
+    axes.set_xticks(swept, [row.row.label for row in rows])
+    axes.set_ylabel(shown.heading)
     axes.grid(axis="y", alpha=0.3)

@@ -44,6 +44,12 @@ def latency_ms(folder: Path, result: Result) -> float:
     return float(made["median_ms"])
 
 
+def measured_on(folder: Path) -> dict[str, object]:
+    """Return the machine that `latency_ms` measured a run on, which need not be the one that trained it."""
+    made: dict[str, dict[str, object]] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    return made["machine"]
+
+
 def measure(folder: Path) -> dict[str, float]:
     """Return the median and the 95th percentile of a run's requests, in milliseconds."""
     model, data = load_run(folder)

@@ -16,7 +16,7 @@ from mmrec.paper.data_statistics import manifests, statistics_records, statistic
 from mmrec.paper.figures import draw, save
 from mmrec.paper.spec import Cell, Profile, Spec
 from mmrec.paper.stamp import stamp
-from mmrec.paper.table import Table, latex, markdown
+from mmrec.paper.table import Table, escaped, latex, markdown
 
 
 def render(spec: Spec, profile: Profile, cells: Sequence[Cell], out: Path) -> list[Path]:
@@ -39,38 +39,32 @@ def render(spec: Spec, profile: Profile, cells: Sequence[Cell], out: Path) -> li
     """
     if spec.kind == "statistics":
         found = manifests(profile)
-        return _write(spec, [("", [statistics_table(spec, profile, found)])], statistics_records(spec, found), out)
+        return _write(spec, {spec.name: statistics_table(spec, profile, found)}, statistics_records(spec, found), out)
     datasets = collect(spec, cells)
     if not datasets:
         raise UserError(f"{spec.name}: no run of profile {profile.name} has finished, so there is nothing to show")
-    sections, rows, figures = [], [], []
+    tables, rows, figures = {}, [], []
     for dataset, runs in datasets.items():
         line = "; ".join(f"{name}: {value}" for name, value in stamp(runs, profile))
         tests = tested(spec, runs)
-        tables = [main_table(spec, runs, tests, line)]
+        tables[f"{spec.name}_{dataset}"] = main_table(spec, dataset, runs, tests, line)
         if tests:
-            tables.append(differences_table(spec, runs, tests))
-        sections.append((dataset, tables))
+            tables[f"{spec.name}_{dataset}_differences"] = differences_table(spec, dataset, runs, tests)
         rows += records(spec, dataset, runs, tests)
         figure = draw(spec, runs, line) if spec.name.startswith("figure") else None
         if figure is not None:
             figures += save(figure, out / (spec.name if len(datasets) == 1 else f"{spec.name}_{dataset}"))
-    return _write(spec, sections, rows, out) + figures
+    return _write(spec, tables, rows, out) + figures
 
 
-def _write(spec: Spec, sections: list[tuple[str, list[Table]]], rows: list[dict[str, Any]], out: Path) -> list[Path]:
-    """Write what can be read as text; sections are of a dataset each."""
-    texts, floats = [f"# {_name(spec)}: {spec.title}\n"], []
-    for dataset, tables in sections:
-        if dataset:
-            texts.append(f"## {dataset}\n")
-        texts += [markdown(table) for table in tables]
-        labels = [spec.name + (f"_{dataset}" if dataset else ""), f"{spec.name}_{dataset}_differences"]
-        floats += [latex(table, label) for table, label in zip(tables, labels, strict=False)]
+def _write(spec: Spec, tables: dict[str, Table], rows: list[dict[str, Any]], out: Path) -> list[Path]:
+    """Write what can be read as text; tables by the name that LaTeX refers to them by."""
+    text = [f"# {_name(spec)}\n", *(f"## {escaped(table.title)}\n\n{markdown(table)}" for table in tables.values())]
+    floats = ["% needs the package booktabs\n", *(latex(table, label) for label, table in tables.items())]
     files = [out / f"{spec.name}.{ending}" for ending in ("md", "csv", "tex")]
-    write_whole(files[0], "\n".join(texts))
+    write_whole(files[0], "\n".join(text))
     write_whole(files[1], pl.DataFrame(rows, infer_schema_length=None).write_csv())
-    write_whole(files[2], "% \\usepackage{booktabs}\n" + "\n".join(floats))
+    write_whole(files[2], "\n".join(floats))
     return files
 
 

@@ -21,9 +21,9 @@ def stamp(runs: Sequence[Runs], profile: Profile) -> Stamp:
         ("protocol", f"{protocol['split']}, {protocol['instances']:,} test instances"),
         ("candidates", "all items (full ranking)" if protocol["candidates"] == "all" else protocol["candidates"]),
         ("seen items", "removed from the ranking" if protocol["mask_history"] else "kept in the ranking"),
-        ("seeds", _several(str(seed) for seed in sorted({seed for row in runs for seed in row.results}))),
-        ("code", _several(code(result.get("git")) for result in results)),
-        ("machine", _several(_machine(result.get("machine") or {}) for result in results)),
+        ("seeds", several(str(seed) for seed in sorted({seed for row in runs for seed in row.results}))),
+        ("code", several(code(result.get("git")) for result in results)),
+        ("machine", several(machine(result.get("machine") or {}) for result in results)),
         ("profile", profile.name + (f" ({options})" if options else "")),
     ]
 
@@ -35,9 +35,11 @@ def code(git: dict[str, object] | None) -> str:
     return f"{str(git['commit'])[:12]}{' with uncommitted changes' if git['dirty'] else ''}"
 
 
-def _several(values: Iterable[str]) -> str:
+def several(values: Iterable[str]) -> str:
+    """Print what differs among values, in their order."""
     return ", ".join(dict.fromkeys(values))
 
 
-def _machine(machine: dict[str, object]) -> str:
-    return f"{machine.get('device', 'unknown')} ({machine.get('cores', '?')} cores, torch {machine.get('torch', '?')})"
+def machine(parts: dict[str, object]) -> str:
+    """Print a machine, see `mmrec.environment.machine`."""
+    return f"{parts.get('device', 'unknown')} ({parts.get('cores', '?')} cores, torch {parts.get('torch', '?')})"

@@ -37,7 +37,7 @@ class Table:
     """A table.
 
     Args:
-        title: above it.
+        title: its caption.
         columns: headings, the first of names and the others of numbers.
         rows: as many entries each as there are columns.
         notes: below it.
@@ -60,15 +60,13 @@ def marks(values: Sequence[str | None], highest: bool) -> list[Literal["best", "
 
 
 def markdown(table: Table) -> str:
-    """Return the table in GitHub's Markdown."""
+    """Return the table in GitHub's Markdown, without its title."""
     lines = [
-        f"**{_md(table.title)}**",
-        "",
-        _line(_md(name) for name in table.columns),
+        _line(escaped(name) for name in table.columns),
         _line(["---", *["---:"] * (len(table.columns) - 1)]),
         *(_line(_md_entry(entry) for entry in row) for row in table.rows),
     ]
-    return "\n".join([*lines, *(f"\n{_md(note)}" for note in table.notes)]) + "\n"
+    return "\n".join([*lines, *(f"\n{escaped(note)}" for note in table.notes)]) + "\n"
 
 
 def latex(table: Table, label: str) -> str:
@@ -100,15 +98,16 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _md(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
     return re.sub(r"([\\`*_|<])", r"\\\1", text)
 
 
 def _md_entry(entry: Entry) -> str:
-    text = _md(entry.text)
+    text = escaped(entry.text)
     if entry.mark is not None:
         text = f"**{text}**" if entry.mark == "best" else f"<u>{text}</u>"
-    return text + _md(entry.signs)
+    return text + escaped(entry.signs)
 
 
 def _tex_line(cells: Iterable[str]) -> str:
