@@ -12,8 +12,7 @@ DIFFERS, UNSURE = "*", "‡"
 TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "±": r"$\pm$", "×": r"$\times$", DIFFERS: r"\textsuperscript{*}",
-    UNSURE: r"\textsuperscript{\ddag}",
+    "|": r"\textbar{}", "±": r"$\pm$", UNSURE: r"\ddag{}",
 }  # fmt: skip
 
 
@@ -122,4 +121,4 @@ def _tex_entry(entry: Entry) -> str:
     text = _tex(entry.text)
     if entry.mark is not None:
         text = rf"\{'textbf' if entry.mark == 'best' else 'underline'}{{{text}}}"
-    return text + _tex(entry.signs)
+    return text + (rf"\textsuperscript{{{_tex(entry.signs)}}}" if entry.signs else "")
