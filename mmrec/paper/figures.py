@@ -115,6 +115,6 @@ def _curve(axes: Axes, shown: Column, rows: Sequence[Runs]) -> None:
         _draw_error(axes, value, row.mean(shown) or 0.0, ends, vertical=True)
         seeds = list(row.values(shown).values())
         axes.plot([value] * len(seeds), seeds, ".", color=POINT, markersize=4)
-    axes.set_xticks(swept, [row.row.label for row in rows])
+    axes.set_xticks(swept, [row.row.label for row in rows], fontsize=8)
     axes.set_ylabel(shown.heading)
     axes.grid(axis="y", alpha=0.3)
