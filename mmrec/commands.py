@@ -51,9 +51,10 @@ def compare(args: Sequence[str]) -> None:
     parser.add_argument("--groups", type=Path | None, default=None, help="CSV of user,group: also NDCG@10 by group")
     parser.add_argument("--slices", action="store_true", help="also NDCG@10 by slice of the target item")
     parser.add_argument("--cost", action="store_true", help="also time by epoch, time to the best one, peak memory")
+    parser.add_argument("--beyond", action="store_true", help="also coverage, Gini, novelty, diversity of the lists")
     parser.add_argument("--against", type=str | None, default=None, help="also paired tests against this model")
     options = parser.parse_args(list(args))
-    compare_runs(options.runs, options.groups, options.slices, options.cost, options.against)
+    compare_runs(options.runs, options.groups, options.slices, options.cost, options.beyond, options.against)
 
 
 def explain(args: Sequence[str]) -> None:

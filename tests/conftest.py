@@ -9,6 +9,8 @@ from mmrec.data.prepare import PrepareOptions
 from mmrec.data.sources import Toy
 from mmrec.precision import set_softmax_products
 
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # oracles compare to the last bit, which a GPU does not repeat
+
 REAL = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 

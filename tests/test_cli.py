@@ -344,4 +344,5 @@ def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -
     subprocess.run([sys.executable, "-m", "mmrec", *test], check=True, timeout=300)
     assert result("mm_racl_kal")["metrics"] == alone["metrics"]
     assert result("mm_racl_kal")["slices"] == alone["slices"]
+    assert result("mm_racl_kal")["beyond_accuracy"] == pytest.approx(alone["beyond_accuracy"], abs=1e-6)
     assert result("mm_racl_kal")["machine"]["processes"] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ class SaveResults(lightning.Callback):
 
     `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests. Both names carry
     the protocol where it is not the default (`result_uniform100.json`), so that no protocol overwrites another.
-    `result.json` has the metrics over all test instances and, under `slices`, by slice of the target item, see
-    `mmrec.metrics.slices`.
+    `result.json` has the metrics over all test instances, under `slices` by slice of the target item, see
+    `mmrec.metrics.slices`, and under `beyond_accuracy` what the lists look like, see `mmrec.metrics.beyond_accuracy`;
+    null among sampled candidates, where there is no list.
     """
 
     def __init__(self) -> None:
@@ -82,6 +84,7 @@ class SaveResults(lightning.Callback):
         )
         members = item_slices(data.catalog.train.popularity, *_presence(data))
         slices = slice_metrics(ranks, items, members, data.metric_suffix)
+        beyond = pl_module.beyond_accuracy
         training = self._training(folder, pl_module)
         # Of the fit where there was one: a later test alone takes less.
         memory = training.pop("peak_memory_mb", None) or environment.peak_memory_mb()
@@ -96,10 +99,8 @@ class SaveResults(lightning.Callback):
                 for name, value in trainer.callback_metrics.items()
                 if name.startswith("test/")
             },
-            "slices": {
-                name: {key: value if value is None else round(value, 6) for key, value in row.items()}
-                for name, row in slices.items()
-            },
+            "slices": {name: _rounded(row) for name, row in slices.items()},
+            "beyond_accuracy": None if beyond is None else _rounded(beyond.compute()),
             "protocol": {**data.protocol(), "instances": len(ranks)},
             "control": data.control,
             "data_hash": data.catalog.manifest.data_hash,
@@ -129,6 +130,10 @@ class SaveResults(lightning.Callback):
             return {"epochs": 0, "seconds": round(model.attach_seconds, 2)}
         file = folder / TRAINING
         return dict(json.loads(file.read_text())) if file.is_file() else self.training
+
+
+def _rounded(row: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: value if value is None else round(value, 6) for name, value in row.items()}
 
 
 def _presence(data: RecDataModule) -> tuple[Tensor, Tensor]:

@@ -14,24 +14,33 @@ from torchmetrics.utilities import dim_zero_cat
 CUTOFFS = (10, 20)
 
 
-def rank_of_target(scores: Tensor, target: Tensor, excluded: tuple[Tensor, Tensor] | None = None) -> Tensor:
+def candidate_scores(scores: Tensor, target: Tensor, excluded: tuple[Tensor, Tensor]) -> Tensor:
+    """Return a copy of the scores in which what is no candidate has -inf.
+
+    Args:
+        scores: (B, C).
+        target: (B,) int64, the target's column: a candidate in any case.
+        excluded: rows (n,) and columns (n,) that are no candidates.
+    """
+    left = scores.index_put(excluded, scores.new_tensor(-torch.inf))
+    return left.scatter_(1, target[:, None], scores.gather(1, target[:, None]))
+
+
+def rank_of_target(scores: Tensor, target: Tensor) -> Tensor:
     """Rank each target among the candidates.
 
     Args:
-        scores: (B, C) one finite score a candidate.
+        scores: (B, C) the target's finite, and one score a candidate; -inf for what is none.
         target: (B,) int64, the target's column.
-        excluded: rows (n,) and columns (n,) that are no candidates; the target is one in any case.
 
     Returns:
         (B,) float32, 1 is best; halves where scores tie.
     """
     own = scores.gather(1, target[:, None])
-    others = scores.clone() if excluded is None else scores.index_put(excluded, scores.new_tensor(-torch.inf))
-    others.scatter_(1, target[:, None], -torch.inf)
     # Ones in fp32 are compared and added up several times faster than bools, and exactly up to 2^24 candidates.
-    ones = torch.empty_like(others, dtype=torch.float32)
-    higher = torch.gt(others, own, out=ones).sum(1)
-    return 1.0 + higher + torch.eq(others, own, out=ones).sum(1) / 2.0
+    ones = torch.empty_like(scores, dtype=torch.float32)
+    higher = torch.gt(scores, own, out=ones).sum(1)
+    return 0.5 + higher + torch.eq(scores, own, out=ones).sum(1) / 2.0  # the target is one of its equals
 
 
 def ndcg(ranks: Tensor, k: int) -> Tensor:

@@ -33,6 +33,11 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the mean of values (n,)."""
+    return bootstrap_interval(lambda index: float(values[index].mean()), len(values))
+
+
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     """Return the exact two-sided p of McNemar's test: whether two methods succeed on as many of the same instances."""
     pairs = list(zip(first, second, strict=True))

@@ -16,8 +16,10 @@ from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, Tr
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.errors import UserError
+from mmrec.metrics.beyond_accuracy import LENGTH, MODALITIES, BeyondAccuracy
 from mmrec.metrics.means import SampleMeans
-from mmrec.metrics.ranking import RankingMetrics, rank_of_target
+from mmrec.metrics.ranking import RankingMetrics, candidate_scores, rank_of_target
+from mmrec.retrieval.exact import largest
 from mmrec.seed import global_seed
 
 T = TypeVar("T")
@@ -64,6 +66,7 @@ class Recommender(pl.LightningModule):
         self.attach_seconds = 0.0
         self.terms = SampleMeans()
         self.metrics = RankingMetrics()
+        self.beyond_accuracy: BeyondAccuracy | None = None
         self._evaluation: dict[str, object] | None = None
 
     # What a model defines.
@@ -143,6 +146,10 @@ class Recommender(pl.LightningModule):
         self.data_hash = data.catalog.manifest.data_hash
         self.mask_history = data.mask_history
         self.metrics = RankingMetrics(data.metric_suffix)
+        if stage == "test":
+            # Among sampled candidates no list is one that anybody would be shown.
+            listed = data.candidates == "all"
+            self.beyond_accuracy = BeyondAccuracy(catalog.train.popularity, _vectors(features)) if listed else None
         # Every process derives the buffers from the same data or parameters: DDP need not broadcast them at each step,
         # and cannot where they are sparse.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
@@ -182,8 +189,12 @@ class Recommender(pl.LightningModule):
         self.metrics.update(batch.instance, self.ranks(batch))
 
     def test_step(self, batch: EvalBatch, batch_idx: int) -> None:
-        """Rank the held-out items."""
-        self.metrics.update(batch.instance, self.ranks(batch))
+        """Rank the held-out items, and count what stands on the lists."""
+        scores, target = self._candidates(batch)
+        self.metrics.update(batch.instance, rank_of_target(scores, target))
+        if self.beyond_accuracy is not None:
+            best = largest(scores, min(LENGTH, scores.shape[1]))
+            self.beyond_accuracy.update(best.columns, best.values)
 
     def predict_step(self, batch: EvalBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return users (B,) and their `top_k` items and scores, both (B, k)."""
@@ -208,6 +219,8 @@ class Recommender(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log the final metrics."""
         self._log_metrics("test")
+        if self.beyond_accuracy is not None:
+            self.beyond_accuracy.compute()  # on every process, so that the first has what all have counted
 
     def on_predict_epoch_end(self) -> None:
         """Drop what evaluation kept."""
@@ -260,16 +273,7 @@ class Recommender(pl.LightningModule):
         Raises:
             UserError: a score is not finite.
         """
-        scores = self.score(batch)
-        if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
-            raise UserError(
-                "the model scores an item with a number that is not finite: training has diverged; lower "
-                "model.init_args.lr, or train with --trainer.precision 32"
-            )
-        if batch.candidates is None:
-            return rank_of_target(scores, batch.target, self._excluded(batch))
-        candidates = torch.cat([batch.target[:, None], batch.candidates], dim=1)
-        return rank_of_target(scores.gather(1, candidates), torch.zeros_like(batch.target))
+        return rank_of_target(*self._candidates(batch))
 
     def recommend(self, batch: SequenceBatch, k: int) -> tuple[Tensor, Tensor]:
         """Return the scores and items (B, k) with the highest scores, history removed.
@@ -277,8 +281,21 @@ class Recommender(pl.LightningModule):
         Where fewer than k items are left, the last scores are -inf and their items mean nothing.
         """
         scores = self.score(batch).index_put(self._excluded(batch), torch.tensor(-torch.inf, device=self.device))
-        best = scores.topk(min(k, scores.shape[1]), dim=1)
-        return best.values, best.indices
+        best = largest(scores, min(k, scores.shape[1]))
+        return best.values, best.columns
+
+    def _candidates(self, batch: EvalBatch) -> tuple[Tensor, Tensor]:
+        """Return the candidates' scores (B, C), -inf for what is none, and the target's column (B,)."""
+        scores = self.score(batch)
+        if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
+            raise UserError(
+                "the model scores an item with a number that is not finite: training has diverged; lower "
+                "model.init_args.lr, or train with --trainer.precision 32"
+            )
+        if batch.candidates is None:
+            return candidate_scores(scores, batch.target, self._excluded(batch)), batch.target
+        candidates = torch.cat([batch.target[:, None], batch.candidates], dim=1)
+        return scores.gather(1, candidates), torch.zeros_like(batch.target)
 
     def _excluded(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Rows and items (n,), (n,) that are no candidates: PAD, and the whole history unless it is to be ranked."""
@@ -288,6 +305,12 @@ class Recommender(pl.LightningModule):
         # The padding of the windows is PAD itself, and a full window has no padding: PAD is named for every row.
         row, item = batch.history()
         return torch.cat([rows, row]), torch.cat([torch.full_like(rows, PAD), item])
+
+
+def _vectors(features: Features | None) -> dict[str, Tensor]:
+    """Return the vectors (I, D) of each modality that there is."""
+    found = {} if features is None else {name: torch.tensor(getattr(features, name)) for name in MODALITIES}
+    return {name: rows for name, rows in found.items() if rows.shape[1]}
 
 
 def _shape(shape: torch.Size | None) -> str:

@@ -14,7 +14,7 @@ from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 from mmrec.report.console import wide_console
 from mmrec.report.paired import paired_table
-from mmrec.report.results import Result, load_results, read_ranks
+from mmrec.report.results import Result, load_results, read_ranks, require_one_protocol
 
 
 def compare_runs(
@@ -22,16 +22,18 @@ def compare_runs(
     groups: Path | None = None,
     slices: bool = False,
     cost: bool = False,
+    beyond: bool = False,
     against: str | None = None,
     console: Console | None = None,
 ) -> None:
-    """Print metrics, size and time of each run, best NDCG@10 last; if asked also by group, by slice, cost, paired.
+    """Print metrics, size and time of each run, best NDCG@10 last; if asked more tables.
 
     Args:
         folder: holds `<model>/seed<k>/result.json`.
         groups: CSV with a header, first column user (raw id), second column group.
         slices: also by slice of the target item, see `mmrec.metrics.slices`.
         cost: also the time of an epoch, validation included, the time to the best epoch, and peak memory.
+        beyond: also coverage, Gini, novelty and diversity of the lists, see `mmrec.metrics.beyond_accuracy`.
         against: also the difference to this model, user by user, see `mmrec.report.paired`.
         console: where to print.
 
@@ -40,7 +42,7 @@ def compare_runs(
     """
     console = console or wide_console()
     found = load_results(folder)
-    _require_one_protocol(found)
+    require_one_protocol(found)
     metrics = list(dict.fromkeys(name for _, result in found for name in result["metrics"]))
     found.sort(key=lambda entry: entry[1]["metrics"].get("ndcg@10", 0.0))
     protocol = found[0][1]["protocol"]
@@ -66,19 +68,10 @@ def compare_runs(
         console.print(_by_slice(found))
     if cost:
         console.print(_cost(found))
+    if beyond:
+        console.print(_beyond(found))
     if against is not None:
         console.print(paired_table(found, against))
-
-
-def _require_one_protocol(found: list[tuple[Path, Result]]) -> None:
-    first_path, first = found[0]
-    for path, result in found[1:]:
-        for key in ("data_hash", "protocol"):
-            if result[key] != first[key]:
-                raise UserError(
-                    f"{path} and {first_path} differ in {key}, so their numbers do not compare: "
-                    "move one of them elsewhere or run it again"
-                )
 
 
 def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
@@ -123,6 +116,21 @@ def _cost(found: list[tuple[Path, Result]]) -> Table:
             f"{training['seconds']:.0f}" if not epochs else "-" if best is None else f"{epoch * (best + 1):.0f}",
             *("-" if peaks.get(name) is None else f"{peaks[name]:,.0f}" for name in memories),
         )  # fmt: skip
+    return table
+
+
+def _beyond(found: list[tuple[Path, Result]]) -> Table:
+    for path, result in found:
+        if not result.get("beyond_accuracy"):
+            raise UserError(f"{path}/result.json has nothing beyond accuracy: run `lightning test` for it again")
+    names = list(dict.fromkeys(name for _, result in found for name in result["beyond_accuracy"]))
+    table = Table(title="beyond accuracy", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for name in ("seed", *names):
+        table.add_column(name.replace("_", "\n"), justify="right")
+    for _, result in found:
+        values = [_shown(result["beyond_accuracy"].get(name)) for name in names]
+        table.add_row(escape(result["model"]), str(result["seed"]), *values)
     return table
 
 

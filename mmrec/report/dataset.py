@@ -12,7 +12,7 @@ from rich.table import Table
 from mmrec.data.features import Features
 from mmrec.data.manifest import Manifest
 from mmrec.report.console import wide_console
-from mmrec.report.paper import ROWS, reported
+from mmrec.report.paper import paper_row, reported
 
 Line = tuple[str, str]
 
@@ -27,9 +27,7 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
         console: where to print.
     """
     console = console or wide_console()
-    # The paper's Amazon figures are of one category.
-    other = manifest.source.get("category", "AMAZON_FASHION").upper() != "AMAZON_FASHION"
-    row = "" if other else ROWS.get(manifest.dataset, "")
+    row = paper_row(manifest)
     figures = reported(1, row)
     table = Table(title=escape(title))
     table.add_column("")
@@ -38,7 +36,7 @@ def show_dataset(manifest: Manifest, title: str, features: Features | None, cons
         table.add_column(f"paper: {row}", justify="right")
     for section in (_counts(manifest), _reading(manifest), _spread(manifest), _trust(manifest), _features(features)):
         for name, value in section:
-            paper = f"{figures[name]:,}" if name in figures else ""
+            paper = f"{figures[name]:,.0f}" if name in figures else ""
             table.add_row(escape(name), escape(value), *([paper] if figures else []))
         table.add_section()
     console.print(table)

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 import mmrec
+from mmrec.data.manifest import Manifest
 
 FILE = "paper_numbers.csv"
 ROWS = {
@@ -17,15 +18,25 @@ ROWS = {
 """The paper's name of a dataset."""
 
 
+def numbers() -> pl.DataFrame:
+    """Return every number of the paper's tables: table, row, column, value. Improvements are in percent."""
+    package = Path(mmrec.__file__).parent
+    beside = package.parent / "experiments" / FILE
+    return pl.read_csv(beside if beside.is_file() else package / FILE, glob=False)
+
+
 def reported(table: int, row: str) -> dict[str, float]:
     """Return the figures of a row by column; empty if the paper has no such row.
 
     Args:
         table: number of the table.
-        row: as the paper names it.
+        row: as the paper names it, in English.
     """
-    package = Path(mmrec.__file__).parent
-    beside = package.parent / "experiments" / FILE
-    numbers = pl.read_csv(beside if beside.is_file() else package / FILE, glob=False)
-    found = numbers.filter((pl.col("table") == table) & (pl.col("row") == row))
+    found = numbers().filter((pl.col("table") == table) & (pl.col("row") == row))
     return dict(found.select("column", "value").iter_rows())
+
+
+def paper_row(manifest: Manifest) -> str:
+    """Return the paper's name of a prepared dataset, empty if it has none; its Amazon figures are of one category."""
+    other = manifest.source.get("category", "AMAZON_FASHION").upper() != "AMAZON_FASHION"
+    return "" if other else ROWS.get(manifest.dataset, "")

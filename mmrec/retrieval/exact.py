@@ -86,12 +86,14 @@ def _product(rows: Tensor, library: Tensor, rounded: bool, out: Tensor) -> None:
 
 
 def largest(values: Tensor, k: int) -> Nearest:
-    """Return the k largest of each row (n, m), m a multiple of `GROUP`; the same as `topk`, of which it needs a part.
+    """Return the k largest of each row (n, m), k at most m; the same as `topk`, of which it needs a part.
 
-    Each of the k largest is in one of the k groups with the largest maxima.
+    Each of the k largest is in one of the k groups with the largest maxima, or among the columns left over.
     """
-    grouped = values.view(len(values), -1, GROUP)
-    groups = grouped.amax(dim=2).topk(min(k, grouped.shape[1]), dim=1).indices
+    whole = values.shape[1] // GROUP
+    grouped, rest = values[:, : whole * GROUP].unflatten(1, (whole, GROUP)), values[:, whole * GROUP :]
+    groups = grouped.amax(dim=2).topk(min(k, whole), dim=1).indices
     inside = grouped.gather(1, groups[:, :, None].expand(-1, -1, GROUP)).flatten(1)
-    best = inside.topk(k, dim=1)
-    return Nearest(best.values, groups.gather(1, best.indices // GROUP) * GROUP + best.indices % GROUP)
+    best = torch.cat([inside, rest], dim=1).topk(k, dim=1)
+    starts = torch.cat([groups, groups.new_full((len(groups), 1), whole)], dim=1) * GROUP
+    return Nearest(best.values, starts.gather(1, best.indices // GROUP) + best.indices % GROUP)

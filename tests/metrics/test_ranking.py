@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_normalized_dcg, retrieval_reciprocal_rank
 
-from mmrec.metrics.ranking import RankingMetrics, rank_metrics, rank_of_target
+from mmrec.metrics.ranking import RankingMetrics, candidate_scores, rank_metrics, rank_of_target
 
 
 def random_scores(seed: int, rows: int = 40, items: int = 60, ties: bool = False) -> tuple[Tensor, Tensor]:
@@ -35,17 +35,16 @@ def test_rank_equals_the_naive_loop(ties: bool) -> None:
     scores, target = random_scores(1, ties=ties)
     excluded = (torch.arange(40).repeat(3), torch.randint(60, (120,), generator=torch.Generator().manual_seed(2)))
     gone = set(zip(excluded[0].tolist(), excluded[1].tolist(), strict=True))
-    for row, rank in enumerate(rank_of_target(scores, target, excluded).tolist()):
+    for row, rank in enumerate(rank_of_target(candidate_scores(scores, target, excluded), target).tolist()):
         own = scores[row, target[row]]
         rivals = [scores[row, i] for i in range(60) if i != target[row] and (row, i) not in gone]
         assert rank == 1 + sum(s > own for s in rivals) + sum(s == own for s in rivals) / 2
 
 
 def test_the_target_is_a_candidate_even_if_excluded() -> None:
-    rank = rank_of_target(
-        torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([1]), (torch.tensor([0, 0]), torch.tensor([0, 1]))
-    )
-    assert rank.tolist() == [2.0]
+    target = torch.tensor([1])
+    scores = candidate_scores(torch.tensor([[3.0, 1.0, 2.0]]), target, (torch.tensor([0, 0]), torch.tensor([0, 1])))
+    assert rank_of_target(scores, target).tolist() == [2.0]
 
 
 def test_a_constant_model_lands_in_the_middle() -> None:

@@ -63,6 +63,14 @@ def test_cost_is_by_epoch_and_to_the_best_one(tmp_path: Path) -> None:
     assert rows(text, "closed")[1] == ["closed", "1", "1", "0", "-", "-", "3", "9", "-"]
 
 
+def test_beyond_accuracy_is_shown_or_asked_for(tmp_path: Path) -> None:
+    save(tmp_path, "m", beyond_accuracy={"coverage@10": 0.5, "text_diversity@10": None})
+    assert rows(shown(tmp_path, beyond=True), "m")[1] == ["m", "1", "0.5000", "-"]
+    save(tmp_path, "older")
+    with pytest.raises(UserError, match=r"older/seed1/result\.json has nothing beyond accuracy: run `lightning test`"):
+        shown(tmp_path, beyond=True)
+
+
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"1", b"\xff", b"{"])
 def test_what_is_no_result_is_named(content: bytes, tmp_path: Path) -> None:
     (save(tmp_path, "m") / "result.json").write_bytes(content)

@@ -41,7 +41,7 @@ def test_differences_are_by_user_over_seeds(tmp_path) -> None:
     p_values = [ttest_rel(gains[name], base).pvalue for name in ("other1", "base1")]
     smaller, larger = sorted(p_values)
     held = {smaller: min(1, 2 * smaller), larger: min(1, max(2 * smaller, larger))}
-    assert cells(table, 6) == ["", *(f"{held[p]:.3g}" for p in p_values)]
+    assert cells(table, 7) == ["", *(f"{held[p]:.3g}" for p in p_values)]
 
 
 def test_a_name_that_is_not_there_is_said(tmp_path) -> None:

@@ -1,0 +1,86 @@
+"""What a column of a table shows: where a run has it, how it is printed, and which end of it is good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from mmrec.errors import UserError
+from mmrec.metrics.ranking import rank_metrics
+from mmrec.paper.latency import latency_ms
+from mmrec.report.results import Result
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Args:
+        key: as a table's `metrics` names it.
+        heading: as printed.
+        digits: after the point.
+        best: which end is marked as the best, None for none.
+        read: returns a run's value from its folder and result, None where it has none.
+    """
+
+    key: str
+    heading: str
+    digits: int
+    best: Literal["highest", "lowest"] | None
+    read: Callable[[Path, Result], float | None]
+
+    def form(self, value: float) -> str:
+        """Print a value."""
+        return f"{value:,.{self.digits}f}"
+
+
+def column(key: str) -> Column:
+    """Return a column by its key: a metric, a measure beyond accuracy, or a cost."""
+    if key in COSTS:
+        return COSTS[key]
+    return Column(key, heading(key), 4, "highest" if is_metric(key) else None, _metric(key))
+
+
+def is_metric(key: str) -> bool:
+    """Whether a key is a metric that follows from ranks, of which each user has a value."""
+    return key in METRICS
+
+
+def heading(key: str) -> str:
+    """Print a key: HR@10, NDCG@10, text diversity@10."""
+    return key.upper() if is_metric(key) else key.replace("_", " ")
+
+
+def _metric(key: str) -> Callable[[Path, Result], float | None]:
+    def read(folder: Path, result: Result) -> float | None:
+        for part in (result["metrics"], result.get("beyond_accuracy") or {}):
+            if key in part:
+                value: float | None = part[key]
+                return value
+        raise UserError(f"{folder}/result.json has no {key}: run `lightning test` for it again")
+
+    return read
+
+
+def _seconds_per_epoch(folder: Path, result: Result) -> float | None:
+    training = result["training"]
+    return training["seconds"] / training["epochs"] if training["epochs"] else None
+
+
+def _memory(folder: Path, result: Result) -> float | None:
+    peaks = result.get("peak_memory_mb") or {}
+    value: float | None = peaks.get("device", peaks.get("host"))
+    return value
+
+
+METRICS = set(rank_metrics(torch.ones(1)))
+COSTS = {
+    "seconds_per_epoch": Column("seconds_per_epoch", "s / epoch", 1, "lowest", _seconds_per_epoch),
+    "latency_ms": Column("latency_ms", "latency, ms", 2, "lowest", latency_ms),
+    "memory_mb": Column("memory_mb", "peak memory, MB", 0, "lowest", _memory),
+}
+"""Seconds include the validation of the epoch; memory is the GPU's where there is one."""

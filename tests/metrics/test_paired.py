@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from mmrec.metrics.paired import Difference, differences, paired_p
+from mmrec.metrics.significance import holm
+
+
+def test_differences_are_those_of_scipy_and_of_the_definition() -> None:
+    draw = np.random.default_rng(0)
+    base = draw.random(200)
+    methods = {"much": base + draw.normal(0.1, 0.2, 200), "little": base + draw.normal(0.01, 0.2, 200)}
+    found = differences(methods, base)
+    p_values = holm([stats.ttest_rel(values, base).pvalue for values in methods.values()])
+    assert [difference.p for difference in found.values()] == pytest.approx(p_values)
+    assert found["much"].significant
+    assert not found["little"].significant
+    gains = methods["much"] - base
+    assert found["much"].mean == pytest.approx(gains.mean())
+    assert found["much"].relative == pytest.approx(gains.mean() / base.mean())
+    assert found["much"].effect == pytest.approx(gains.mean() / np.sqrt(((gains - gains.mean()) ** 2).sum() / 199))
+    normal = stats.bootstrap((gains,), np.mean, method="percentile", rng=1).confidence_interval
+    assert found["much"].interval == pytest.approx(normal, abs=0.005)
+
+
+def test_more_comparisons_ask_for_more() -> None:
+    """One alone has p about .03, which twenty comparisons do not leave."""
+    base = np.linspace(0, 1, 50)
+    gains = np.tile([0.1, -0.05], 25) + np.linspace(-0.02, 0.02, 50)
+    alone = differences({"m": base + gains}, base)["m"]
+    among = differences({f"m{k}": base + gains for k in range(20)}, base)["m0"]
+    assert alone.significant
+    assert among.p == pytest.approx(20 * alone.p)
+    assert not among.significant
+
+
+def test_equals_differ_by_nothing() -> None:
+    values = np.zeros(5)
+    assert differences({"same": values}, values)["same"] == Difference(0.0, None, (0.0, 0.0), 0.0, 1.0)
+    assert paired_p(np.ones(1), np.zeros(1)) == 1  # one pair decides nothing
