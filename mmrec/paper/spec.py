@@ -152,9 +152,7 @@ def read_specs(names: Sequence[str]) -> list[Spec]:
         elif Path(name).is_file():
             files[Path(name)] = None
         else:
-            raise UserError(
-                f"{name}: no such file here, and no table of that name; there are {', '.join(shipped)}, all"
-            )
+            raise UserError(f"{name}: no such file here, and no table of that name, but {', '.join(shipped)}, all")
     return [read_spec(file) for file in files]
 
 
@@ -247,9 +245,7 @@ def _require_configs(file: Path, rows: Sequence[Row], profile: Profile) -> None:
         configs += [] if row.ablation is None else [ablation_config(row.ablation)]
         for config in configs:
             if find_config(config) is None:
-                raise UserError(
-                    f"{file}: rows.{row.name} needs {config} (profile {profile.name}), which does not exist"
-                )
+                raise UserError(f"{file}: rows.{row.name} needs {config} in profile {profile.name}: no such file")
 
 
 REQUIRED: Any = object()
