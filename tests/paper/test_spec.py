@@ -91,7 +91,7 @@ def test_tables_are_found_by_name_or_file(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     Path("broken.yaml").write_text("a: [")
     assert [spec.name for spec in read_specs(["figure5", "table1", "figure5"])] == ["figure5", "table1"]
-    with pytest.raises(UserError, match="table9: no such file here, and no table of that name, but figure2, .*all"):
+    with pytest.raises(UserError, match=r"table9: no such file here, and no table of that name, but figure2, .*all"):
         read_specs(["table9"])
     with pytest.raises(UserError, match=r"broken\.yaml: cannot be read as YAML"):
         read_specs(["broken.yaml"])
