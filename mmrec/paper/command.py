@@ -16,7 +16,6 @@ from mmrec.errors import UserError, require
 from mmrec.paper.engines import ENGINES
 from mmrec.paper.estimate import Estimate, in_words
 from mmrec.paper.plan import Plan
-from mmrec.paper.run import Run
 from mmrec.paper.runner import execute, last_line
 from mmrec.paper.spec import read_specs
 from mmrec.report.console import wide_console
@@ -67,14 +66,13 @@ def paper(args: Sequence[str]) -> None:
 
 def _show(plan: Plan, estimate: Estimate, workers: int, console: Console) -> None:
     """Print every run and how far it is, and how long the rest will take."""
-    runs: list[Run] = list({run.folder: run for run in (*plan.first(), *plan.further())}.values())
+    runs = list({run.folder: run for run in (*plan.first(), *plan.further())}.values())
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("run", "tables", "state", "time"):
         table.add_column(name, justify="right" if name == "time" else "left", no_wrap=name == "run")
     for run in runs:
-        tables = run.args[run.args.index("--tracking.tags") + 1].strip("[]")
         time = "" if run.state == "done" else in_words(estimate.of(run))
-        table.add_row(str(run), tables, run.state, time)
+        table.add_row(str(run), ", ".join(run.about["tables"]), run.state, time)
     console.print(table)
     missing = [run for run in runs if run.state != "done"]
     console.print(

@@ -119,13 +119,15 @@ class RayEngine:
                     run = waiting.pop()
                     begins(run)
                     working[task.remote(run.command(), here / run.log, passed_on, here)] = run
-                for ended in self.ray.wait(list(working))[0]:
+                (ended,), _ = self.ray.wait(list(working))
+                with suppress(self.ray.exceptions.RayError):  # a machine that was lost: the run has not ended well
                     self.ray.get(ended)
-                    yield working.pop(ended)
+                yield working.pop(ended)
         finally:
             for one in working:
                 self.ray.cancel(one)
-            self.ray.wait(list(working), num_returns=len(working), timeout=2 * GRACE) if working else None
+            if working:
+                self.ray.wait(list(working), num_returns=len(working), timeout=2 * GRACE)
 
 
 ENGINES: dict[str, type[LocalEngine] | type[RayEngine]] = {"local": LocalEngine, "ray": RayEngine}

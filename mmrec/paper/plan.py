@@ -117,8 +117,8 @@ class Plan:
             "--tracking.job_type", _job_type(spec, variant.row), "--tracking.tags", f"[{', '.join(tables)}]",
         )  # fmt: skip
         about = {
-            "profile": self.profiles[spec.name].name, "config": variant.row.run, "dataset": variant.dataset,
-            "seed": seed, "identity": asdict(variant.identity),
+            "profile": self.profiles[spec.name].name, "tables": tables, "config": variant.row.run,
+            "dataset": variant.dataset, "seed": seed, "identity": asdict(variant.identity),
         }  # fmt: skip
         return Run(folder / f"seed{seed}", variant.identity.key, args, about)
 

@@ -28,7 +28,8 @@ class Run:
         folder: of the run.
         key: of its identity.
         args: what `lightning fit` is given, folder and seed included.
-        about: what else the marker says: profile, dataset, config, seed, and the parts of the identity.
+        about: what else the marker says: profile, tables that asked for it, dataset, config, seed, and the parts of the
+            identity.
     """
 
     folder: Path

@@ -132,7 +132,7 @@ def experiments_folder() -> Path:
     """Return the folder of the shipped tables and profiles: in a checkout beside the package, in a wheel inside it."""
     package = Path(mmrec.__file__).parent
     beside = package.parent / "experiments"
-    return beside if beside.is_dir() else package / "experiments"
+    return beside if (beside / "tables").is_dir() else package / "experiments"
 
 
 def read_specs(names: Sequence[str]) -> list[Spec]:

@@ -1,12 +1,17 @@
 import json
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from mmrec.cli import main
+from mmrec.paper.engines import ENGINES
 from mmrec.paper.plan import Plan, validation
 from mmrec.paper.run import Run
-from mmrec.paper.spec import Options, Profile
+from mmrec.paper.spec import Cell, Options, Profile, Spec, read_specs
 from tests.paper.conftest import row, spec
 
 
@@ -18,6 +23,19 @@ def finish(run: Run, *scores: float) -> None:
         lines = ["epoch,train/loss,valid/ndcg@10", *(f"{n},,{score}\n{n},1.5," for n, score in enumerate(scores))]
         (run.folder / "metrics.csv").write_text("\n".join(lines))
     run.mark(20.0)
+
+
+def write_tables(options: Options) -> None:
+    """Write a table of three rows and one of the third row alone."""
+    rows = [
+        {"name": "a", "label": "A", "run": "sasrec"},
+        {"name": "b", "label": "B", "run": "sasrec", "options": {"model.init_args.layers": 1}},
+        {"name": "c", "label": "C", "run": "gru4rec"},
+    ]
+    profile = {"datasets": ["toy"], "seeds": [1], "best": {"rows": 1, "seeds": [2]}, "options": dict(options)}
+    for name, some in (("mine", rows), ("bad", rows[2:])):
+        content = {"title": "T", "kind": "comparison", "metrics": ["mrr"], "rows": some, "profiles": {"quick": profile}}
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(content))
 
 
 def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
@@ -73,12 +91,7 @@ def test_a_wrong_option_of_a_row_is_named(on_toy: Options, capsys: pytest.Captur
 
 
 def test_a_dry_run_shows_what_is_to_do_and_runs_nothing(on_toy: Options, capsys: pytest.CaptureFixture[str]) -> None:
-    options = "".join(f"{key}: '{value}', " for key, value in on_toy)
-    Path("mine.yaml").write_text(
-        "{title: T, kind: comparison, metrics: [mrr], rows: [{name: a, label: A, run: sasrec}, "
-        "{name: b, label: B, run: sasrec, options: {model.init_args.layers: 1}}, {name: c, label: C, run: gru4rec}], "
-        f"profiles: {{quick: {{datasets: [toy], seeds: [1], best: {{rows: 1, seeds: [2]}}, options: {{{options}}}}}}}}}"
-    )
+    write_tables(on_toy)
 
     def shown() -> list[str]:
         main(["paper", "mine.yaml", "--profile", "quick", "--dry-run", "--workers", "2"])
@@ -88,8 +101,6 @@ def test_a_dry_run_shows_what_is_to_do_and_runs_nothing(on_toy: Options, capsys:
     assert "0 of 3 runs are done; the others take: unknown" in lines
     assert "then up to 1 more, of the rows that are best by validation" in lines
     assert not Path("runs").exists()
-    from mmrec.paper.spec import read_specs
-
     plan = Plan(read_specs(["mine.yaml"]), "quick", Path("runs/paper"))
     finish(plan.first()[0], 0.1)
     (plan.first()[1].folder / "checkpoints").mkdir(parents=True)
@@ -98,3 +109,42 @@ def test_a_dry_run_shows_what_is_to_do_and_runs_nothing(on_toy: Options, capsys:
     assert [line.split()[2] for line in lines if line.startswith("toy/")] == ["done", "interrupted", "new"]
     # 20 s for each of two, two at once: the third's config has no time of its own and takes that of the others.
     assert "1 of 3 runs are done; the others take: 20 s" in lines
+
+
+def test_the_command_writes_every_table_and_then_names_what_failed(
+    on_toy: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tables(on_toy)
+    rendered = {}
+
+    def render(spec: Spec, profile: Profile, cells: list[Cell], out: Path) -> list[Path]:
+        rendered[spec.name] = (profile.name, [cell.row.name for cell in cells], out)
+        return [out / f"{spec.name}.md"]
+
+    class Engine:
+        workers = 1
+
+        def __init__(self, workers: int | None) -> None:
+            pass
+
+        def __call__(self, runs: list[Run], begins: Callable[[Run], None]) -> Iterator[Run]:
+            for run in runs:
+                if run.about["config"] == "gru4rec":
+                    run.log.parent.mkdir(parents=True)
+                    run.log.write_text("first\nmmrec: out of luck\n\n")
+                else:
+                    finish(run, 0.1)
+                yield run
+
+    monkeypatch.setitem(ENGINES, "local", Engine)
+    monkeypatch.setitem(sys.modules, "mmrec.paper.render", SimpleNamespace(render=render))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as exit_:
+        main(["paper", "mine.yaml", "bad.yaml", "--profile", "quick", "--out", "files"])
+    assert exit_.value.code == 2
+    assert rendered == {"mine": ("quick", ["a", "b"], Path("files/quick"))}
+    shown = capsys.readouterr()
+    assert "files/quick/mine.md" in shown.out
+    assert "bad: no run is done, nothing to write" in shown.out
+    assert "seed1: mmrec: out of luck" in shown.out
+    assert "1 runs failed" in shown.err
