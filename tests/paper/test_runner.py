@@ -185,6 +185,12 @@ def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) ->
     assert results[0]["metrics"] == results[1]["metrics"]
     assert results[0]["training"]["epochs"] == results[1]["training"]["epochs"] == 6
     assert not (run.folder / "explanations.jsonl").exists()
+    # Killed between its fit and its test, it is tested alone.
+    for name in ("result.json", "run.json"):
+        (run.folder / name).unlink()
+    assert execute([run], LocalEngine(), Estimate(Path("runs"), "smoke"), Console(quiet=True)) == []
+    again = json.loads((run.folder / "result.json").read_text())
+    assert (again["metrics"], again["training"]) == (results[0]["metrics"], results[0]["training"])
 
 
 def pids_of(run: Run) -> list[int]:
