@@ -3,10 +3,13 @@ PYTHON ?= python3
 FAISS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 BIN := .venv/bin
 RUN := lightning_configs/run
+PROFILE ?= smoke
+WORKERS ?= 1
+PAPER := table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test lint types unit realdata movielens benchmark clean
+.PHONY: help install demo test lint types unit realdata movielens paper $(PAPER) benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +46,12 @@ realdata: install ## pytest with the slow and the real-data tests (MMREC_DATA=fo
 
 movielens: install ## the full model on MovieLens with posters (MMREC_DATA=folder of the raw data)
 	@$(BIN)/lightning fit --config $(RUN)/movielens_mm_racl_kal.yaml
+
+paper: install ## all tables and figures of the paper; one alone: make table5 (PROFILE=smoke|ml1m|paper, WORKERS=1)
+	@$(BIN)/mmrec paper all --profile $(PROFILE) --workers $(WORKERS)
+
+$(PAPER): install
+	@$(BIN)/mmrec paper $@ --profile $(PROFILE) --workers $(WORKERS)
 
 benchmark: install ## speed beside other libraries, the short set (makes .venv-replay and .venv-recbole; MMREC_DATA as above)
 	@$(BIN)/python benchmarks/startup.py

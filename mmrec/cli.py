@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from mmrec.errors import UserError
 from mmrec.start import import_lightning
 
-COMMANDS = ("prepare", "validate", "download", "compare", "explain", "search")
+COMMANDS = ("prepare", "validate", "download", "compare", "explain", "search", "paper")
 ALTERNATIVES = (
     "Does not validate against any of", "Subtypes: ", "Errors:", "Given value", "Expected a path but",
     "Expected a <class 'NoneType'>",
@@ -23,6 +23,7 @@ mmrec download DATASET | images    fetch the raw data
 mmrec compare runs/DATASET         one table of all runs
 mmrec explain --ckpt RUN --user U  why a trained model recommends what it does; `mmrec explain evaluate` measures it
 mmrec search SWEEP.yaml            find options on the validation split
+mmrec paper table5 | all           the paper's tables and figures: trains what is missing, writes their files
 mmrec lightning ...                the command `lightning`, below; `mmrec fit|test|predict` is short for it
 """
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mmrec.data.datamodule import RecDataModule
 
 OTHER_KEYS = (
-    "model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "softmax_products", "tracking",
-    "ckpt_path",
+    "model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "explain", "softmax_products",
+    "tracking", "ckpt_path",
 )  # fmt: skip
 """What a run config may hold beside its data; these commands do not look at it."""
 
@@ -77,6 +77,13 @@ def search(args: Sequence[str]) -> None:
     sweep = read_sweep(Path(find_config(options.sweep) or options.sweep))
     best = search_for(sweep, options.trials, options.folder)
     print(f"{best}:\n{best.read_text(encoding='utf-8')}", end="")
+
+
+def paper(args: Sequence[str]) -> None:
+    """Make tables and figures of the paper."""
+    from mmrec.paper import command
+
+    command.paper(args)
 
 
 def data_parser(name: str, description: str | None) -> ArgumentParser:

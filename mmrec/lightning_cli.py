@@ -8,10 +8,12 @@ import logging
 import re
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -27,6 +29,8 @@ from mmrec.tracking import Tracking, loggers
 LINKED = ("n_users", "n_items", "text_dim", "image_dim")
 """What a model may take from the data; a model that does not name one in its constructor is not given it."""
 
+EXPLAINS = "mmrec.callbacks.explain.ExplainRecommendations"
+"""The callback that `--explain false` leaves out: a language model may take longer than a small model's training."""
 
 PRECISIONS = (None, "32-true", "32", 32, "bf16-mixed", "16-mixed")
 """Of the trainer; parameters stay in fp32 in all of them."""
@@ -62,23 +66,7 @@ class RecCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add our own options and links."""
-        parser.add_argument("--name", type=str | None, default=None, help="name of the model in folders and tables")
-        parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
-        parser.add_argument(
-            "--test_after_fit", type=bool, default=True, help="fit only: test the best checkpoint when the fit ends"
-        )
-        parser.add_argument(
-            "--softmax_products", type=Products, default="rounded",
-            help="rounded: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; exact: fp32",
-        )  # fmt: skip
-        parser.add_argument(
-            "--compile", type=bool, default=False,
-            help="compile the Transformer (PyTorch's compiler; needs a GPU): slow first steps, then faster ones",
-        )  # fmt: skip
-        parser.add_class_arguments(Tracking, "tracking")
-        for name in LINKED:
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-        parser.link_arguments("data.max_length", "model.init_args.max_length")
+        add_options(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, and open the checkpoint if a file is named: Lightning takes class and options from it afterwards.
@@ -119,6 +107,8 @@ class RecCLI(LightningCLI):
             for callback in config.trainer.callbacks or []:
                 if callback.get("init_args", {}).get("monitor"):
                     callback.init_args.monitor += f"_{config.data.candidates}"
+        if not config.explain and config.trainer.callbacks:
+            config.trainer.callbacks = [one for one in config.trainer.callbacks if one.class_path != EXPLAINS]
         if not reads_features(config.model):
             config.data.encoder = None  # so that a model of ids alone asks for no weights and no feature files
         config.ckpt_path = self._checkpoint(config.ckpt_path)
@@ -172,6 +162,41 @@ class RecCLI(LightningCLI):
             # Of the first checkpoint callback, the one with a monitor; without any, the weights as they are.
             best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
+
+
+def add_options(parser: LightningArgumentParser) -> None:
+    """Add what a run has beside trainer, data and model, and the links from data to model."""
+    parser.add_argument("--name", type=str | None, default=None, help="name of the model in folders and tables")
+    parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
+    parser.add_argument(
+        "--test_after_fit", type=bool, default=True, help="fit only: test the best checkpoint when the fit ends"
+    )
+    parser.add_argument("--explain", type=bool, default=True, help="explain recommendations after the test")
+    parser.add_argument(
+        "--softmax_products", type=Products, default="rounded",
+        help="rounded: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; exact: fp32",
+    )  # fmt: skip
+    parser.add_argument(
+        "--compile", type=bool, default=False,
+        help="compile the Transformer (PyTorch's compiler; needs a GPU): slow first steps, then faster ones",
+    )  # fmt: skip
+    parser.add_class_arguments(Tracking, "tracking")
+    for name in LINKED:
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+    parser.link_arguments("data.max_length", "model.init_args.max_length")
+
+
+@cache
+def config_parser() -> LightningArgumentParser:
+    """Return a parser of what `lightning fit` takes, to know a run's config without running it."""
+    parser = LightningArgumentParser(prog="lightning", exit_on_error=False)
+    parser.add_argument("-c", "--config", action=ActionConfigFile)
+    parser.add_argument("--seed_everything", type=bool | int, default=0)
+    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.add_lightning_class_args(RecDataModule, "data")
+    parser.add_lightning_class_args(Recommender, "model", subclass_mode=True)
+    add_options(parser)
+    return parser
 
 
 def _dataset_name(source: Any) -> str:

@@ -50,9 +50,8 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
     Raises:
         UserError: a file is missing or malformed, too many rows are bad, or nothing is left after filtering.
     """
-    require_folder_name(source.name, "data.source.init_args.name")
     inputs = [_describe_file(path) for path in source.files()]
-    folder = root / source.name / _fingerprint(source, options, inputs, root)[:12]
+    folder = dataset_folder(source, options, root, inputs)
     if (folder / FILE).is_file():
         return folder
     with locked(folder):
@@ -67,6 +66,25 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def dataset_folder(
+    source: Source, options: PrepareOptions, root: Path, inputs: list[dict[str, Any]] | None = None
+) -> Path:
+    """Return where `prepare` puts a dataset, without preparing it.
+
+    Args:
+        source: reads the raw files.
+        options: filters and split.
+        root: where prepared datasets are kept.
+        inputs: descriptions of the input files if they are known.
+
+    Raises:
+        UserError: a raw file is missing, or the source's name is no folder's.
+    """
+    require_folder_name(source.name, "data.source.init_args.name")
+    inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
+    return root / source.name / _fingerprint(source, options, inputs, root)[:12]
 
 
 @dataclass(frozen=True)

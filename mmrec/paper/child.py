@@ -1,0 +1,32 @@
+"""The process of one run: `python -m mmrec.paper.child ORDER` takes it on from where it was left.
+
+It holds the run's lock. Should the runner be killed and started again while this process lives on, the new one waits
+for it and finds the run finished.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from time import perf_counter
+
+from mmrec.cli import lightning
+from mmrec.lock import locked
+from mmrec.paper.run import Run
+
+
+def main() -> None:
+    """Finish the run and mark it, unless another process has meanwhile."""
+    run = Run.of_order(sys.argv[1])
+    with locked(run.folder):
+        if run.state == "done":
+            return
+        start = perf_counter()
+        lightning(run.next_args())
+        # A fit that went on from a checkpoint knows the seconds before it, too.
+        training = json.loads((run.folder / "result.json").read_text(encoding="utf-8"))["training"]
+        run.mark(max(perf_counter() - start, training["seconds"]))
+
+
+if __name__ == "__main__":
+    main()
