@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,58 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
     Raises:
         UserError: there is none, or one is not JSON.
     """
-    found = []
-    for path in sorted(folder.glob("*/seed*/result.json")):
-        if "." in path.parent.name:
-            continue
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:  # no JSON, or no UTF-8
-            raise UserError(f"{path}: not valid JSON ({error}); run `lightning test` for it again") from None
-        if not isinstance(result, dict) or not result.keys() >= KEYS:
-            raise UserError(f"{path} is no result of `lightning test`: run it again, or move the file away")
-        found.append((path.parent, result))
+    found = _read_runs(folder.glob("*/seed*/result.json"))
     if not found:
         raise UserError(
             f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
         )
     return found
+
+
+def find_results(folder: Path) -> list[tuple[Path, Result]]:
+    """Read every result below a folder: those of runs at any depth, and result files that were copied into it.
+
+    A copied file (`experiments/results/*.json`) is named `<dataset>_<model>_seed<k>.json`; its name says the model, for
+    what was told apart by folders would be lost otherwise. Other JSON files of the folder are passed over.
+
+    Returns:
+        the run's folder, or the copied file, and the result.
+
+    Raises:
+        UserError: there is none, or one is not JSON.
+    """
+    found = _read_runs(folder.glob("**/seed*/result.json"))
+    for path in sorted(folder.glob("*.json")):
+        result = _read(path)
+        if _is_result(result):
+            name = path.stem.removeprefix(f"{result['dataset']}_").removesuffix(f"_seed{result['seed']}")
+            found.append((path, {**result, "model": name}))
+    if not found:
+        raise UserError(f"{folder} holds no results: run `lightning fit` first, or name a folder of runs or results")
+    return found
+
+
+def _read_runs(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
+    found = []
+    for path in sorted(paths):
+        if "." in path.parent.name:
+            continue
+        result = _read(path)
+        if not _is_result(result):
+            raise UserError(f"{path} is no result of `lightning test`: run it again, or move the file away")
+        found.append((path.parent, result))
+    return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise UserError(f"{path}: not valid JSON ({error}); run `lightning test` for it again") from None
+
+
+def _is_result(content: object) -> bool:
+    return isinstance(content, dict) and content.keys() >= KEYS
 
 
 def read_ranks(run: Path) -> pl.DataFrame:
