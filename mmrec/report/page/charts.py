@@ -166,18 +166,9 @@ def bar_chart(title: str, rows: Sequence[tuple[str, int, Sequence[float]]]) -> B
         mean, spread = means[place], spreads[place]
         several = len(values) > 1
         said = f"{name}: {mean:.4f}" + (f" ± {spread:.4f} over {len(values)} seeds" if several else ", one seed")
-        bars.append(
-            Bar(
-                name,
-                _shortened(name),
-                colour,
-                TOP + BAR * (place + 0.5),
-                x(mean),
-                (x(max(0.0, mean - spread)), x(mean + spread)) if several else None,
-                tuple(x(value) for value in values) if several else (),
-                said,
-            )  # fmt: skip
-        )
+        ends = (x(max(0.0, mean - spread)), x(mean + spread)) if several else None
+        dots = tuple(x(value) for value in values) if several else ()
+        bars.append(Bar(name, _shortened(name), colour, TOP + BAR * (place + 0.5), x(mean), ends, dots, said))
     height = TOP + BAR * len(rows) + BOTTOM
     return BarChart(title, tuple(bars), tuple(Tick(x(level), f"{level:g}") for level in levels), height)
 
