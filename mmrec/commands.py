@@ -56,6 +56,19 @@ def compare(args: Sequence[str]) -> None:
     compare_runs(options.runs, options.groups, options.slices, options.cost, options.against)
 
 
+def report(args: Sequence[str]) -> None:
+    """Write one HTML page of all results below a folder: tables, figures, curves, users with their explanations."""
+    from mmrec.report.page.write import write_page
+
+    parser = ArgumentParser(prog="mmrec report", description=report.__doc__, exit_on_error=False)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("runs"), help="of runs, or of copied results")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page")
+    parser.add_argument("--users", type=int, default=8, help="most users shown, of each dataset")
+    options = parser.parse_args(list(args))
+    write_page(options.folder, options.out, options.users)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB; open it in any browser")
+
+
 def explain(args: Sequence[str]) -> None:
     """Explain recommendations."""
     from mmrec.explain import command

@@ -185,19 +185,20 @@ def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> li
             (name, ", ".join(values), any(value.casefold() in named for value in values))
             for name, values in packet.facts.items()
         ]
+        item = Item(packet.title, shelf.picture(row["item"]))
         made.append(
             Choice(
-                source.model.name,
-                source.model.colour,
-                Item(packet.title, shelf.picture(row["item"])),
-                row["rank"],
-                facts,
-                pieces,
-                _writer(row),
-                packet.signals,
-                ranks[0] if ranks else None,
-                then,
-            )  # fmt: skip
+                model=source.model.name,
+                colour=source.model.colour,
+                item=item,
+                place=row["rank"],
+                facts=facts,
+                text=pieces,
+                writer=_writer(row),
+                signals=packet.signals,
+                target_rank=ranks[0] if ranks else None,
+                then=then,
+            )
         )
     return made
 
