@@ -143,7 +143,8 @@ def line_chart(
         epoch, value = max(points, key=lambda point: point[1]) if best else points[-1]
         said = f"{name}: {value:.4g} in epoch {epoch + 1}"
         lines.append(Line(name, colour, path, (x(epoch), y(value)), said))
-    marked = sorted({round(epoch) for epoch in ticks(min(epochs), max(epochs)) if min(epochs) <= epoch <= max(epochs)})
+    round_ones = {round(number) - 1 for number in ticks(min(epochs) + 1, max(epochs) + 1)}
+    marked = sorted({min(epochs)} | {epoch for epoch in round_ones if min(epochs) < epoch <= max(epochs)})
     return LineChart(
         title, tuple(lines), tuple(Tick(x(epoch), str(epoch + 1)) for epoch in marked),
         tuple(Tick(y(level), f"{level:g}") for level in levels), own_colours=own_colours,

@@ -150,7 +150,8 @@ def _curves(board: Board) -> list[LineChart]:
     for model in board.models:
         terms = _loss_terms(model)
         if len(terms) > 1:
-            made.append(line_chart(f"{model.name}: terms of the loss", terms, own_colours=True))
+            seed = f", seed {model.runs[0].result['seed']}" if len(model.runs) > 1 else ""
+            made.append(line_chart(f"{model.name}: terms of the loss{seed}", terms, own_colours=True))
     return made
 
 
