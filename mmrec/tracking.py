@@ -90,10 +90,10 @@ def loggers(
 
 
 def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
-    """Put what a result has beside its metrics into the summary of the W&B run: what it cost, and its slices.
+    """Put what a result has beside its metrics into the summary of the W&B run: cost, slices, and measures beyond accuracy.
 
     The keys are `cost/parameters`, `cost/epochs`, `cost/seconds`, `cost/seconds_per_epoch`, `cost/host_mb`,
-    `cost/gpu_mb` and `slices/<slice>/<metric>`; what a run does not have is left out.
+    `cost/gpu_mb`, `slices/<slice>/<metric>` and `beyond/<measure>`; what a run does not have is left out.
 
     Args:
         loggers: of the trainer; those that are not W&B's are passed over.
@@ -108,6 +108,7 @@ def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
         "cost/seconds_per_epoch": training["seconds"] / epochs if epochs else None,
         **{f"cost/{where}_mb": peak for where, peak in result["peak_memory_mb"].items()},
         **{f"slices/{name}/{key}": value for name, row in result["slices"].items() for key, value in row.items()},
+        **{f"beyond/{name}": value for name, value in (result.get("beyond_accuracy") or {}).items()},
     }
     for logger in loggers:
         if isinstance(logger, WandbLogger):

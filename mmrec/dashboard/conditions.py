@@ -24,20 +24,21 @@ def dataset_of(prefix: str, rows: Sequence[Row]) -> str:
     return source_name(_read(run_config(prefix, rows[0].run))["data"]["source"])
 
 
-def conditions(rows: Sequence[Row], prefix: str) -> list[Conditions]:
+def conditions(rows: Sequence[Row], prefix: str, among: Sequence[Row]) -> list[Conditions]:
     """Return by what the runs of each row are known: the model's class, and each option that rows of it differ in.
 
     Args:
         rows: of one table.
         prefix: of the dataset's run configs.
+        among: the rows of all tables, from whose runs those of a row are told.
 
     Returns:
         for each row, in order; rows that no option of the model tells apart have the same.
     """
-    models = [_model(row, prefix) for row in rows]
+    others = [_model(row, prefix) for row in among if find_config(run_config(prefix, row.run)) is not None]
     made = []
-    for name, options in models:
-        alike = [theirs for other, theirs in models if other == name]
+    for name, options in (_model(row, prefix) for row in rows):
+        alike = [theirs for other, theirs in others if other == name]
         keys = dict.fromkeys(key for theirs in alike for key in theirs)
         telling = [key for key in keys if len({repr(theirs.get(key, _default(name, key))) for theirs in alike}) > 1]
         values = {key: options.get(key, _default(name, key)) for key in telling}

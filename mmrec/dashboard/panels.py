@@ -20,6 +20,7 @@ VALIDATION = "valid/ndcg@10"
 TEST = "test/ndcg@10"
 COST = {"seconds_per_epoch": "cost/seconds_per_epoch", "memory_mb": "cost/host_mb"}
 """What tables call the cost of a run, and what runs log it as; the latency of one user is measured apart."""
+RANKING = ("hr@", "ndcg@", "mrr")
 CURVES = {
     VALIDATION: "Validation NDCG@10",
     "train/loss": "Training loss",
@@ -35,7 +36,9 @@ SLICES = ("head", "tail", "cold", "image_missing")
 
 def logged(metric: str) -> str | None:
     """Return the name under which runs log the metric of a table; None for what they do not log."""
-    return COST.get(metric) or (f"test/{metric}" if "@" in metric or metric == "mrr" else None)
+    if metric.startswith(RANKING):
+        return f"test/{metric}"
+    return COST.get(metric) or (f"beyond/{metric}" if "@" in metric else None)
 
 
 def bars(metric: str, title: str, by: str | None = "name") -> wr.BarPlot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import wandb_workspaces.reports.v2 as wr
 from wandb_workspaces import expr
@@ -24,7 +24,7 @@ from mmrec.dashboard.panels import (
 from mmrec.paper.spec import Profile, Row, Spec
 
 
-def build_report(entity: str, project: str, spec: Spec, profile: Profile) -> wr.Report:
+def build_report(entity: str, project: str, spec: Spec, profile: Profile, among: Sequence[Row]) -> wr.Report:
     """Return the report of a table, unsaved; building it asks nothing of W&B.
 
     Each row has a run set of its own, which takes in later seeds too: its runs are known by their config. The baseline
@@ -35,9 +35,10 @@ def build_report(entity: str, project: str, spec: Spec, profile: Profile) -> wr.
         project: W&B project.
         spec: the table or figure; with rows, so not that of the data's statistics.
         profile: says on which datasets.
+        among: the rows of all tables, see `conditions`.
     """
     panels = PANELS[spec.kind]
-    blocks: list[wr.P | wr.H2 | wr.PanelGrid | wr.TableOfContents] = [
+    blocks: list[wr.P | wr.H2 | wr.PanelGrid] = [
         wr.P(
             f"{spec.name}, profile {profile.name}. Bars and curves are means over seeds, with the standard deviation; "
             "what is said of a model in print comes from the result files, see docs/paper.md."
@@ -45,7 +46,7 @@ def build_report(entity: str, project: str, spec: Spec, profile: Profile) -> wr.
     ]
     for prefix in profile.datasets:
         dataset = dataset_of(prefix, spec.rows)
-        of_rows = list(zip(spec.rows, conditions(spec.rows, prefix), strict=True))
+        of_rows = list(zip(spec.rows, conditions(spec.rows, prefix, among), strict=True))
         of_rows.sort(key=lambda entry: entry[0].name != spec.baseline)
         runsets = [_runset(row, dataset, known_by, row.name == spec.baseline) for row, known_by in of_rows]
         blocks += [wr.H2(dataset), wr.PanelGrid(runsets=runsets, panels=placed(panels(spec)))]

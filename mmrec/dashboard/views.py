@@ -42,7 +42,8 @@ def build_views(
     """
     of_runs = [spec for spec in specs if spec.rows]
     datasets = dict.fromkeys(dataset_of(name, spec.rows) for spec in of_runs for name in spec.profile(profile).datasets)
+    rows = [row for spec in of_runs for row in spec.rows]
     return Views(
         [build_workspace(entity, project, name, baseline_id(list(runs), name, baseline)) for name in datasets],
-        [build_report(entity, project, spec, spec.profile(profile)) for spec in of_runs],
+        [build_report(entity, project, spec, spec.profile(profile), rows) for spec in of_runs],
     )

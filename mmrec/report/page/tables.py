@@ -102,6 +102,16 @@ def slices_table(board: Board) -> Table | None:
     return Table(columns, rows)
 
 
+def beyond_table(board: Board) -> Table | None:
+    """Return what the lists look like beside being right (coverage, novelty ...); None if no result says so."""
+    names = dict.fromkeys(name for run in board.runs for name in run.result.get("beyond_accuracy") or {})
+    if not names:
+        return None
+    columns = [Column("model", text=True), *(Column(name.replace("_", " ")) for name in names)]
+    rows = [[_name(model), *(_mean(model, "beyond_accuracy", name) for name in names)] for model in board.models]
+    return Table(columns, rows)
+
+
 def cost_table(board: Board) -> Table:
     """Return size, time and memory of every model, means over seeds."""
     memories = list(dict.fromkeys(name for run in board.runs for name in run.result.get("peak_memory_mb") or {}))

@@ -22,7 +22,15 @@ from mmrec.report.page.charts import BarChart, LineChart, Scatter, bar_chart, li
 from mmrec.report.page.curves import Points
 from mmrec.report.page.gallery import Gallery, gallery
 from mmrec.report.page.gather import Board, Model, gather
-from mmrec.report.page.tables import Table, cost_table, metric_title, results_table, runs_table, slices_table
+from mmrec.report.page.tables import (
+    Table,
+    beyond_table,
+    cost_table,
+    metric_title,
+    results_table,
+    runs_table,
+    slices_table,
+)
 
 TITLES = {
     "train/loss": "Training loss",
@@ -49,6 +57,7 @@ class View:
     cost_plane: Scatter | None
     curves: list[LineChart]
     slices: Table | None
+    beyond: Table | None
     cost: Table
     runs: Table
     gallery: Gallery
@@ -90,9 +99,18 @@ def view(board: Board, shown: Gallery) -> View:
     """Return what the page shows of a board and its users."""
     main = metric_title(board.main)
     slices = slices_table(board)
+    beyond = beyond_table(board)
     curves = _curves(board)
-    heads = {"results": True, "curves": curves, "slices": slices, "cost": True, "gallery": shown.users, "runs": True}
-    names = {"curves": "Training", "gallery": "Users"}
+    heads = {
+        "results": True,
+        "curves": curves,
+        "slices": slices,
+        "beyond": beyond,
+        "cost": True,
+        "gallery": shown.users,
+        "runs": True,
+    }
+    names = {"curves": "Training", "beyond": "Beyond accuracy", "gallery": "Users"}
     return View(
         board=board,
         heading=board.dataset,
@@ -113,6 +131,7 @@ def view(board: Board, shown: Gallery) -> View:
         cost_plane=_cost_plane(board.models, board.main),
         curves=curves,
         slices=slices,
+        beyond=beyond,
         cost=cost_table(board),
         runs=runs_table(board),
         gallery=shown,
