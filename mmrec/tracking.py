@@ -90,7 +90,7 @@ def loggers(
 
 
 def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
-    """Put what a result has beside its metrics into the summary of the W&B run: cost, slices, and measures beyond accuracy.
+    """Put what a result has beside its metrics into the summary of the W&B run: its cost, its slices and the like.
 
     The keys are `cost/parameters`, `cost/epochs`, `cost/seconds`, `cost/seconds_per_epoch`, `cost/host_mb`,
     `cost/gpu_mb`, `slices/<slice>/<metric>` and `beyond/<measure>`; what a run does not have is left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -12,8 +13,9 @@ from typing import Any
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--remote-debugging-pipe",
 )  # fmt: skip
 
 
@@ -29,13 +31,18 @@ class Page:
         assert CHROMIUM is not None
         to_browser, self._writer = os.pipe()
         reader, from_browser = os.pipe()
-        moved = f"exec {CHROMIUM} {' '.join(FLAGS)} --user-data-dir={profile} 3<&{to_browser} 4>&{from_browser}"
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_browser, from_browser)]
+
+        def place() -> None:
+            for end, number in zip(ends, (3, 4), strict=True):  # where the browser expects them
+                os.dup2(end, number)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", moved], pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"], preexec_fn=place, close_fds=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        os.close(to_browser)
-        os.close(from_browser)
+        for end in (to_browser, from_browser, *ends):
+            os.close(end)
         self._reader = os.fdopen(reader, "rb")
         self._buffer = b""
         self._count = 0

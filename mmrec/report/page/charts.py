@@ -18,6 +18,8 @@ LABELS = 150
 """Room for the names beside bars."""
 BAR = 26
 """From one bar to the next."""
+LEAST = 1e-30
+"""What is no more than this counts as 0."""
 LONGEST_LABEL = 22
 """Characters of a name that fit beside a bar; the whole name is in its tooltip."""
 
@@ -114,11 +116,14 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 
     The first is at most `low` and the last at least `high`.
     """
-    span = high - low or abs(high) or 1.0
-    power = 10.0 ** math.floor(math.log10(span / count))
+    size = max(abs(low), abs(high))
+    size = size if size > LEAST else 1.0
+    span = high - low if high - low > max(1e-9 * size, LEAST) else size  # less is rounding
+    exponent = math.floor(math.log10(span / count))
+    power = 10.0**exponent
     step = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= count)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, max(last, first + 1) + 1)]
+    return [round(place * step, 3 - exponent) for place in range(first, max(last, first + 1) + 1)]
 
 
 def line_chart(
