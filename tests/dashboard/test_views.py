@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
@@ -32,16 +33,22 @@ def runs(toy: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Runs of the full model and of a baseline, recorded offline as a user without an account records them."""
     folder = tmp_path_factory.mktemp("recorded")
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path, "--runs", str(folder)]
-    quiet = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
+    short = [
+        "--trainer.limit_train_batches",
+        "2",
+        "--trainer.enable_progress_bar",
+        "false",
+        "--tracking.tags+",
+        "table3",
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("WANDB_MODE", "offline")
         patch.delenv("PL_GLOBAL_SEED", raising=False)
         for model, epochs in (("mm_racl_kal", "2"), ("sasrec", "1")):
             config = f"lightning_configs/run/toy_{model}.yaml"
-            main(
-                ["fit", "--config", config, "--trainer.max_epochs", epochs, "--tracking.tags+", "table3", *data, *quiet]
-            )
+            main(["fit", "--config", config, "--trainer.max_epochs", epochs, *data, *short])
+            wandb.finish()  # or the next run of this process would go into the same record
         yield folder
 
 
