@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from mmrec.errors import UserError
-
-try:
-    import wandb_workspaces.reports.v2 as wr
-except ImportError:
-    raise UserError("wandb-workspaces is not installed: pip install 'mmrec[dashboard]'") from None
+from mmrec.dashboard.library import wr
 
 Panel: TypeAlias = wr.LinePlot | wr.BarPlot | wr.ScatterPlot | wr.ParameterImportancePlot
 VALIDATION = "valid/ndcg@10"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import wandb_workspaces.reports.v2 as wr
-from wandb_workspaces import expr
-
 from mmrec.dashboard.conditions import Conditions, conditions, dataset_of, swept
+from mmrec.dashboard.library import expr, wr
 from mmrec.dashboard.panels import (
     CURVES,
     TEST,

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import wandb
-import wandb_workspaces.reports.v2 as wr
-import wandb_workspaces.workspaces as ws
 
+from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.views import Views
 from mmrec.errors import UserError
 from mmrec.files import write_whole

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import wandb_workspaces.reports.v2 as wr
-import wandb_workspaces.workspaces as ws
-
 from mmrec.dashboard.conditions import dataset_of
+from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.offline import baseline_id
 from mmrec.dashboard.reports import build_report
 from mmrec.dashboard.workspace import build_workspace

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import wandb_workspaces.workspaces as ws
-from wandb_workspaces import expr
-
+from mmrec.dashboard.library import expr, ws
 from mmrec.dashboard.panels import CURVES, SLICES, TEST, VALIDATION, Panel, bars, curve, efficiency, importance
 from mmrec.dashboard.panels import sensitivity as sensitivity_of
 

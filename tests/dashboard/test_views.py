@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 import wandb
-import wandb_workspaces.reports.v2 as wr
-import wandb_workspaces.workspaces as ws
 
 from mmrec.cli import main
 from mmrec.configs import configs_folder
 from mmrec.dashboard import save as saving
 from mmrec.dashboard.conditions import conditions
+from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.offline import run_id_of
 from mmrec.dashboard.save import specification
 from mmrec.dashboard.views import Views, build_views
@@ -24,8 +23,6 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.paper.spec import read_specs
 from tests.dashboard.recorded import Recorded, recorded
-
-NO_KEY = {"WANDB_API_KEY": None, "NETRC": "/nowhere", "WANDB_MODE": None}
 
 
 @pytest.fixture(scope="module")
