@@ -167,6 +167,7 @@ def test_the_page_in_a_browser(toy: RecDataModule, tmp_path: Path) -> None:
         assert page.run(shown).startswith('url("data:image/jpeg')
         assert page.run("document.querySelectorAll('.strip .picture[class*=\" p\"]').length") > 4 * 2
         assert page.run("document.querySelector('.why mark').textContent") == "Halcyon"
+        assert page.run("document.querySelector('.facts .named').textContent") == "Halcyon"
         assert page.run("document.querySelector('.choice').textContent").count("rank 7") == 1
         titles = page.run("[...document.querySelectorAll('figcaption')].map(each => each.textContent)")
         for title in ("Validation NDCG@10", "Training loss", "α", "Gate", "mm_racl_kal: terms of the loss"):

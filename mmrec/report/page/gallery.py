@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Choice:
         colour: of the model.
         item: the explained recommendation.
         place: in the user's list, from 1.
-        facts: recorded of the item, with whether the text names one of the values.
+        facts: recorded of the item: name, and each value with whether the text names it.
         text: the explanation, cut by `marked`.
         writer: who wrote it: the language model, or the template and why.
         signals: numbers the model decided with.
@@ -51,7 +52,7 @@ class Choice:
     colour: int
     item: Item
     place: int
-    facts: list[tuple[str, str, bool]]
+    facts: list[tuple[str, list[tuple[str, bool]]]]
     text: list[Piece]
     writer: str
     signals: dict[str, float]
@@ -83,8 +84,8 @@ def gallery(board: Board, users: int) -> Gallery:
 
     Args:
         board: models that compare.
-        users: how many at most. With 8 history items, a target, and `MODELS` recommendations with their lists each, the
-            page grows by at most about 0.3 MB a user, and by half of that without lists.
+        users: how many at most. With 8 history items, a target, and `MODELS` recommendations each, a user adds at most about
+            0.12 MB to the page, and 0.4 MB with the models' lists.
 
     Raises:
         UserError: a file of a run is damaged.
@@ -180,11 +181,8 @@ def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> li
     for row in source.rows[user]:
         packet = packet_of(row["packet"])
         pieces = marked(row["text"], packet)
-        named = " ".join(piece.text for piece in pieces if piece.kind and piece.holds).casefold()
-        facts = [
-            (name, ", ".join(values), any(value.casefold() in named for value in values))
-            for name, values in packet.facts.items()
-        ]
+        named = " ".join(piece.text for piece in pieces if piece.kind and piece.holds)
+        facts = [(name, [(value, _is_in(value, named)) for value in values]) for name, values in packet.facts.items()]
         item = Item(packet.title, shelf.picture(row["item"]))
         made.append(
             Choice(
@@ -201,6 +199,11 @@ def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> li
             )
         )
     return made
+
+
+def _is_in(value: str, text: str) -> bool:
+    """Whether a text has a value as whole words, in any letter case."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _writer(row: dict[str, Any]) -> str:

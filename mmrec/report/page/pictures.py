@@ -16,7 +16,7 @@ from mmrec.errors import UserError
 SIDE = 160
 """Pixels of a thumbnail's longer side: twice what the page shows, for screens with two pixels to a point."""
 QUALITY = 72
-"""Of the JPEG; a thumbnail is then 4 to 8 KB."""
+"""Of the JPEG; a thumbnail is then 4 to 6 KB, a third more as text in the page."""
 
 
 class Shelf:
