@@ -42,6 +42,15 @@ def test_only_what_compares_stands_on_one_board(tmp_path: Path) -> None:
     assert sorted(len(board.runs) for board in boards) == [1, 1, 2]
 
 
+def test_a_trial_elsewhere_is_no_further_seed(tmp_path: Path) -> None:
+    for folder, value in (("real", 0.5), ("trial", 0.1)):
+        save(tmp_path / folder, "sasrec", metrics={"ndcg@10": value})
+        save(tmp_path / folder, "gru4rec" if folder == "real" else "ease")
+    (board,) = gather(tmp_path)
+    places = [f"sasrec ({tmp_path / folder / 'sasrec'})" for folder in ("real", "trial")]
+    assert {model.name for model in board.models} == {"gru4rec", "ease", *places}
+
+
 def test_copied_results_are_told_apart_by_the_names_of_their_files(tmp_path: Path) -> None:
     result = (save(tmp_path / "runs", "sasrec") / "result.json").read_text()
     (tmp_path / "copies").mkdir()

@@ -84,8 +84,8 @@ def gallery(board: Board, users: int) -> Gallery:
 
     Args:
         board: models that compare.
-        users: how many at most. With 8 history items, a target, and `MODELS` recommendations each, a user adds at most about
-            0.12 MB to the page, and 0.4 MB with the models' lists.
+        users: how many at most. With 8 history items, a target, and `MODELS` recommendations each, a user adds at most
+            about 0.12 MB to the page, and 0.4 MB with the models' lists.
 
     Raises:
         UserError: a file of a run is damaged.

@@ -115,10 +115,23 @@ def _board(runs: list[Run]) -> Board:
     first = runs[0].result
     metrics = tuple(dict.fromkeys(name for run in runs for name in run.result["metrics"]))
     main = next((name for name in metrics if name.startswith("ndcg@10")), metrics[0] if metrics else "ndcg@10")
-    by_name: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.result["seed"]):
-        by_name.setdefault(run.result["model"], []).append(run)
-    models = [Model(name, tuple(own), 0) for name, own in by_name.items()]
+    models = [Model(name, tuple(own), 0) for name, own in _by_name(runs).items()]
     models.sort(key=lambda model: (-(model.mean("metrics", main) or 0.0), model.name))
     ranked = tuple(Model(model.name, model.runs, place) for place, model in enumerate(models))
     return Board(first["dataset"], first["data_hash"], first["protocol"], ranked, metrics, main)
+
+
+def _by_name(runs: list[Run]) -> dict[str, list[Run]]:
+    """Group runs by model, by seed within one; models of one name in several folders are told apart by these.
+
+    A short trial and the run itself may lie in different folders below `runs`, and are no two seeds of one model.
+    """
+    folders: dict[str, dict[Path | None, list[Run]]] = {}
+    for run in sorted(runs, key=lambda run: run.result["seed"]):
+        place = None if run.folder is None else run.folder.parent
+        folders.setdefault(run.result["model"], {}).setdefault(place, []).append(run)
+    return {
+        model if len(of_model) == 1 else f"{model} ({place or 'copied'})": own
+        for model, of_model in folders.items()
+        for place, own in of_model.items()
+    }
