@@ -114,22 +114,32 @@ def test_every_name_is_one_that_a_run_records(views: Views, full: Recorded) -> N
     assert "test/ndcg@10" not in {p["config"].get("targetKey") for p in walk(specification(views)) if "viewType" in p}
 
 
+def rows_of(config: dict[str, Any], views: Views) -> list[tuple[str, str]]:
+    """Return the tables and labels of the run sets that a run of this config is in."""
+    found = []
+    for report in specification(views)["reports"]:
+        for runset in runsets(report):
+            known_by = {each["key"]["name"]: each["value"] for each in runset["filters"]["filters"]}
+            if all(config.get(key) == value for key, value in known_by.items()):
+                found.append((report["displayName"].partition(":")[0], runset["name"].removesuffix(" (baseline)")))
+    return sorted(found)
+
+
 def test_run_sets_know_their_runs(views: Views, full: Recorded, runs: Path) -> None:
-    """Of each table, the full model's run belongs to the row of the full model, and that of SASRec to its own."""
+    """Of each table, a run belongs to its own row: that of the full model, of SASRec, of a model with a part off."""
     for model, stem in ((full, "mm_racl_kal"), (recorded(runs / "toy/sasrec/seed1"), "sasrec")):
-        found = []
-        for report in specification(views)["reports"]:
-            for runset in runsets(report):
-                known_by = {each["key"]["name"]: each["value"] for each in runset["filters"]["filters"]}
-                if all(model.config.get(key) == value for key, value in known_by.items()):
-                    found.append((report["displayName"].partition(":")[0], runset["name"].removesuffix(" (baseline)")))
         expected = []
         for spec in read_specs(["all"]):
             rows = [row for row in spec.rows if row.run == stem and row.ablation is None]
             plain = [row for row in rows if all(model.config[k.rpartition(".")[2]] == float(v) for k, v in row.options)]
             expected += [(spec.name, row.label) for row in plain]
-        assert sorted(found) == sorted(expected)
-        assert len(found) > 1
+        assert rows_of(model.config, views) == sorted(expected)
+        assert len(expected) > 1
+    labels = {
+        (spec.name, row.label) for spec in read_specs(["all"]) for row in spec.rows if row.ablation == "no_contrast"
+    }
+    assert rows_of({**full.config, "beta": 0}, views) == sorted(labels)
+    assert rows_of({**full.config, "dataset": "other"}, views) == []
 
 
 def test_options_that_tell_rows_apart_are_recorded_ones() -> None:
