@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmrec.report.results import find_results
+from mmrec.report.results import find_results, plain_name
 
 
 def offline_folders(runs: Path) -> list[Path]:
@@ -32,6 +32,7 @@ def baseline_id(folders: list[Path], dataset: str, model: str) -> str | None:
         if not folder.is_dir():
             continue
         for run, result in find_results(folder):
-            if (result["dataset"], result["model"]) == (dataset, model) and (found := run_id_of(run)) is not None:
+            is_it = (result["dataset"], plain_name(result["model"])) == (dataset, model)
+            if is_it and (found := run_id_of(run)) is not None:
                 return found
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,11 @@ def _read(path: Path) -> Any:
 
 def _is_result(content: object) -> bool:
     return isinstance(content, dict) and content.keys() >= KEYS
+
+
+def plain_name(model: str) -> str:
+    """Return the name of a model without the identity that tables give their runs' folders: sasrec-0123456789ab."""
+    return re.sub(r"-[0-9a-f]{12}$", "", model)
 
 
 def read_ranks(run: Path) -> pl.DataFrame:

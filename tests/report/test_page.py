@@ -45,7 +45,7 @@ def test_only_what_compares_stands_on_one_board(tmp_path: Path) -> None:
 def test_a_trial_elsewhere_is_no_further_seed(tmp_path: Path) -> None:
     for folder, value in (("real", 0.5), ("trial", 0.1)):
         save(tmp_path / folder, "sasrec", metrics={"ndcg@10": value})
-        save(tmp_path / folder, "gru4rec" if folder == "real" else "ease")
+        save(tmp_path / folder, "gru4rec-0123456789ab" if folder == "real" else "ease")
     (board,) = gather(tmp_path)
     places = [f"sasrec ({tmp_path / folder / 'sasrec'})" for folder in ("real", "trial")]
     assert {model.name for model in board.models} == {"gru4rec", "ease", *places}

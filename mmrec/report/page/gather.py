@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrec.report.page.curves import Points, read_curves
-from mmrec.report.results import Result, find_results
+from mmrec.report.results import Result, find_results, plain_name
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Model:
     """The runs of a model, one for each seed.
 
     Args:
-        name: as in the runs' folders.
+        name: as in the runs' folders, without the identity that tables give it.
         runs: by seed.
         colour: its place among the page's colours, from 0.
     """
@@ -129,7 +129,7 @@ def _by_name(runs: list[Run]) -> dict[str, list[Run]]:
     folders: dict[str, dict[Path | None, list[Run]]] = {}
     for run in sorted(runs, key=lambda run: run.result["seed"]):
         place = None if run.folder is None else run.folder.parent
-        folders.setdefault(run.result["model"], {}).setdefault(place, []).append(run)
+        folders.setdefault(plain_name(run.result["model"]), {}).setdefault(place, []).append(run)
     return {
         model if len(of_model) == 1 else f"{model} ({place or 'copied'})": own
         for model, of_model in folders.items()
