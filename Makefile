@@ -5,11 +5,12 @@ BIN := .venv/bin
 RUN := lightning_configs/run
 PROFILE ?= smoke
 WORKERS ?= 1
+RUNS ?= runs
 PAPER := table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test lint types unit realdata movielens paper $(PAPER) benchmark clean
+.PHONY: help install demo test lint types unit realdata movielens paper $(PAPER) report dashboard wandb-sync benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,15 @@ benchmark: install ## speed beside other libraries, the short set (makes .venv-r
 	@$(BIN)/python benchmarks/neighbours.py --rounds 3
 	@$(BIN)/python benchmarks/parts.py
 	@$(BIN)/python benchmarks/processes.py
+
+report: install ## one HTML page of all results, report.html (RUNS=folder of runs or results)
+	@$(BIN)/mmrec report $(RUNS) --out report.html
+
+dashboard: install ## W&B workspaces and reports (RUNS, PROFILE; needs an account)
+	@$(BIN)/mmrec dashboard $(RUNS) --profile $(PROFILE)
+
+wandb-sync: install ## send runs that were recorded offline to W&B (RUNS; needs an account)
+	@$(BIN)/mmrec sync $(RUNS)
 
 clean: ## remove .venv and caches; data/ and runs/ stay
 	@rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from mmrec.errors import UserError
 from mmrec.start import import_lightning
 
-COMMANDS = ("prepare", "validate", "download", "compare", "explain", "search", "paper")
+COMMANDS = (
+    "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
+)  # fmt: skip
 ALTERNATIVES = (
     "Does not validate against any of", "Subtypes: ", "Errors:", "Given value", "Expected a path but",
     "Expected a <class 'NoneType'>",
@@ -21,9 +23,12 @@ mmrec prepare --config RUN.yaml    prepare the data and encode the items, withou
 mmrec validate --config RUN.yaml   check the raw data, and write nothing
 mmrec download DATASET | images    fetch the raw data
 mmrec compare runs/DATASET         one table of all runs
+mmrec report runs/DATASET          the same, curves, users and explanations as one HTML page
 mmrec explain --ckpt RUN --user U  why a trained model recommends what it does; `mmrec explain evaluate` measures it
 mmrec search SWEEP.yaml            find options on the validation split
 mmrec paper table5 | all           the paper's tables and figures: trains what is missing, writes their files
+mmrec dashboard RUNS               a W&B workspace for each dataset and a report for each table
+mmrec sync RUNS                    send runs that were recorded offline to W&B
 mmrec lightning ...                the command `lightning`, below; `mmrec fit|test|predict` is short for it
 """
 

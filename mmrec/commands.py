@@ -12,6 +12,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-d
 from mmrec.configs import find_config, locate_configs
 
 if TYPE_CHECKING:
+    from mmrec.dashboard.views import Views
     from mmrec.data.datamodule import RecDataModule
 
 OTHER_KEYS = (
@@ -57,6 +58,19 @@ def compare(args: Sequence[str]) -> None:
     compare_runs(options.runs, options.groups, options.slices, options.cost, options.beyond, options.against)
 
 
+def report(args: Sequence[str]) -> None:
+    """Write one HTML page of all results below a folder: tables, figures, curves, users with their explanations."""
+    from mmrec.report.page.write import write_page
+
+    parser = ArgumentParser(prog="mmrec report", description=report.__doc__, exit_on_error=False)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("runs"), help="of runs, or of copied results")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page")
+    parser.add_argument("--users", type=int, default=8, help="most users shown, of each dataset")
+    options = parser.parse_args(list(args))
+    write_page(options.folder, options.out, options.users)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB; open it in any browser")
+
+
 def explain(args: Sequence[str]) -> None:
     """Explain recommendations."""
     from mmrec.explain import command
@@ -84,6 +98,42 @@ def paper(args: Sequence[str]) -> None:
     from mmrec.paper import command
 
     command.paper(args)
+
+
+def dashboard(args: Sequence[str]) -> None:
+    """Build W&B workspaces and reports, and save them; with --out write what would be saved, without an account."""
+    from mmrec.dashboard.save import save, write_specification
+    from mmrec.dashboard.views import build_views
+    from mmrec.paper.spec import read_specs
+
+    parser = ArgumentParser(prog="mmrec dashboard", description=dashboard.__doc__, exit_on_error=False)
+    parser.add_argument("runs", type=Path, nargs="*", default=[Path("runs")], help="where the baseline's run is found")
+    parser.add_argument("--tables", type=str, nargs="+", default=["all"], help="tables and figures, by name or file")
+    parser.add_argument("--profile", type=str, default="paper", help="of the tables: smoke, ml1m or paper")
+    parser.add_argument("--baseline", type=str, default="sasrec", help="model that is pinned in the workspaces")
+    parser.add_argument("--entity", type=str | None, default=None, help="W&B team or user; the account's by default")
+    parser.add_argument("--project", type=str, default="mmrec", help="W&B project")
+    parser.add_argument("--out", type=Path | None, default=None, help="write the specification as JSON instead")
+    options = parser.parse_args(list(args))
+
+    def build(entity: str) -> Views:
+        specs = read_specs(options.tables)
+        return build_views(entity, options.project, specs, options.profile, options.runs, options.baseline)
+
+    if options.out is not None:
+        write_specification(build(options.entity or "entity"), options.out)
+        print(f"{options.out}: what `mmrec dashboard` saves")
+    else:
+        save(build, options.entity, options.runs[0] / "dashboards.json")
+
+
+def sync(args: Sequence[str]) -> None:
+    """Send runs that were recorded offline to W&B."""
+    from mmrec.dashboard.sync import sync_runs
+
+    parser = ArgumentParser(prog="mmrec sync", description=sync.__doc__, exit_on_error=False)
+    parser.add_argument("runs", type=Path, nargs="*", default=[Path("runs")], help="folders of runs, at any depth")
+    sync_runs(parser.parse_args(list(args)).runs)
 
 
 def data_parser(name: str, description: str | None) -> ArgumentParser:

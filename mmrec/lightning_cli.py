@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml  # type: ignore[import-untyped]
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -47,13 +48,16 @@ class SaveConfig(SaveConfigCallback):
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Send the configuration, the dataset and its hash."""
+        """Send the configuration, and what runs are told apart by: dataset, its hash, protocol, class and name."""
         data = trainer.datamodule  # type: ignore[attr-defined]
+        plain = yaml.safe_load(self.parser.dump(self.config, skip_none=False))  # without the files it was read from
         config = {
-            **self.config.as_dict(),
+            **{key: value for key, value in plain.items() if key not in ("config", "ckpt_path")},
             "dataset": data.source.name,
             "data_hash": data.catalog.manifest.data_hash,
             "protocol": data.protocol(),
+            "class": type(pl_module).__name__,
+            "name": Path(trainer.default_root_dir).parent.name,
         }
         for logger in trainer.loggers:
             logger.log_hyperparams(config)
@@ -94,7 +98,7 @@ class RecCLI(LightningCLI):
         """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
         config = self.config[self.subcommand]
         set_softmax_products(config.softmax_products)
-        dataset = _dataset_name(config.data.source)
+        dataset = source_name(config.data.source)
         name = config.name or _snake(config.model.class_path.rpartition(".")[2])
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
         config.trainer.default_root_dir = str(self.run_dir)
@@ -199,9 +203,9 @@ def config_parser() -> LightningArgumentParser:
     return parser
 
 
-def _dataset_name(source: Any) -> str:
+def source_name(source: Any) -> str:
     """Return the name a source will have: as configured, else as its class or constructor has it by default."""
-    module, _, class_name = source.class_path.rpartition(".")
+    module, _, class_name = source["class_path"].rpartition(".")
     cls = getattr(importlib.import_module(module), class_name)
     parameter = inspect.signature(cls).parameters.get("name")
     default = parameter.default if parameter is not None else getattr(cls, "name", _snake(class_name))

@@ -6,9 +6,10 @@ import hashlib
 import json
 import netrc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
@@ -34,9 +35,14 @@ class Tracking:
 
 
 def logged_in() -> bool:
-    """Whether W&B has an account to send to, decided without asking it: by environment or netrc."""
+    """Whether runs are sent to W&B while they run, decided without asking it: as WANDB_MODE says, or by an account."""
     if os.environ.get("WANDB_MODE"):
         return os.environ["WANDB_MODE"] == "online"
+    return has_account()
+
+
+def has_account() -> bool:
+    """Whether this machine has the key of a W&B account, in the environment or netrc; whether it is valid W&B knows."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -81,3 +87,29 @@ def loggers(
         mirror._wandb_init.pop("anonymous", None)
         made.append(mirror)
     return made
+
+
+def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
+    """Put what a result has beside its metrics into the summary of the W&B run: its cost, its slices and the like.
+
+    The keys are `cost/parameters`, `cost/epochs`, `cost/seconds`, `cost/seconds_per_epoch`, `cost/host_mb`,
+    `cost/gpu_mb`, `slices/<slice>/<metric>` and `beyond/<measure>`; what a run does not have is left out.
+
+    Args:
+        loggers: of the trainer; those that are not W&B's are passed over.
+        result: as `SaveResults` writes it.
+    """
+    training = result["training"]
+    epochs = training["epochs"]
+    numbers = {
+        "cost/parameters": result["parameters"],
+        "cost/epochs": epochs,
+        "cost/seconds": training["seconds"],
+        "cost/seconds_per_epoch": training["seconds"] / epochs if epochs else None,
+        **{f"cost/{where}_mb": peak for where, peak in result["peak_memory_mb"].items()},
+        **{f"slices/{name}/{key}": value for name, row in result["slices"].items() for key, value in row.items()},
+        **{f"beyond/{name}": value for name, value in (result.get("beyond_accuracy") or {}).items()},
+    }
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary.update({key: value for key, value in numbers.items() if value is not None})

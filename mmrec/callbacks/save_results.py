@@ -19,6 +19,7 @@ from mmrec.files import write_whole
 from mmrec.metrics.slices import item_slices, slice_metrics
 from mmrec.models.recommender import Recommender
 from mmrec.seed import global_seed
+from mmrec.tracking import mirror_result
 
 TRAINING = "training.json"
 
@@ -120,6 +121,7 @@ class SaveResults(lightning.Callback):
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         write_whole(folder / f"result{suffix}.json", json.dumps(result, indent=2) + "\n")
+        mirror_result(trainer.loggers, result)
 
     def _training(self, folder: Path, model: Recommender) -> dict[str, Any]:
         """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one.

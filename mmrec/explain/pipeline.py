@@ -17,6 +17,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from mmrec.data.schema import PAD
 from mmrec.errors import UserError
 from mmrec.explain.asker import Asker
 from mmrec.explain.knowledge import Knowledge
@@ -132,7 +133,13 @@ class ExplanationPipeline:
             "model": asker.name,
             "digest": asker.digest,
             "seconds": round(time.monotonic() - start, 3),
+            "history": self._raw_ids(recommendation, len(packet.history)),
             "packet": asdict(packet),
             "prompt": prompt,
         }
         return row, outcome
+
+    def _raw_ids(self, recommendation: Recommendation, count: int) -> list[str]:
+        """Return the ids of the newest history items, those that a packet of so many shows, oldest first."""
+        items = [item for item in recommendation.history if item != PAD]
+        return [self._knowledge.raw_id(item) for item in items[len(items) - count :]]

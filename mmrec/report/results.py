@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,34 @@ def load_results(folder: Path) -> list[tuple[Path, Result]]:
     Raises:
         UserError: there is none, or one is not JSON.
     """
-    files = sorted(folder.glob("*/seed*/result.json"))
-    found = [(file.parent, read_result(file)) for file in files if "." not in file.parent.name]
+    found = _read_runs(folder.glob("*/seed*/result.json"))
     if not found:
         raise UserError(
             f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
         )
+    return found
+
+
+def find_results(folder: Path) -> list[tuple[Path, Result]]:
+    """Read every result below a folder: those of runs at any depth, and result files that were copied into it.
+
+    A copied file (`experiments/results/*.json`) is named `<dataset>_<model>_seed<k>.json`; its name says the model, for
+    what was told apart by folders would be lost otherwise. Other JSON files of the folder are passed over.
+
+    Returns:
+        the run's folder, or the copied file, and the result.
+
+    Raises:
+        UserError: there is none, or one is not JSON.
+    """
+    found = _read_runs(folder.glob("**/seed*/result.json"))
+    for path in sorted(folder.glob("*.json")):
+        result = _read(path)
+        if _is_result(result):
+            name = path.stem.removeprefix(f"{result['dataset']}_").removesuffix(f"_seed{result['seed']}")
+            found.append((path, {**result, "model": name}))
+    if not found:
+        raise UserError(f"{folder} holds no results: run `lightning fit` first, or name a folder of runs or results")
     return found
 
 
@@ -37,15 +60,10 @@ def read_result(file: Path) -> Result:
     Raises:
         UserError: there is no such file, or it is none of `lightning test`.
     """
-    try:
-        result = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); run `lightning test` for it again") from None
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise UserError(f"{file}: not valid JSON ({error}); run `lightning test` for it again") from None
-    if not isinstance(result, dict) or not result.keys() >= KEYS:
+    result = _read(file)
+    if not _is_result(result):
         raise UserError(f"{file} is no result of `lightning test`: run it again, or move the file away")
-    return result
+    return dict(result)
 
 
 def require_one_protocol(found: Sequence[tuple[Path, Result]]) -> None:
@@ -58,6 +76,28 @@ def require_one_protocol(found: Sequence[tuple[Path, Result]]) -> None:
                     f"{path} and {first_path} differ in {key}, so their numbers do not compare: "
                     "move one of them elsewhere or run it again"
                 )
+
+
+def plain_name(model: str) -> str:
+    """Return the name of a model without the identity that tables give their runs' folders: sasrec-0123456789ab."""
+    return re.sub(r"-[0-9a-f]{12}$", "", model)
+
+
+def _read_runs(files: Iterable[Path]) -> list[tuple[Path, Result]]:
+    return [(file.parent, read_result(file)) for file in sorted(files) if "." not in file.parent.name]
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}); run `lightning test` for it again") from None
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise UserError(f"{file}: not valid JSON ({error}); run `lightning test` for it again") from None
+
+
+def _is_result(content: object) -> bool:
+    return isinstance(content, dict) and content.keys() >= KEYS
 
 
 def read_ranks(run: Path) -> pl.DataFrame:

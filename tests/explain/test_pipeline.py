@@ -52,6 +52,8 @@ def test_a_row_carries_everything(knowledge, recommendation, tmp_path, capfd):
     assert (row["model"], row["digest"]) == ("scripted", "d0")
     assert row["prompt"] == llm.prompts[0]
     assert row["packet"]["neighbours"] == ["Quiet Harbour"]
+    titles = {knowledge.raw_id(item): knowledge.title(item) for item in recommendation.history}
+    assert [titles[item] for item in row["history"]] == [item["title"] for item in row["packet"]["history"]]
     assert summary.sources == {"llm": 1}
     assert summary.causes == {}
     assert capfd.readouterr() == ("", "")  # no terminal, no progress bar

@@ -1,0 +1,1 @@
+"""W&B workspaces and reports, built without an account and saved with one: `mmrec dashboard`."""
