@@ -25,7 +25,7 @@ from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
 from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.precision import Products, set_softmax_products
-from mmrec.tracking import Tracking, loggers
+from mmrec.tracking import Tracking, finish_record, loggers
 
 LINKED = ("n_users", "n_items", "text_dim", "image_dim")
 """What a model may take from the data; a model that does not name one in its constructor is not given it."""
@@ -269,6 +269,13 @@ def run(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda line: "💡" not in line.getMessage())
     keep_freed_memory()
+    try:
+        _run(args, callbacks)
+    finally:
+        finish_record()
+
+
+def _run(args: Sequence[str], callbacks: Sequence[Callback]) -> None:
     RecCLI(
         model_class=Recommender,
         datamodule_class=RecDataModule,

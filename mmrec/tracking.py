@@ -6,6 +6,7 @@ import hashlib
 import json
 import netrc
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,3 +114,9 @@ def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.experiment.summary.update({key: value for key, value in numbers.items() if value is not None})
+
+
+def finish_record() -> None:
+    """Close the W&B record of a command; the next one of this process would go into the same record otherwise."""
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].finish()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wandb
 
 from mmrec.cli import main
 from mmrec.configs import configs_folder
@@ -45,7 +44,6 @@ def runs(toy: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         for model, epochs in (("mm_racl_kal", "2"), ("sasrec", "1")):
             config = f"lightning_configs/run/toy_{model}.yaml"
             main(["fit", "--config", config, "--trainer.max_epochs", epochs, *data, *short])
-            wandb.finish()  # or the next run of this process would go into the same record
         yield folder
 
 
