@@ -59,7 +59,7 @@ def paper(args: Sequence[str]) -> None:
         for run in failed:
             console.print(f"failed: {run}: {last_line(run.log)}", markup=False, highlight=False, soft_wrap=True)
         raise UserError(
-            f"{len(failed)} runs failed, and tables lack their rows: see {failed[0].log} and its like; the same "
+            f"runs that failed, so that tables lack them: {len(failed)}; see {failed[0].log} and its like; the same "
             "command tries them again"
         )
 

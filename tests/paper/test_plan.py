@@ -147,4 +147,4 @@ def test_the_command_writes_every_table_and_then_names_what_failed(
     assert "files/quick/mine.md" in shown.out
     assert "bad: no run is done, nothing to write" in shown.out
     assert "seed1: mmrec: out of luck" in shown.out
-    assert "1 runs failed" in shown.err
+    assert "tables lack them: 1; see runs/paper/toy/c-" in shown.err

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
@@ -138,6 +138,15 @@ def test_a_ray_cluster_executes_the_runs(here: Path) -> None:
         wait_for(lambda: not alive(pid), 20)
     finally:
         ray.shutdown()
+
+
+def test_a_run_whose_code_has_changed_meanwhile_refuses(on_toy: Options) -> None:
+    table = spec("mine", [row("a")], Profile("smoke", ("toy",), (1,), on_toy, (0, ())))
+    (run,) = Plan([table], "smoke", Path("runs")).first()
+    other = replace(run, key="0123456789ab")
+    assert execute([other], LocalEngine(), Estimate(Path("runs"), "smoke"), Console(quiet=True)) == [other]
+    assert "changed since this table was started" in last_line(run.log)
+    assert not run.folder.exists()
 
 
 RUNNER = """
