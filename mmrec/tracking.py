@@ -64,7 +64,7 @@ def loggers(
     """Make the loggers of one run; metrics, config and checkpoints share `runs/<dataset>/<model>/seed<k>/`."""
     made: list[Logger] = [CSVLogger(runs, name=f"{dataset}/{model}", version=f"seed{seed}")]
     if tracking.wandb and os.environ.get("WANDB_MODE") != "disabled":
-        folder = runs / dataset / model / f"seed{seed}"
+        folder = (runs / dataset / model / f"seed{seed}").absolute()  # the recording process has a folder of its own
         folder.mkdir(parents=True, exist_ok=True)
         import wandb  # here: it takes a second, and a run without it need not wait
 
