@@ -10,7 +10,7 @@ from mmrec.cli import lightning
 from mmrec.configs import configs_folder
 from mmrec.data.datamodule import RecDataModule
 
-FORMS = ("mm_racl_kal_id", "mm_racl_kal_time", "sasrec_time")
+FORMS = ("mm_racl_kal_id", "mm_racl_kal_time", "sasrec_time", "sasrec_wide")
 """What was searched for on MovieLens runs there alone."""
 FEATURES_OF_FORMS = {("movielens", name): "movielens_attributes" for name in FORMS[:2]}
 TOY_RUNS = sorted(path.stem for path in (configs_folder() / "run").glob("toy_*.yaml"))
