@@ -15,10 +15,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def unit(vectors: Tensor) -> Tensor:
+    """Scale vectors (..., D) to length 1, in fp32; zero stays zero."""
+    return F.normalize(vectors.float(), dim=-1)
+
+
 def info_nce(
     anchor: Tensor, positive: Tensor, negatives: Tensor, allowed: Tensor, temperature: float, decoupled: bool = False
 ) -> Tensor:
     """Contrast anchors with their positives against negatives, by cosine.
+
+    All vectors have length 1 or are zero (`unit`), so that a vector that comes up in several places is scaled once.
 
     Args:
         anchor: (B, D).
@@ -31,7 +38,6 @@ def info_nce(
     Returns:
         the mean over anchors with at least one allowed negative, a scalar; zero if there is none.
     """
-    anchor, positive, negatives = (F.normalize(x.float(), dim=-1) for x in (anchor, positive, negatives))
     plus = (anchor * positive).sum(-1) / temperature
     with torch.autocast(anchor.device.type, enabled=False):  # τ magnifies what half precision rounds off
         similarity = anchor @ negatives.T if negatives.dim() == 2 else torch.einsum("bd,bnd->bn", anchor, negatives)
@@ -56,5 +62,6 @@ def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float
     Returns:
         a scalar; zero for fewer than two items that count.
     """
+    text, image = unit(text), unit(image)
     others = ~torch.eye(len(text), dtype=torch.bool, device=text.device)
     return info_nce(text, image, image, others & counted & counted[:, None], temperature, decoupled)

@@ -14,7 +14,7 @@ from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.data.negatives import TrainedPairs, uniform_items
 from mmrec.errors import UserError, require
-from mmrec.losses.contrastive import cross_modal, info_nce
+from mmrec.losses.contrastive import cross_modal, info_nce, unit
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion
@@ -318,12 +318,12 @@ class MMRaclKal(Recommender):
         chosen = count.cumsum(0) - count + drawn
         user = batch.user
         anchor, positive = batch.items[place][chosen], batch.targets[place][chosen]
-        vectors = partial(look_up, table=tables.items.fused)
+        vectors = partial(look_up, table=unit(tables.items.fused))
         terms: dict[str, Tensor] = {}
         if self._contrasts("ui"):
             negatives = uniform_items((self.n_negatives,), self.n_items, row.device)
             terms["ui"] = info_nce(
-                interest[chosen], vectors(positive), vectors(negatives), self._unknown(user, negatives[None]),
+                unit(interest[chosen]), vectors(positive), vectors(negatives), self._unknown(user, negatives[None]),
                 self.temperature, self.decoupled,
             )  # fmt: skip
         if self._contrasts("ii"):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmrec.losses.contrastive import cross_modal, info_nce
+from mmrec.losses.contrastive import cross_modal, info_nce, unit
 
 
 def naive(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tensor, t: float, decoupled: bool) -> float:
@@ -27,12 +27,13 @@ def test_info_nce_equals_the_formula(decoupled: bool) -> None:
     allowed = torch.rand(5, 6) < 0.6
     allowed[2] = False
     expected = naive(anchor, positive, negatives, allowed, 0.2, decoupled)
-    assert info_nce(anchor, positive, negatives, allowed, 0.2, decoupled).item() == pytest.approx(expected, rel=1e-5)
+    ours = info_nce(unit(anchor), unit(positive), unit(negatives), allowed, 0.2, decoupled)
+    assert ours.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_shared_negatives_are_the_same_as_repeated_ones() -> None:
     torch.manual_seed(0)
-    anchor, positive, negatives = torch.randn(5, 4), torch.randn(5, 4), torch.randn(6, 4)
+    anchor, positive, negatives = unit(torch.randn(5, 4)), unit(torch.randn(5, 4)), unit(torch.randn(6, 4))
     allowed = torch.rand(5, 6) < 0.6
     repeated = info_nce(anchor, positive, negatives.expand(5, 6, 4), allowed, 0.1)
     torch.testing.assert_close(info_nce(anchor, positive, negatives, allowed, 0.1), repeated)
@@ -40,7 +41,8 @@ def test_shared_negatives_are_the_same_as_repeated_ones() -> None:
 
 def test_nothing_allowed_is_zero_with_finite_gradients() -> None:
     anchor = torch.randn(3, 4, requires_grad=True)
-    loss = info_nce(anchor, torch.randn(3, 4), torch.randn(2, 4), torch.zeros(3, 2, dtype=torch.bool), 0.1)
+    positive, negatives = unit(torch.randn(3, 4)), unit(torch.randn(2, 4))
+    loss = info_nce(unit(anchor), positive, negatives, torch.zeros(3, 2, dtype=torch.bool), 0.1)
     loss.backward()
     assert loss.item() == 0.0
     assert torch.equal(anchor.grad, torch.zeros(3, 4))
