@@ -44,9 +44,12 @@ def info_nce(
     usable = allowed.any(dim=1)
     # A row of nothing but -inf has no finite gradient: such rows keep all negatives and count for nothing.
     minus = (similarity / temperature).masked_fill(~allowed & usable[:, None], -torch.inf)
-    if not decoupled:
-        minus = torch.cat([plus[:, None], minus], dim=1)
-    return ((minus.logsumexp(dim=1) - plus) * usable).sum() / usable.sum().clamp(min=1)
+    if decoupled:
+        loss = minus.logsumexp(dim=1) - plus
+    else:
+        first = torch.zeros(len(plus), dtype=torch.int64, device=plus.device)
+        loss = F.cross_entropy(torch.cat([plus[:, None], minus], dim=1), first, reduction="none")
+    return (loss * usable).sum() / usable.sum().clamp(min=1)
 
 
 def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float, decoupled: bool = False) -> Tensor:
