@@ -1,4 +1,4 @@
-"""Finding the shipped configs from any folder."""
+"""Finding the shipped configs, and what makes the paper's tables, from any folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,20 @@ FOLDER = "lightning_configs"
 
 
 def configs_folder() -> Path:
-    """Return the folder of the shipped configs: in a checkout beside the package, in a wheel inside it."""
+    """Return the folder of the shipped configs."""
+    return _shipped(FOLDER, "run")
+
+
+def experiments_folder() -> Path:
+    """Return the folder of the shipped tables, their profiles and the paper's numbers."""
+    return _shipped("experiments", "tables")
+
+
+def _shipped(folder: str, part: str) -> Path:
+    """Return a folder that is known by a part of it: in a checkout it is beside the package, in a wheel inside it."""
     package = Path(mmrec.__file__).parent
-    beside = package.parent / FOLDER
-    return beside if beside.is_dir() else package / FOLDER
+    beside = package.parent / folder
+    return beside if (beside / part).is_dir() else package / folder
 
 
 def locate_configs(args: Sequence[str]) -> list[str]:

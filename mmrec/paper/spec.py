@@ -25,8 +25,7 @@ from typing import Any, Literal, get_args
 
 import yaml  # type: ignore[import-untyped]
 
-import mmrec
-from mmrec.configs import FOLDER, find_config
+from mmrec.configs import FOLDER, experiments_folder, find_config
 from mmrec.errors import UserError
 
 Kind = Literal["statistics", "comparison", "sweep", "efficiency"]
@@ -126,13 +125,6 @@ class Cell:
     dataset: str
     seed: int
     folder: Path
-
-
-def experiments_folder() -> Path:
-    """Return the folder of the shipped tables and profiles: in a checkout beside the package, in a wheel inside it."""
-    package = Path(mmrec.__file__).parent
-    beside = package.parent / "experiments"
-    return beside if (beside / "tables").is_dir() else package / "experiments"
 
 
 def read_specs(names: Sequence[str]) -> list[Spec]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
-import mmrec
+from mmrec.configs import experiments_folder
 from mmrec.data.manifest import Manifest
 
-FILE = "paper_numbers.csv"
 ROWS = {
     "amazon-fashion": "Amazon-Fashion",
     "movielens-25m": "MovieLens-25M",
@@ -20,9 +17,7 @@ ROWS = {
 
 def numbers() -> pl.DataFrame:
     """Return every number of the paper's tables: table, row, column, value. Improvements are in percent."""
-    package = Path(mmrec.__file__).parent
-    beside = package.parent / "experiments" / FILE
-    return pl.read_csv(beside if beside.is_file() else package / FILE, glob=False)
+    return pl.read_csv(experiments_folder() / "paper_numbers.csv", glob=False)
 
 
 def reported(table: int, row: str) -> dict[str, float]:
