@@ -48,7 +48,7 @@ def test_training_batches_hold_training_events_alone(trains_on: TrainsOn, toy: R
         for field in dataclasses.fields(a):
             one, other = getattr(a, field.name), getattr(b, field.name)
             parts = zip(one, other, strict=True) if isinstance(one, Clock) else [(one, other)]
-            assert all(torch.equal(x, y) for x, y in parts), field.name
+            assert all(torch.equal(torch.as_tensor(x), torch.as_tensor(y)) for x, y in parts), field.name
 
 
 def _dense(x: torch.Tensor) -> torch.Tensor:

@@ -135,7 +135,7 @@ def test_a_ray_cluster_executes_the_runs(here: Path) -> None:
         wait_for(lambda: (long.folder / "began").is_file() and bool((long.folder / "began").read_text()))
         ended.close()
         pid = json.loads((long.folder / "began").read_text())[0]
-        wait_for(lambda: not alive(pid), 20)
+        wait_for(lambda: not alive(pid))
     finally:
         ray.shutdown()
 
