@@ -238,6 +238,7 @@ class Recommender(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other data: its item indices mean other items."""
+        _end_epoch(checkpoint)
         stamped = checkpoint.get("data_hash", "")
         if self.data_hash and stamped != self.data_hash:
             raise UserError(
@@ -305,6 +306,21 @@ class Recommender(pl.LightningModule):
         # The padding of the windows is PAD itself, and a full window has no padding: PAD is named for every row.
         row, item = batch.history()
         return torch.cat([rows, row]), torch.cat([torch.full_like(rows, PAD), item])
+
+
+def _end_epoch(checkpoint: dict[str, Any]) -> None:
+    """Mark the epoch at whose end a checkpoint was saved as completed.
+
+    It is saved just before Lightning counts it so. With `max_steps`, Lightning would end the epoch once more when it
+    goes on, without the validation that early stopping asks for.
+    """
+    loop = checkpoint.get("loops", {}).get("fit_loop", {})
+    batches, epochs = loop.get("epoch_loop.batch_progress"), loop.get("epoch_progress")
+    if batches and epochs and batches["is_last_batch"]:
+        batches["is_last_batch"] = False
+        batches["current"] = dict.fromkeys(batches["current"], 0)
+        for counts in (epochs["total"], epochs["current"]):
+            counts["completed"] = counts["processed"]
 
 
 def _vectors(features: Features | None) -> dict[str, Tensor]:
