@@ -76,11 +76,12 @@ def test_validate_test_and_predict_find_the_runs_best_checkpoint(here: Path, toy
     assert result("mm_racl_kal")["metrics"] == first["metrics"]
 
 
-def test_resuming_gives_what_an_uninterrupted_run_gives(here: Path, toy: RecDataModule) -> None:
-    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4")
+@pytest.mark.parametrize("limit", [(), ("--trainer.max_steps", "1000")], ids=["epochs", "steps"])
+def test_resuming_gives_what_an_uninterrupted_run_gives(limit: tuple[str, ...], here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", *limit)
     whole = result("mm_racl_kal")
-    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "2", "--name", "parts")
-    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", "--name", "parts", "--ckpt_path", "last")
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "2", "--name", "parts", *limit)
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", "--name", "parts", "--ckpt_path", "last", *limit)
     parts = result("parts")
     assert parts["metrics"] == whole["metrics"]
     assert parts["training"]["epochs"] == 4
