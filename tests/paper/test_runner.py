@@ -175,11 +175,13 @@ def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) ->
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     # The run itself lives on; a second runner waits for it instead of training beside it.
+    for pid in pids_of(run):
+        os.kill(pid, signal.SIGSTOP)  # or it might be done before the second one looks
     second = subprocess.Popen(command)
     wait_for(lambda: "another process is at work" in run.log.read_text())
     assert run.state == "interrupted"
     for pid in pids_of(run):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)  # ends a stopped process too
     second.send_signal(signal.SIGKILL)
     second.wait()
     assert run.state == "interrupted"
