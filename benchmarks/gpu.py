@@ -24,7 +24,7 @@ from mmrec.data.catalog import TrainView
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.mm_racl_kal import MMRaclKal
 from mmrec.nn.graph_encoder import GraphEncoder
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.retrieval.index import nearest_neighbours
 
 PROFILED = 10  # steps
@@ -92,8 +92,7 @@ def epochs(data: RecDataModule, row: Form, options: argparse.Namespace) -> tuple
     model = models(data, {row.model: forms[row.model]}, options.seed)[row.model]
     if row.compiled:
         torch.compiler.reset()
-        for encoder in (module for module in model.modules() if isinstance(module, SequenceEncoder)):
-            encoder.compile(mode="reduce-overhead", dynamic=False)
+        compile_encoders(model)
     times = EpochTimes()
     torch.cuda.reset_peak_memory_stats()
     fit = trainer(times, max_epochs=options.epochs, precision=row.precision)

@@ -23,7 +23,7 @@ from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.precision import Products, set_softmax_products
 from mmrec.tracking import Tracking, finish_record, loggers
 
@@ -220,13 +220,10 @@ def reads_features(model: Any) -> bool:
 
 
 def _compile(model: LightningModule, trainer: Trainer) -> None:
-    encoders = [module for module in model.modules() if isinstance(module, SequenceEncoder)]
-    if not encoders or trainer.strategy.root_device.type != "cuda":
-        raise UserError(
-            f"--compile true: {'the model has no Transformer' if not encoders else 'there is no GPU'}; leave it out"
-        )
-    for encoder in encoders:
-        encoder.compile(mode="reduce-overhead", dynamic=False)  # CUDA graphs: a step is launched at once
+    if trainer.strategy.root_device.type != "cuda":
+        raise UserError("--compile true: there is no GPU; leave it out")
+    if not compile_encoders(model):
+        raise UserError("--compile true: the model has no Transformer; leave it out")
 
 
 def _trainable(model: LightningModule) -> bool:

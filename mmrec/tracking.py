@@ -15,6 +15,8 @@ from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from mmrec.report.results import seconds_per_epoch
+
 
 @dataclass(frozen=True)
 class Tracking:
@@ -94,19 +96,18 @@ def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
     """Put what a result has beside its metrics into the summary of the W&B run: its cost, its slices and the like.
 
     The keys are `cost/parameters`, `cost/epochs`, `cost/seconds`, `cost/seconds_per_epoch`, `cost/host_mb`,
-    `cost/gpu_mb`, `slices/<slice>/<metric>` and `beyond/<measure>`; what a run does not have is left out.
+    `cost/device_mb` (a GPU's), `slices/<slice>/<metric>` and `beyond/<measure>`; what a run does not have is left out.
 
     Args:
         loggers: of the trainer; those that are not W&B's are passed over.
         result: as `SaveResults` writes it.
     """
     training = result["training"]
-    epochs = training["epochs"]
     numbers = {
         "cost/parameters": result["parameters"],
-        "cost/epochs": epochs,
+        "cost/epochs": training["epochs"],
         "cost/seconds": training["seconds"],
-        "cost/seconds_per_epoch": training["seconds"] / epochs if epochs else None,
+        "cost/seconds_per_epoch": seconds_per_epoch(dict(result)),
         **{f"cost/{where}_mb": peak for where, peak in result["peak_memory_mb"].items()},
         **{f"slices/{name}/{key}": value for name, row in result["slices"].items() for key, value in row.items()},
         **{f"beyond/{name}": value for name, value in (result.get("beyond_accuracy") or {}).items()},

@@ -237,7 +237,7 @@ class Recommender(pl.LightningModule):
         checkpoint["model_class"] = type(self).__name__
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other data: its item indices mean other items."""
+        """Refuse a checkpoint of other data, whose item indices mean other items; go on after its epoch."""
         _end_epoch(checkpoint)
         stamped = checkpoint.get("data_hash", "")
         if self.data_hash and stamped != self.data_hash:

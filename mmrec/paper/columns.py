@@ -12,7 +12,7 @@ import torch
 from mmrec.errors import UserError
 from mmrec.metrics.ranking import rank_metrics
 from mmrec.paper.latency import latency_ms
-from mmrec.report.results import Result
+from mmrec.report.results import Result, seconds_per_epoch
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,6 @@ def _metric(key: str) -> Callable[[Path, Result], float | None]:
     return read
 
 
-def _seconds_per_epoch(folder: Path, result: Result) -> float | None:
-    training = result["training"]
-    return training["seconds"] / training["epochs"] if training["epochs"] else None
-
-
 def _memory(folder: Path, result: Result) -> float | None:
     peaks = result.get("peak_memory_mb") or {}
     value: float | None = peaks.get("device", peaks.get("host"))
@@ -79,7 +74,9 @@ def _memory(folder: Path, result: Result) -> float | None:
 
 METRICS = set(rank_metrics(torch.ones(1)))
 COSTS = {
-    "seconds_per_epoch": Column("seconds_per_epoch", "s / epoch", 1, "lowest", _seconds_per_epoch),
+    "seconds_per_epoch": Column(
+        "seconds_per_epoch", "s / epoch", 1, "lowest", lambda _, result: seconds_per_epoch(result)
+    ),
     "latency_ms": Column("latency_ms", "latency, ms", 2, "lowest", latency_ms),
     "memory_mb": Column("memory_mb", "peak memory, MB", 0, "lowest", _memory),
 }

@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from statistics import mean
 
-import polars as pl
-
 from mmrec.paper.identity import Identity, identify
 from mmrec.paper.run import Run
 from mmrec.paper.spec import Cell, Profile, Row, Spec, ablation_config, run_config
+from mmrec.report.curves import read_parts
 
 QUIET = ("--explain", "false", "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false")
 CHOOSES = "valid/ndcg@10"
@@ -150,12 +149,8 @@ class Plan:
 
 def validation(folder: Path) -> float | None:
     """Return the best validation NDCG@10 of a run, over all its parts if it was resumed; None without training."""
-    values = []
-    for file in folder.glob("metrics*.csv"):
-        curves = pl.read_csv(file, glob=False, infer_schema_length=None)
-        values += [curves[name].max() for name in curves.columns if name.startswith(CHOOSES)]
-    known = [float(value) for value in values if isinstance(value, float | int)]
-    return max(known, default=None)
+    curves = [points for part in read_parts(folder) for name, points in part.items() if name.startswith(CHOOSES)]
+    return max((value for points in curves for _, value in points), default=None)
 
 
 def _variants(spec: Spec, profile: Profile) -> list[Variant]:

@@ -14,7 +14,7 @@ from mmrec.errors import UserError
 from mmrec.metrics.ranking import ndcg
 from mmrec.report.console import wide_console
 from mmrec.report.paired import paired_table
-from mmrec.report.results import Result, load_results, read_ranks, require_one_protocol
+from mmrec.report.results import Result, load_results, read_ranks, require_one_protocol, seconds_per_epoch
 
 
 def compare_runs(
@@ -107,13 +107,13 @@ def _cost(found: list[tuple[Path, Result]]) -> Table:
     for _, result in found:
         training = result["training"]
         epochs, best = training["epochs"], training.get("best_epoch")
-        epoch = training["seconds"] / max(1, epochs)
+        epoch = seconds_per_epoch(result)
         peaks = result.get("peak_memory_mb") or {}
         table.add_row(
             escape(result["model"]), str(result["seed"]), f"{result['parameters']:,}", str(epochs),
             "-" if best is None else str(best + 1),
-            f"{epoch:.1f}" if epochs else "-",
-            f"{training['seconds']:.0f}" if not epochs else "-" if best is None else f"{epoch * (best + 1):.0f}",
+            "-" if epoch is None else f"{epoch:.1f}",
+            f"{training['seconds']:.0f}" if epoch is None else "-" if best is None else f"{epoch * (best + 1):.0f}",
             *("-" if peaks.get(name) is None else f"{peaks[name]:,.0f}" for name in memories),
         )  # fmt: skip
     return table

@@ -78,6 +78,12 @@ def require_one_protocol(found: Sequence[tuple[Path, Result]]) -> None:
                 )
 
 
+def seconds_per_epoch(result: Result) -> float | None:
+    """Return the mean seconds of an epoch, its validation included; None for what has no epochs."""
+    training = result["training"]
+    return training["seconds"] / training["epochs"] if training["epochs"] else None
+
+
 def plain_name(model: str) -> str:
     """Return the name of a model without the identity that tables give their runs' folders: sasrec-0123456789ab."""
     return re.sub(r"-[0-9a-f]{12}$", "", model)

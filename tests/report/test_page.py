@@ -17,8 +17,8 @@ from PIL import Image
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.explain.packet import HistoryItem, Packet
+from mmrec.report.curves import read_curves
 from mmrec.report.page.charts import bar_chart, line_chart, ticks
-from mmrec.report.page.curves import read_curves
 from mmrec.report.page.gather import gather
 from mmrec.report.page.marks import marked
 from mmrec.report.page.pictures import SIDE, thumbnail

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mmrec.report.page.curves import Points
+from mmrec.report.curves import Points
 
 WIDTH = 440
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 30

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmrec.report.page.curves import Points, read_curves
+from mmrec.report.curves import Points, read_curves
 from mmrec.report.results import Result, find_results, plain_name
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from mmrec.report.page.gather import Board, Model
+from mmrec.report.results import seconds_per_epoch
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def cost_table(board: Board) -> Table:
     rows = []
     for model in board.models:
         row = [_name(model), _number(model.mean("parameters")), _number(model.mean("training", "epochs"))]
-        row += [_number(model.mean("training", "seconds"), ",.1f"), _number(seconds_per_epoch(model), ",.2f")]
+        row += [_number(model.mean("training", "seconds"), ",.1f"), _number(_epoch(model), ",.2f")]
         rows.append(row + [_number(model.mean("peak_memory_mb", memory)) for memory in memories])
     return Table(columns, rows)
 
@@ -142,10 +144,10 @@ def runs_table(board: Board) -> Table:
     return Table(columns, rows)
 
 
-def seconds_per_epoch(model: Model) -> float | None:
-    """Return the mean time of an epoch, validation included; None for a model without epochs."""
-    seconds, epochs = model.mean("training", "seconds"), model.mean("training", "epochs")
-    return seconds / epochs if seconds is not None and epochs else None
+def _epoch(model: Model) -> float | None:
+    """Return the mean over the runs of the seconds of an epoch; None for a model without epochs."""
+    known = [seconds for run in model.runs if (seconds := seconds_per_epoch(run.result)) is not None]
+    return fmean(known) if known else None
 
 
 def _features(result: dict[str, object]) -> str:

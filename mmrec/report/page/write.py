@@ -17,9 +17,9 @@ from markupsafe import Markup
 from mmrec import __version__
 from mmrec.errors import require
 from mmrec.files import write_whole
+from mmrec.report.curves import Points
 from mmrec.report.page import charts
 from mmrec.report.page.charts import BarChart, LineChart, Scatter, bar_chart, line_chart, scatter
-from mmrec.report.page.curves import Points
 from mmrec.report.page.gallery import Gallery, gallery
 from mmrec.report.page.gather import Board, Model, gather
 from mmrec.report.page.tables import (
