@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmrec.batch import Clock
+from mmrec.nn import sequence_encoder
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
 from mmrec.nn.sequence_encoder import Attention, SequenceEncoder
@@ -76,6 +78,20 @@ def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pyte
     items = torch.randint(1, 30, (4, 7))
     encoder.states_at(items, clock(4, 7), torch.randn(30, 8), torch.tensor([0, 1, 3]), torch.tensor([1, 2, 6]))
     assert lengths == [(2, 3), (2, 7)]
+
+
+def test_blocks_of_queries_equal_attention_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(sequence_encoder, "QUERIES", 3)  # blocks of 3, 3 and 1
+    attention = Attention(8, 2, 0.0, time_bias=True)
+    q, k, v = (torch.randn(2, 2, 7, 4, requires_grad=True) for _ in range(3))
+    bias = torch.randn(2, 2, 7, 7, requires_grad=True)
+    whole = F.scaled_dot_product_attention(q, k, v, bias.masked_fill(torch.ones(7, 7).triu(1) == 1, -torch.inf))
+    ours = attention._attend(q, k, v, None, bias)
+    torch.testing.assert_close(ours, whole)
+    direction = torch.randn_like(whole)
+    wanted = torch.autograd.grad(whole, (q, k, v, bias), direction)
+    torch.testing.assert_close(torch.autograd.grad(ours, (q, k, v, bias), direction), wanted)
 
 
 def test_dropped_attention_weights_average_to_the_kept_ones() -> None:
