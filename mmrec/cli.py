@@ -8,7 +8,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 
 from mmrec.errors import UserError
-from mmrec.start import import_lightning
+from mmrec.start import import_lightning, imports
 
 COMMANDS = (
     "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
@@ -57,16 +57,16 @@ def _command(args: list[str]) -> None:
 
         download(args[1:])
     else:
-        import_lightning()
-        from mmrec import commands
-
+        with imports():
+            import_lightning()
+            from mmrec import commands
         getattr(commands, args[0])(args[1:])
 
 
 def _lightning(args: list[str]) -> None:
-    import_lightning()
-    from mmrec.lightning_cli import run
-
+    with imports():
+        import_lightning()
+        from mmrec.lightning_cli import run
     run(args)
 
 

@@ -1,14 +1,20 @@
+import gc
 import json
 import subprocess
 import sys
 
+import torch  # noqa: F401
+
+from mmrec.start import imports
+
 SCRIPT = """
-import json, sys
+import gc, json, sys
 from mmrec.cli import main
 try:
     main(["lightning", "fit", "--help"])
 except SystemExit:
     pass
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
 from torchmetrics import Metric
 from torchmetrics.classification import BinaryAccuracy
 print(json.dumps(sorted({"torchvision", "transformers", "scipy.signal", "matplotlib"} & set(sys.modules))))
@@ -19,6 +25,12 @@ def test_help_imports_nothing_that_it_does_not_use() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     assert "--trainer.max_epochs" in done.stdout
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_what_was_there_before_stays_with_the_collector() -> None:
+    with imports():  # PyTorch is loaded
+        assert not gc.isenabled()
+    assert gc.isenabled() and gc.get_freeze_count() == 0
 
 
 def test_a_library_user_keeps_torchmetrics_whole() -> None:

@@ -14,7 +14,7 @@ from time import perf_counter
 from mmrec.cli import lightning
 from mmrec.lock import locked
 from mmrec.paper.run import Run
-from mmrec.start import import_lightning
+from mmrec.start import import_lightning, imports
 
 
 def main() -> None:
@@ -23,9 +23,9 @@ def main() -> None:
     Raises:
         SystemExit: the run's key is not that of what would be run now.
     """
-    import_lightning()
-    from mmrec.paper.identity import identify
-
+    with imports():
+        import_lightning()
+        from mmrec.paper.identity import identify
     run = Run.of_order(sys.argv[1])
     with locked(run.folder):
         if run.state == "done":
