@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from mmrec.batch import TrainsOn
 from mmrec.data.candidates import uniform_candidates
@@ -199,13 +200,22 @@ class RecDataModule(pl.LightningDataModule):
                 "the users have too few interactions for data.prepare.split"
             )
         sampled = rows is not None and self.candidates == "uniform100"
+        return self.loader_of(rows, uniform_candidates(self.catalog, rows) if sampled and rows is not None else None)
+
+    def loader_of(self, rows: Tensor | None, candidates: Tensor | None = None) -> EvalLoader:
+        """Return held-out interactions, or every user's unknown next item.
+
+        Args:
+            rows: (n,) of the catalogue's interactions; None for all users.
+            candidates: (n, C) items that each is ranked among; None for all.
+        """
         make = ShuffledEvalLoader if self.control == "order_shuffled" else EvalLoader
         return make(
             self.catalog,
             rows,
             self.max_length,
             batch_size=min(self.eval_batch_size, max(1, SCORE_ELEMENTS // self.n_items)),
-            candidates=uniform_candidates(self.catalog, rows) if sampled and rows is not None else None,
+            candidates=candidates,
             rank=self.trainer.global_rank if self.trainer else 0,
             world=self.trainer.world_size if self.trainer else 1,
             device=self.device,

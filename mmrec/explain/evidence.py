@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mmrec.batch import EvalBatch
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.loader import EvalLoader
 from mmrec.data.schema import Split
 from mmrec.explain.packet import Recommendation
 from mmrec.models.recommender import Recommender
@@ -40,7 +39,7 @@ def recommendations(
         top_k: recommendations of each.
         of_users: what `rows` are.
     """
-    loader = EvalLoader(data.catalog, None if of_users else rows, data.max_length, data.eval_batch_size)
+    loader = data.loader_of(None if of_users else rows)
     places = rows if of_users else torch.arange(len(rows))
     model.eval()
     model.begin_evaluation()

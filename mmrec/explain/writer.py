@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrec.explain.asker import Asker, NoReply
+from mmrec.explain.asker import Asker
 from mmrec.explain.likeness import Likeness
+from mmrec.explain.llm import LLMFailure
 from mmrec.explain.outcome import Draft, Explanation
 from mmrec.explain.packet import Packet
 from mmrec.explain.prompt import with_violations
@@ -70,15 +71,16 @@ class Writer:
         self, packet: Packet, prompt: str, interest: NDArray[np.float32] | None, images: Sequence[Path]
     ) -> Explanation:
         drafts: list[Draft] = []
-        cause = reason = None
+        cause: str | None = None
+        reason: str | None = None
         seconds = 0.0
         question = prompt
         for _ in range(1 + self._corrections):
             try:
                 reply = self._asker.ask(question, images)
-            except NoReply as failure:
+            except LLMFailure as failure:
                 reason = f"{reason}; asked again: {failure}" if reason else str(failure)
-                cause = cause or failure.cause
+                cause = cause or failure.kind
                 seconds += failure.seconds
                 break
             seconds += reply.seconds

@@ -21,12 +21,14 @@ CONTEXT_TOKENS = 8192
 class FailureKind(StrEnum):
     """Why there is no usable reply."""
 
+    NO_MODEL_GIVEN = "no model given"
     NO_SERVER = "no server"
     NO_MODEL = "model not pulled"
     NOT_LOADED = "model not loaded"
     NO_VISION = "model cannot see pictures"
     TIMEOUT = "timeout"
     CONNECTION = "connection lost"
+    SERVER_LOST = "server lost"
     SERVER = "server error"
     INVALID_JSON = "invalid JSON"
     SCHEMA = "wrong schema"
