@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import yaml  # type: ignore[import-untyped]
-from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # exported at run time
+from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -169,7 +169,7 @@ class RecCLI(LightningCLI):
 
 
 def add_options(parser: LightningArgumentParser) -> None:
-    """Add what a run has beside trainer, data and model, and the links from data to model."""
+    """Add what a run has beside trainer, data and model, and link the two."""
     parser.add_argument("--name", type=str | None, default=None, help="name of the model in folders and tables")
     parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
     parser.add_argument(
@@ -185,6 +185,11 @@ def add_options(parser: LightningArgumentParser) -> None:
         help="compile the Transformer (PyTorch's compiler; needs a GPU): slow first steps, then faster ones",
     )  # fmt: skip
     parser.add_class_arguments(Tracking, "tracking")
+    link_data(parser)
+
+
+def link_data(parser: ArgumentParser) -> None:
+    """Give the model what it takes from the data."""
     for name in LINKED:
         parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
     parser.link_arguments("data.max_length", "model.init_args.max_length")

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
-from mmrec.lightning_cli import LINKED, reads_features
+from mmrec.lightning_cli import link_data, reads_features
 from mmrec.models.recommender import Recommender
 
 
@@ -47,9 +47,7 @@ def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
     parser.add_subclass_arguments(Recommender, "model")
-    for name in LINKED:
-        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-    parser.link_arguments("data.max_length", "model.init_args.max_length")
+    link_data(parser)
     config = _sections(folder / "config.yaml")
     parsed = parser.parse_object(config)
     if not reads_features(parsed.model):

@@ -30,7 +30,8 @@ def test_help_imports_nothing_that_it_does_not_use() -> None:
 def test_what_was_there_before_stays_with_the_collector() -> None:
     with imports():  # PyTorch is loaded
         assert not gc.isenabled()
-    assert gc.isenabled() and gc.get_freeze_count() == 0
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_library_user_keeps_torchmetrics_whole() -> None:

@@ -193,6 +193,11 @@ class MMRaclKal(Recommender):
         if self.trained_pairs is not None:
             self.trained_pairs.set_view(catalog.train)
 
+    @property
+    def warming_up(self) -> bool:
+        """Whether this is an epoch of L_rec alone."""
+        return self.training and self.current_epoch < self.warmup_epochs
+
     @once_per_evaluation
     def tables(self) -> Tables:
         """Item vectors and the propagated graph."""
@@ -212,8 +217,10 @@ class MMRaclKal(Recommender):
 
     @torch.no_grad()
     def refresh_library(self) -> float | None:
-        """Rebuild the neighbour table from the current e; return its churn, see `NeighbourTable.refresh`."""
-        return None if self.library is None else self.library.refresh(self.item_encoder().fused)
+        """Rebuild the neighbour table from the current e where it is used; return its churn, see `NeighbourTable`."""
+        if self.library is None or self.warming_up:
+            return None
+        return self.library.refresh(self.item_encoder().fused)
 
     def signals(self, batch: SequenceBatch) -> list[dict[str, float]]:
         """Return, for each user, the mean gate: the share of dynamic interest."""
@@ -254,8 +261,7 @@ class MMRaclKal(Recommender):
         """L = L_rec + β (λ_ui L_ui + λ_ii L_ii + λ_mm L_mm), eq. 16 and 18."""
         tables = self.tables()
         items = batch.items
-        warm = self.current_epoch >= self.warmup_epochs
-        neighbours = self.neighbours() if warm else None
+        neighbours = None if self.warming_up else self.neighbours()
         if neighbours is not None and self.replace_prob > 0:
             items = replace_with_neighbours(items, neighbours, self.replace_prob)
         row, position = batch.places()
@@ -264,7 +270,7 @@ class MMRaclKal(Recommender):
         interest, gate = self._interests(batch, items, tables, place)
         terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, target)}
         total = terms["loss_rec"]
-        if self.beta > 0 and warm:
+        if self.beta > 0 and not self.warming_up:
             for name, value in self._contrast(batch, tables, interest, place).items():
                 terms[f"loss_{name}"] = value
                 total = total + self.beta * self.weights[name] * value

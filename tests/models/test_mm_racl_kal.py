@@ -39,6 +39,8 @@ def test_retrieval_and_contrast_wait_for_the_warm_up(toy: RecDataModule) -> None
     without = build("mm_racl_kal", toy, beta=0, replace_prob=0.0, dropout=0.0)
     without.load_state_dict(model.state_dict())
     torch.testing.assert_close(model.losses(batch)["loss"], without.losses(batch)["loss"])
+    assert model.refresh_library() is None
+    assert not model.library.ready
     model.trainer = SimpleNamespace(current_epoch=1)
     assert {"loss_ui", "loss_ii", "loss_mm"} <= model.losses(batch).keys()
 
