@@ -89,9 +89,9 @@ class ShuffledEvalLoader(EvalLoader):
 def _order(user: Tensor, there: Tensor) -> Tensor:
     """Return places (B, L) that shuffle what is there, (B, L) bool, and leave the padding at the end.
 
-    The order hangs on the user and the place alone, so that no other batch size gives other numbers.
+    The order hangs on the user and the place alone, not on the width, so that no other batch size gives other numbers.
     """
-    keys = user[:, None] * there.shape[1] + torch.arange(there.shape[1], device=user.device) + SEED
+    keys = (user[:, None] << 32) + torch.arange(there.shape[1], device=user.device) + SEED
     for factor in (-7046029254386353131, -4417276706812531889):  # mixes the bits as splitmix64 does
         keys = (keys ^ (keys >> 30)) * factor
     return (keys ^ (keys >> 31)).masked_fill(~there, torch.iinfo(torch.int64).max).argsort(dim=1)

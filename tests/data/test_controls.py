@@ -72,12 +72,12 @@ def test_shuffled_histories_do_not_hang_on_the_batch(toy: RecDataModule) -> None
     rows = toy.catalog.instances(Split.TEST)
     found = []
     for size in (50, 7):
-        loader = ShuffledEvalLoader(toy.catalog, rows, 5, size)
+        loader = ShuffledEvalLoader(toy.catalog, rows, 40, size)  # longer than most histories: batches differ in width
         windows = {
             i: row.tolist() for batch in loader for i, row in zip(batch.instance.tolist(), batch.items, strict=True)
         }
         found.append({i: [item for item in row if item != PAD] for i, row in windows.items()})
     assert found[0] == found[1]
-    plain = next(iter(EvalLoader(toy.catalog, rows, 5, len(rows))))
+    plain = next(iter(EvalLoader(toy.catalog, rows, 40, len(rows))))
     for instance, items in zip(plain.instance.tolist(), plain.items.tolist(), strict=True):
         assert sorted(found[0][instance]) == sorted(item for item in items if item != PAD)
