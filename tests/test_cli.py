@@ -76,7 +76,11 @@ def test_validate_test_and_predict_find_the_runs_best_checkpoint(here: Path, toy
     assert result("mm_racl_kal")["metrics"] == first["metrics"]
 
 
-@pytest.mark.parametrize("limit", [(), ("--trainer.max_steps", "1000")], ids=["epochs", "steps"])
+@pytest.mark.parametrize(
+    "limit",
+    [(), ("--trainer.max_steps", "1000"), ("--trainer.check_val_every_n_epoch", "2")],
+    ids=["epochs", "steps", "validation every other epoch"],
+)
 def test_resuming_gives_what_an_uninterrupted_run_gives(limit: tuple[str, ...], here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", *limit)
     whole = result("mm_racl_kal")
@@ -85,6 +89,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(limit: tuple[str, ...], 
     parts = result("parts")
     assert parts["metrics"] == whole["metrics"]
     assert parts["training"]["epochs"] == 4
+    assert parts["training"]["seconds"] < 600  # of the epochs, not since the machine was started
     assert Path("runs/toy/parts/seed1/metrics.1.csv").is_file()  # the curves of the first part are kept
 
 

@@ -35,21 +35,21 @@ class SaveResults(lightning.Callback):
     """
 
     def __init__(self) -> None:
-        self._started = 0.0
+        self._started: float | None = None
         self.training: dict[str, Any] = {"epochs": 0, "seconds": 0.0}
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Count the epoch; its time includes the validation that ran in it."""
-        self.training["epochs"] = trainer.current_epoch + 1
-        self.training["seconds"] = round(self.training["seconds"] + time.perf_counter() - self._started, 2)
+        """Count the epoch; its time includes the index that was built for it and the validation that ran in it."""
+        self.training = {"epochs": trainer.current_epoch + 1, "seconds": self._seconds()}
+        self._started = time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the training statistics, so that a resumed run goes on counting."""
-        return dict(self.training)
+        """Return the training statistics up to now, so that a resumed run goes on counting."""
+        return {**self.training, "seconds": self._seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
@@ -57,6 +57,7 @@ class SaveResults(lightning.Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
+        self._started = None
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             text = json.dumps({**self.training, "peak_memory_mb": environment.peak_memory_mb()})
             write_whole(Path(trainer.default_root_dir) / TRAINING, text)
@@ -122,6 +123,10 @@ class SaveResults(lightning.Callback):
         }
         write_whole(folder / f"result{suffix}.json", json.dumps(result, indent=2) + "\n")
         mirror_result(trainer.loggers, result)
+
+    def _seconds(self) -> float:
+        running = 0.0 if self._started is None else time.perf_counter() - self._started
+        return round(float(self.training["seconds"]) + running, 2)
 
     def _training(self, folder: Path, model: Recommender) -> dict[str, Any]:
         """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one.

@@ -312,7 +312,8 @@ def _end_epoch(checkpoint: dict[str, Any]) -> None:
     """Mark the epoch at whose end a checkpoint was saved as completed.
 
     It is saved just before Lightning counts it so. With `max_steps`, Lightning would end the epoch once more when it
-    goes on, without the validation that early stopping asks for.
+    goes on, without the validation that early stopping asks for. Where validation is not once an epoch, the checkpoint
+    is saved in the validation after the last batch, before Lightning has even counted the epoch as processed.
     """
     loop = checkpoint.get("loops", {}).get("fit_loop", {})
     batches, epochs = loop.get("epoch_loop.batch_progress"), loop.get("epoch_progress")
@@ -320,7 +321,7 @@ def _end_epoch(checkpoint: dict[str, Any]) -> None:
         batches["is_last_batch"] = False
         batches["current"] = dict.fromkeys(batches["current"], 0)
         for counts in (epochs["total"], epochs["current"]):
-            counts["completed"] = counts["processed"]
+            counts["processed"] = counts["completed"] = counts["ready"]
 
 
 def _vectors(features: Features | None) -> dict[str, Tensor]:
