@@ -20,6 +20,7 @@ from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
+from mmrec.nn.known_users import KnownUsers
 from mmrec.nn.lookup import look_up
 from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 from mmrec.retrieval.augment import replace_with_neighbours
@@ -172,6 +173,7 @@ class MMRaclKal(Recommender):
             # u^d leaves its Transformer through a layer norm; u^s is a mean of many vectors and some hundred times
             # shorter. A gate between 0 and 1 cannot make up for that, so u^s has a layer norm of its own.
             self.static_norm = nn.LayerNorm(hidden_dim)
+        self.known_users = KnownUsers(n_users) if static_user == "node" else None
         self.gate = GatedFusion(hidden_dim) if self.dynamic is not None and self.static is not None else None
         retrieves = replace_prob > 0 or (self._contrasts("ii") and self.hard_negatives)
         self.library = NeighbourTable(neighbours, index_backend) if retrieves else None
@@ -190,6 +192,8 @@ class MMRaclKal(Recommender):
         self.item_encoder.features.attach(features)
         if self.static is not None:
             self.static.set_graph(catalog.train)
+        if self.known_users is not None:
+            self.known_users.set_view(catalog.train)
         if self.trained_pairs is not None:
             self.trained_pairs.set_view(catalog.train)
 
@@ -204,7 +208,8 @@ class MMRaclKal(Recommender):
         items = self.item_encoder()
         if self.static is None:
             return Tables(items, None, None)
-        return Tables(items, *self.static(self.user_nodes.weight, items.fused))
+        users, static_items = self.static(self.user_nodes.weight, items.fused)
+        return Tables(items, users if self.known_users is None else self.known_users(users), static_items)
 
     def item_vectors(self) -> Tensor:
         """Return e of eq. 3, (I, D)."""

@@ -79,6 +79,9 @@ def test_the_literal_user_node_sees_the_edge_to_the_target_in_training(toy: RecD
     assert gradient.any()
     down = model.static.users_from_items.to_dense()
     assert down[batch.user[0], target] > 0
+    model.known_users.known[:2] = False  # as if these had no training interactions
+    users = model.tables().static_users
+    torch.testing.assert_close(users[0], users[2:].mean(dim=0))
 
 
 @pytest.mark.parametrize(
