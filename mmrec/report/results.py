@@ -20,8 +20,10 @@ KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "paramet
 def load_results(folder: Path) -> list[tuple[Path, Result]]:
     """Read every `<model>/seed<k>/result.json` below a folder; runs kept aside (seed1.1) do not count.
 
+    The folder says the model: one that was renamed or copied is a model of its own, and no further seeds of the first.
+
     Raises:
-        UserError: there is none, or one is not JSON.
+        UserError: there is none, one is not JSON, or two runs of a model have the same seed.
     """
     found = _read_runs(folder.glob("*/seed*/result.json"))
     if not found:
@@ -41,7 +43,7 @@ def find_results(folder: Path) -> list[tuple[Path, Result]]:
         the run's folder, or the copied file, and the result.
 
     Raises:
-        UserError: there is none, or one is not JSON.
+        UserError: there is none, one is not JSON, or two runs of a folder have the same seed.
     """
     found = _read_runs(folder.glob("**/seed*/result.json"))
     for path in sorted(folder.glob("*.json")):
@@ -90,7 +92,16 @@ def plain_name(model: str) -> str:
 
 
 def _read_runs(files: Iterable[Path]) -> list[tuple[Path, Result]]:
-    return [(file.parent, read_result(file)) for file in sorted(files) if "." not in file.parent.name]
+    runs = [file.parent for file in sorted(files) if "." not in file.parent.name]
+    found = [(run, {**read_result(run / "result.json"), "model": run.parent.name}) for run in runs]
+    seeds: dict[tuple[Path, int], Path] = {}
+    for run, result in found:
+        first = seeds.setdefault((run.parent, result["seed"]), run)
+        if first != run:
+            raise UserError(
+                f"{first} and {run} are both of seed {result['seed']}, and would count as two: move one elsewhere"
+            )
+    return found
 
 
 def _read(file: Path) -> Any:
