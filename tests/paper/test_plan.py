@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,17 @@ def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
     again = Plan([second], "smoke", Path("runs"))
     assert [run.state for run in again.first()] == ["done", "new"]
     assert [(cell.row.name, cell.seed, cell.folder) for cell in again.cells(second)] == [("k10", 1, runs[0].folder)]
+
+
+def test_a_copy_of_a_run_is_no_further_seed(on_toy: Options) -> None:
+    table = spec("table", [row("one")], Profile("smoke", ("toy",), (1, 2), on_toy, (0, ())))
+    first, second = Plan([table], "smoke", Path("runs")).first()
+    finish(first)
+    (first.folder / "training.json").touch()
+    shutil.copytree(first.folder, second.folder)
+    assert [first.state, second.state] == ["done", "new"]
+    assert second.next_args()[0] == "fit"
+    assert not second.folder.exists()
 
 
 def test_the_best_rows_by_validation_get_more_seeds_when_all_rows_are_done(on_toy: Options) -> None:

@@ -61,7 +61,7 @@ def test_a_copied_run_is_no_further_seed(tmp_path: Path) -> None:
     text = shown(tmp_path, against="base")
     assert rows(text, "copy")[1][:2] == ["copy", "1"]
     shutil.copytree(run, run.with_name("seed1 again"))
-    with pytest.raises(UserError, match="seed1 and .*seed1 again are both of seed 1, and would count as two"):
+    with pytest.raises(UserError, match=r"seed1 and .*seed1 again are both of seed 1, and would count as two"):
         shown(tmp_path)
 
 
