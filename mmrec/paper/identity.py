@@ -69,6 +69,8 @@ def identify(args: Sequence[str]) -> Identity:
     """
     parsed = config_parser().parse_args(locate_configs(args))
     config = {name: _plain(parsed[name]) for name in SECTIONS}
+    if parsed.compile:  # named only where it is on, for the keys of runs from before it counted
+        config["compile"] = True
     callbacks = [one for one in config["trainer"]["callbacks"] or [] if one["class_path"] != EXPLAINS]
     config["trainer"]["callbacks"] = callbacks
     features = reads_features(parsed.model)

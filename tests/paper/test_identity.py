@@ -33,6 +33,7 @@ def test_config_and_data_tell_runs_apart(on_toy: Options, tmp_path: Path) -> Non
     assert of("mm_racl_kal", on_toy, "--model.init_args.layers", "1").config != base.config
     assert of("mm_racl_kal", on_toy, "--data.max_length", "5").config != base.config
     assert of("mm_racl_kal", on_toy, "--trainer.max_epochs", "4").config != base.config
+    assert of("mm_racl_kal", on_toy, "--compile", "true").config != base.config
     for args in (["--data.prepare.user_core", "6"], ["--data.encoder.init_args.text_dim", "64"]):
         other = of("mm_racl_kal", on_toy, *args)
         assert other.data != base.data
