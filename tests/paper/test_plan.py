@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from mmrec.cli import main
+from mmrec.configs import locate_configs
+from mmrec.lightning_cli import config_parser
 from mmrec.paper.engines import ENGINES
 from mmrec.paper.plan import Plan, validation
 from mmrec.paper.run import Run
@@ -41,14 +43,14 @@ def write_tables(options: Options) -> None:
 
 def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
     profile = Profile("smoke", ("toy",), (1, 2), on_toy, (0, ()))
-    first = spec("first", [row("full", "mm_racl_kal"), row("plain")], profile)
+    first = spec("2026", [row("full", "mm_racl_kal"), row("plain")], profile)
     second = spec("second", [row("k10", "mm_racl_kal", model__init_args__neighbours="10")], profile)
     plan = Plan([first, second], "smoke", Path("runs"))
     runs = plan.first()
     assert [str(run).split("-")[0] for run in runs] == ["toy/full", "toy/plain"] * 2
     assert [run.about["seed"] for run in runs] == [1, 1, 2, 2]
-    assert "[first, second]" in runs[0].args
-    assert "[first]" in runs[1].args
+    assert config_parser().parse_args(locate_configs(runs[0].args)).tracking.tags == ["2026", "second"]
+    assert '["2026"]' in runs[1].args
     finish(runs[0])
     # The other table alone finds it under the name that it has.
     again = Plan([second], "smoke", Path("runs"))
