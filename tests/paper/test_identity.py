@@ -42,6 +42,12 @@ def test_config_and_data_tell_runs_apart(on_toy: Options, tmp_path: Path) -> Non
     assert len(base.key) == 12
 
 
+@pytest.mark.parametrize("option", [("data.candidates", "uniform100"), ("data.mask_history", "false")])
+def test_what_no_table_shows_is_refused(option: tuple[str, str], on_toy: Options) -> None:
+    with pytest.raises(UserError, match=r"tables show full ranking without the history: leave out data\.candidates"):
+        of("sasrec", (*on_toy, option))
+
+
 def test_the_data_are_known_by_the_content_of_their_files(on_toy: Options, tmp_path: Path) -> None:
     folder = tmp_path / "raw"
     folder.mkdir()
