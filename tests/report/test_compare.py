@@ -65,6 +65,19 @@ def test_a_copied_run_is_no_further_seed(tmp_path: Path) -> None:
         shown(tmp_path)
 
 
+def test_runs_of_another_protocol_alone_are_compared_by_it(tmp_path: Path) -> None:
+    slices = {"cold": {"instances": 1, "ndcg@10_uniform100": 0.125}}
+    for model, value in (("better", 0.75), ("worse", 0.25)):
+        run = save(tmp_path, model, metrics={"ndcg@10_uniform100": value}, slices=slices)
+        for file in list(run.iterdir()):
+            file.rename(run / f"{file.stem}_uniform100{file.suffix}")
+    text = shown(tmp_path, slices=True, against="worse")
+    assert text.index("worse") < text.index("better")
+    assert [row[2] for row in rows(text, "better")] == ["0.7500", "0.1250", "0.5000"]
+    save(tmp_path, "ranked")  # where one is fully ranked, no other is shown beside it
+    assert "better" not in shown(tmp_path)
+
+
 def test_cost_is_by_epoch_and_to_the_best_one(tmp_path: Path) -> None:
     training = {"epochs": 4, "seconds": 10.0, "best_epoch": 1}
     save(tmp_path, "trained", training=training, peak_memory_mb={"host": 1500, "gpu": 20}, parameters=7)
