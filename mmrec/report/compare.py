@@ -84,10 +84,11 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
         raise UserError(f"--groups {groups}: not a CSV file ({str(error).splitlines()[0]})") from None
     if labels.width < 2:
         raise UserError(f"--groups {groups}: needs two columns, user and group, but has {', '.join(labels.columns)}")
-    labels = labels.rename(dict(zip(labels.columns[:2], ("user", "group"), strict=True)))
+    labels = labels.select(labels.columns[:2])
+    labels.columns = ["user", "group"]
     table = Table(title="NDCG@10 by group of users", box=box.SIMPLE_HEAD)
     table.add_column("model")
-    labels = labels.select("user", "group").drop_nulls().unique("user", keep="first")
+    labels = labels.drop_nulls().unique("user", keep="first")
     names = sorted(labels["group"].unique())
     for name in names:
         table.add_column(escape(name), justify="right")

@@ -49,7 +49,7 @@ def test_slices_and_metrics_stand_under_their_own_names(tmp_path: Path) -> None:
 
 def test_names_are_shown_as_they_are_and_blank_groups_are_none(tmp_path: Path) -> None:
     save(tmp_path, "[red]m")
-    (tmp_path / "groups.csv").write_text("user,group\nu,new\nu,old\nv,\n")
+    (tmp_path / "groups.csv").write_text("id,label,user\nu,new,a\nu,old,b\nv,,c\n")
     text = shown(tmp_path, groups=tmp_path / "groups.csv")
     assert [row[1] for row in rows(text, "[red]m")][1] == "1.0000"
     assert "old" not in text
