@@ -15,6 +15,7 @@ the others at the same epoch. The test split is never read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,9 @@ def read_sweep(file: Path) -> Sweep:
         raise UserError(f"{file}: cannot be read as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, dict) or not {"command", "metric", "parameters"} <= content.keys():
         raise UserError(f"{file}: a sweep has the keys command, metric and parameters")
+    for key in ("metric", "parameters"):
+        if not isinstance(content[key], dict):
+            raise UserError(f"{file}: {key} must be a mapping, but is {content[key]!r}")
     command = [str(part) for part in content["command"] if not str(part).startswith("${")]
     if "fit" not in command:
         raise UserError(f"{file}: command must run `fit`, but is {' '.join(command)}")
@@ -89,7 +93,7 @@ def read_sweep(file: Path) -> Sweep:
 
 
 def _check(file: Path, name: str, spec: dict[str, Any]) -> None:
-    known = "values" in spec or "value" in spec or {"min", "max"} <= spec.keys()
+    known = isinstance(spec, dict) and ("values" in spec or "value" in spec or {"min", "max"} <= spec.keys())
     if not known or spec.get("distribution", "uniform") not in DISTRIBUTIONS:
         raise UserError(
             f"{file}: parameters.{name} needs values, value, or min and max with a distribution of "
@@ -150,7 +154,7 @@ def _objective(trial: optuna.Trial, sweep: Sweep, folder: Path) -> float:
     options = {name: _suggest(trial, name, spec) for name, spec in sweep.parameters.items()}
     trial.set_user_attr("options", options)
     report = Report(trial, sweep)
-    given = [word for name, value in options.items() for word in (f"--{name}", yaml.safe_dump(value).split("\n")[0])]
+    given = [word for name, value in options.items() for word in (f"--{name}", _word(value))]
     ours = ["--name", f"{sweep.name}_{trial.number}", "--runs", str(folder), "--test_after_fit", "false"]
     quiet = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
     run([*sweep.args, *given, *ours, *quiet, "--trainer.enable_model_summary", "false"], callbacks=[report])
@@ -168,6 +172,10 @@ def _suggest(trial: optuna.Trial, name: str, spec: dict[str, Any]) -> Any:
         return trial.suggest_categorical(name, spec["values"])
     whole = all(isinstance(spec[end], int) for end in ("min", "max"))
     return DISTRIBUTIONS[spec.get("distribution", "int_uniform" if whole else "uniform")](trial, name, spec)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _tell(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:

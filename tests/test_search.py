@@ -15,6 +15,7 @@ SWEEP = {
         "model.init_args.lr": {"distribution": "log_uniform_values", "min": 0.0005, "max": 0.01},
         "model.init_args.layers": {"values": [1, 2]},
         "model.init_args.hidden_dim": {"value": 8},
+        "tracking.tags": {"value": ["a", "b"]},
     },
 }
 
@@ -37,6 +38,7 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     tried = yaml.safe_load(Path("runs/search/toy", f"sweep_{best}", "seed1/config.yaml").read_text())
     assert chosen == {name: tried["model"]["init_args"][name] for name in ("lr", "layers", "hidden_dim")}
     assert chosen["hidden_dim"] == 8
+    assert tried["tracking"]["tags"] == ["a", "b"]
     Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "parameters": {}, "command": ["lightning", *run]}))
     with pytest.raises(SystemExit):
         main(["search", "sweep.yaml", "--trials", "3"])
@@ -50,6 +52,8 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
         ({"parameters": None}, "has the keys command, metric and parameters"),
         ({"command": ["mmrec", "lightning", "test"]}, "command must run `fit`"),
         ({"metric": {"name": "test/ndcg@10"}}, r"must be of the validation split .* but is test/ndcg@10"),
+        ({"metric": "valid/ndcg@10"}, "metric must be a mapping, but is 'valid/ndcg@10'"),
+        ({"parameters": {"a.b": 0.5}}, r"parameters\.a\.b needs values, value, or min and max"),
         ({"parameters": {"a.b": {"min": 1}}}, r"parameters\.a\.b needs values, value, or min and max"),
         ({"parameters": {"a.b": {"min": 1, "max": 2, "distribution": "beta"}}}, r"with a distribution of uniform"),
         ({"parameters": {"a": {"min": 0.1, "max": 2, "distribution": "q_uniform"}}}, r"is q_uniform and needs q"),

@@ -29,7 +29,7 @@ def run_id_of(run: Path) -> str | None:
 def baseline_id(folders: list[Path], dataset: str, model: str) -> str | None:
     """Return the W&B id of a model's first run on a dataset, None if there is none below the folders."""
     for folder in folders:
-        if not folder.is_dir():
+        if not any(folder.glob("**/result.json")):
             continue
         for run, result in find_results(folder):
             is_it = (result["dataset"], plain_name(result["model"])) == (dataset, model)

@@ -33,9 +33,11 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean of values (n,)."""
-    return bootstrap_interval(lambda index: float(values[index].mean()), len(values))
+def mean_interval(values: NDArray[np.float64], weights: Index | None = None) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of the mean of values (n,), each counted as often as its weight (n,) says."""
+    if weights is None:
+        return bootstrap_interval(lambda index: float(values[index].mean()), len(values))
+    return bootstrap_interval(lambda index: float(np.average(values[index], weights=weights[index])), len(values))
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:

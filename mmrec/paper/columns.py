@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from mmrec.errors import UserError
+from mmrec.metrics.beyond_accuracy import LENGTH, MODALITIES
 from mmrec.metrics.ranking import rank_metrics
 from mmrec.paper.latency import latency_ms
 from mmrec.report.results import Result, seconds_per_epoch
@@ -72,7 +73,8 @@ def _memory(folder: Path, result: Result) -> float | None:
     return value
 
 
-METRICS = set(rank_metrics(torch.ones(1)))
+METRICS = tuple(rank_metrics(torch.ones(1)))
+MEASURES = [f"{name}@{LENGTH}" for name in ("coverage", "gini", "novelty", *(f"{m}_diversity" for m in MODALITIES))]
 COSTS = {
     "seconds_per_epoch": Column(
         "seconds_per_epoch", "s / epoch", 1, "lowest", lambda _, result: seconds_per_epoch(result)
@@ -81,3 +83,5 @@ COSTS = {
     "memory_mb": Column("memory_mb", "peak memory, MB", 0, "lowest", _memory),
 }
 """Seconds include the validation of the epoch; memory is the GPU's where there is one."""
+COLUMNS = (*METRICS, *MEASURES, *COSTS)
+"""Keys of all that a table of models may show."""

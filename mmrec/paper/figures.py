@@ -15,7 +15,7 @@ from mmrec.paper.collect import Runs
 from mmrec.paper.columns import Column, column, is_metric
 from mmrec.paper.comparison import main_metric
 from mmrec.paper.spec import Spec
-from mmrec.report.paired import by_user
+from mmrec.report.paired import by_user, instances_by_user
 
 BAR, POINT = "#4c72b0", "#222222"
 DOTS = 200  # per inch, of the PNG
@@ -63,10 +63,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
 def intervals(rows: Sequence[Runs], shown: Column) -> list[Interval | None]:
     """Return the ends of each row's error bar, None for none: one standard deviation over seeds on either side.
 
-    Where no row has two seeds, the bars of a metric are 95 % bootstrap intervals over users.
+    Where no row has two seeds, the bars of a metric are 95 % bootstrap intervals over users, with all their instances.
     """
     if not _several_seeds(rows) and is_metric(shown.key):
-        return [mean_interval(by_user(list(row.folders.values()), shown.key).mean(axis=0)) for row in rows]
+        folders = [folder for row in rows for folder in row.folders.values()]
+        return [mean_interval(by_user([folder], shown.key)[0], instances_by_user(folder)) for folder in folders]
     found: list[Interval | None] = []
     for row in rows:
         middle, deviation = row.mean(shown), row.deviation(shown)

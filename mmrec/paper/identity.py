@@ -21,6 +21,7 @@ from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features import feature_folder
 from mmrec.data.prepare import dataset_folder
+from mmrec.errors import UserError
 from mmrec.lightning_cli import EXPLAINS, config_parser, reads_features
 
 SECTIONS = ("model", "data", "trainer", "softmax_products")
@@ -65,10 +66,17 @@ def identify(args: Sequence[str]) -> Identity:
 
     Raises:
         ArgumentError: an option is unknown or wrong.
-        UserError: a raw data file is missing.
+        UserError: a raw data file is missing, or the run would be tested otherwise than tables show.
     """
     parsed = config_parser().parse_args(locate_configs(args))
+    if parsed.data.candidates != "all" or not parsed.data.mask_history:
+        raise UserError(
+            "tables show full ranking without the history: leave out data.candidates and data.mask_history; other "
+            "protocols are compared by `mmrec compare`"
+        )
     config = {name: _plain(parsed[name]) for name in SECTIONS}
+    if parsed.compile:  # named only where it is on, for the keys of runs from before it counted
+        config["compile"] = True
     callbacks = [one for one in config["trainer"]["callbacks"] or [] if one["class_path"] != EXPLAINS]
     config["trainer"]["callbacks"] = callbacks
     features = reads_features(parsed.model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentError
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -113,7 +114,7 @@ class Plan:
         tables = [one.name for one in self.specs if variant.identity.key in self._keys(one)]
         args = (
             *variant.args, *QUIET, "--seed_everything", str(seed), "--runs", str(self.runs), "--name", folder.name,
-            "--tracking.job_type", _job_type(spec, variant.row), "--tracking.tags", f"[{', '.join(tables)}]",
+            "--tracking.job_type", _job_type(spec, variant.row), "--tracking.tags", json.dumps(tables),
         )  # fmt: skip
         about = {
             "profile": self.profiles[spec.name].name, "tables": tables, "config": variant.row.run,

@@ -44,9 +44,14 @@ class Run:
 
     @property
     def state(self) -> State:
-        """How far it has come: an interrupted run goes on from its last epoch, or from the end of its fit."""
+        """How far it has come: an interrupted run goes on from its last epoch, or from the end of its fit.
+
+        A folder that was copied from another run, of another seed say, has come nowhere.
+        """
         marker = read_marker(self.folder)
-        if marker is not None and marker["key"] == self.key and (self.folder / "result.json").is_file():
+        if marker is not None and (marker["key"], marker["seed"]) != (self.key, self.about["seed"]):
+            return "new"
+        if marker is not None and (self.folder / "result.json").is_file():
             return "done"
         left = ("checkpoints/last.ckpt", "training.json")
         return "interrupted" if any((self.folder / name).is_file() for name in left) else "new"
@@ -68,12 +73,12 @@ class Run:
 
     def next_args(self) -> list[str]:
         """Return what `lightning` must be given to finish it, and clear away what cannot be gone on from."""
+        if self.state == "new":
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return ["fit", *self.args]
         if (self.folder / "training.json").is_file():  # written when a fit has ended
             return ["test", *self.args]
-        if (self.folder / "checkpoints" / "last.ckpt").is_file():
-            return ["fit", *self.args, "--ckpt_path", "last"]
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return ["fit", *self.args]
+        return ["fit", *self.args, "--ckpt_path", "last"]
 
     def mark(self, seconds: float) -> None:
         """Mark it as finished."""

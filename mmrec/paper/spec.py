@@ -27,11 +27,14 @@ import yaml  # type: ignore[import-untyped]
 
 from mmrec.configs import FOLDER, experiments_folder, find_config
 from mmrec.errors import UserError
+from mmrec.paper.columns import COLUMNS
 
 Kind = Literal["statistics", "comparison", "sweep", "efficiency"]
 Options = tuple[tuple[str, str], ...]
 ROW_KEYS = {"name", "label", "run", "ablation", "options", "value"}
 PROFILE_KEYS = {"datasets", "seeds", "options", "best"}
+COUNTS = ("users", "items", "interactions")
+"""What the statistics of a dataset are."""
 SPEC_KEYS = {"title", "kind", "paper_table", "metrics", "baseline", "rows", "profiles"}
 
 
@@ -165,6 +168,10 @@ def read_spec(file: Path, profiles: Path | None = None) -> Spec:
     if kind not in get_args(Kind):
         raise section.wrong("kind", f"one of {', '.join(get_args(Kind))}")
     rows = tuple(_row(part, needs_value=kind == "sweep") for part in section.parts("rows"))
+    metrics = section.several("metrics", str)
+    known = COUNTS if kind == "statistics" else COLUMNS
+    if not set(metrics) <= set(known):
+        raise section.wrong("metrics", f"among {', '.join(known)}")
     names = [row.name for row in rows]
     if len(set(names)) < len(names):
         raise section.wrong("rows", "of different names")
@@ -182,7 +189,7 @@ def read_spec(file: Path, profiles: Path | None = None) -> Spec:
         title=section.text("title"),
         kind=kind,
         paper_table=section.whole("paper_table", None),
-        metrics=section.several("metrics", str),
+        metrics=metrics,
         rows=rows,
         baseline=baseline,
         profiles=made,
@@ -201,11 +208,13 @@ def ablation_config(name: str) -> str:
 
 def _row(section: _Section, needs_value: bool) -> Row:
     section.know(ROW_KEYS)
-    value = section.content.get("value")
+    name, value = section.text("name"), section.content.get("value")
+    if "/" in name:
+        raise section.wrong("name", "a text without a slash, as it names a folder")
     if not isinstance(value, int | float | None) or (needs_value and value is None):
         raise section.wrong("value", "a number" + (", as every row of a sweep has one" if needs_value else ""))
     return Row(
-        name=section.text("name"),
+        name=name,
         label=section.text("label"),
         run=section.text("run"),
         ablation=section.text("ablation", None),

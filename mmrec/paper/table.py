@@ -105,7 +105,7 @@ def escaped(text: str) -> str:
 def _md_entry(entry: Entry) -> str:
     text = escaped(entry.text)
     if entry.mark is not None:
-        text = f"**{text}**" if entry.mark == "best" else f"<u>{text}</u>"
+        text = f"**{text}**" if entry.mark == "best" else f"<ins>{text}</ins>"  # GitHub strips <u>
     return text + escaped(entry.signs)
 
 

@@ -44,7 +44,8 @@ def compare_runs(
     found = load_results(folder)
     require_one_protocol(found)
     metrics = list(dict.fromkeys(name for _, result in found for name in result["metrics"]))
-    found.sort(key=lambda entry: entry[1]["metrics"].get("ndcg@10", 0.0))
+    main = next((name for name in metrics if name.startswith("ndcg@10")), "ndcg@10")  # its name says the protocol
+    found.sort(key=lambda entry: entry[1]["metrics"].get(main, 0.0))
     protocol = found[0][1]["protocol"]
     candidates = "full ranking" if protocol["candidates"] == "all" else protocol["candidates"]
     table = Table(
@@ -65,7 +66,7 @@ def compare_runs(
     if groups is not None:
         console.print(_by_group(found, groups))
     if slices:
-        console.print(_by_slice(found))
+        console.print(_by_slice(found, main))
     if cost:
         console.print(_cost(found))
     if beyond:
@@ -83,10 +84,11 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
         raise UserError(f"--groups {groups}: not a CSV file ({str(error).splitlines()[0]})") from None
     if labels.width < 2:
         raise UserError(f"--groups {groups}: needs two columns, user and group, but has {', '.join(labels.columns)}")
-    labels = labels.rename(dict(zip(labels.columns[:2], ("user", "group"), strict=True)))
+    labels = labels.select(labels.columns[:2])
+    labels.columns = ["user", "group"]
     table = Table(title="NDCG@10 by group of users", box=box.SIMPLE_HEAD)
     table.add_column("model")
-    labels = labels.select("user", "group").drop_nulls().unique("user", keep="first")
+    labels = labels.drop_nulls().unique("user", keep="first")
     names = sorted(labels["group"].unique())
     for name in names:
         table.add_column(escape(name), justify="right")
@@ -134,7 +136,7 @@ def _beyond(found: list[tuple[Path, Result]]) -> Table:
     return table
 
 
-def _by_slice(found: list[tuple[Path, Result]]) -> Table:
+def _by_slice(found: list[tuple[Path, Result]], metric: str) -> Table:
     """Return NDCG@10 by slice. A model with features and one without may differ in which items have a text or image.
 
     So runs of the same instances stand together, below the number of instances.
@@ -155,7 +157,7 @@ def _by_slice(found: list[tuple[Path, Result]]) -> Table:
     for counts, results in groups.items():
         table.add_row("instances", "", *("-" if count is None else f"{count:,}" for count in counts), style="dim")
         for result in results:
-            values = [_shown(result["slices"].get(name, {}).get("ndcg@10")) for name in names]
+            values = [_shown(result["slices"].get(name, {}).get(metric)) for name in names]
             table.add_row(escape(result["model"]), str(result["seed"]), *values)
         table.add_section()
     return table

@@ -69,6 +69,11 @@ def by_user(runs: Sequence[Path], metric: str = "ndcg@10") -> NDArray[np.float64
     return np.stack(rows).astype(np.float64)
 
 
+def instances_by_user(run: Path) -> NDArray[np.int64]:
+    """Return how many test instances each user of a run has (users,), in the order of `by_user`."""
+    return read_ranks(run).group_by("user").len().sort("user")["len"].to_numpy().astype(np.int64)
+
+
 def difference_cells(difference: Difference) -> tuple[str, str, str, str]:
     """Form a difference for a table: relative, interval, effect, p."""
     low, high = difference.interval

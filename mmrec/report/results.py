@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "paramet
 def load_results(folder: Path) -> list[tuple[Path, Result]]:
     """Read every `<model>/seed<k>/result.json` below a folder; runs kept aside (seed1.1) do not count.
 
+    Where no run was tested by full ranking without the history, the results of another protocol are read.
+    The folder says the model: one that was renamed or copied is a model of its own, and no further seeds of the first.
+
     Raises:
-        UserError: there is none, or one is not JSON.
+        UserError: there is none, one is not JSON, or two runs of a model have the same seed.
     """
-    found = _read_runs(folder.glob("*/seed*/result.json"))
+    found = _read_runs(folder, "*/seed*")
     if not found:
         raise UserError(
             f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
@@ -41,9 +44,9 @@ def find_results(folder: Path) -> list[tuple[Path, Result]]:
         the run's folder, or the copied file, and the result.
 
     Raises:
-        UserError: there is none, or one is not JSON.
+        UserError: there is none, one is not JSON, or two runs of a folder have the same seed.
     """
-    found = _read_runs(folder.glob("**/seed*/result.json"))
+    found = _read_runs(folder, "**/seed*")
     for path in sorted(folder.glob("*.json")):
         result = _read(path)
         if _is_result(result):
@@ -89,8 +92,24 @@ def plain_name(model: str) -> str:
     return re.sub(r"-[0-9a-f]{12}$", "", model)
 
 
-def _read_runs(files: Iterable[Path]) -> list[tuple[Path, Result]]:
-    return [(file.parent, read_result(file)) for file in sorted(files) if "." not in file.parent.name]
+def _read_runs(folder: Path, runs: str) -> list[tuple[Path, Result]]:
+    files = [_result_file(run) for run in sorted(folder.glob(runs)) if "." not in run.name]
+    names = sorted({file.name for file in files if file.is_file()}, key=len)
+    files = [file for file in files if file.name in names[:1]]
+    found = [(file.parent, {**read_result(file), "model": file.parent.parent.name}) for file in files]
+    seeds: dict[tuple[Path, int], Path] = {}
+    for run, result in found:
+        first = seeds.setdefault((run.parent, result["seed"]), run)
+        if first != run:
+            raise UserError(
+                f"{first} and {run} are both of seed {result['seed']}, and would count as two: move one elsewhere"
+            )
+    return found
+
+
+def _result_file(run: Path) -> Path:
+    """Return a run's result of the default protocol, which has the shortest name, else of another."""
+    return min(run.glob("result*.json"), key=lambda file: len(file.name), default=run / "result.json")
 
 
 def _read(file: Path) -> Any:
@@ -107,12 +126,12 @@ def _is_result(content: object) -> bool:
 
 
 def read_ranks(run: Path) -> pl.DataFrame:
-    """Return user, item and rank of every test instance of a run, given its folder.
+    """Return user, item and rank of every test instance of a run, given its folder; of the protocol that is compared.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    file = run / "test_ranks.parquet"
+    file = run / f"test_ranks{_result_file(run).stem.removeprefix('result')}.parquet"
     try:
         return pl.read_parquet(file, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mmrec.dashboard.offline import baseline_id
 from mmrec.dashboard.sync import AT_ONCE, sync_runs
 from mmrec.errors import UserError
 
@@ -53,3 +54,7 @@ def test_without_an_account_it_is_said_what_waits(
         sync_runs([tmp_path])
     with pytest.raises(UserError, match="no such folder"):
         sync_runs([tmp_path / "nowhere"])
+
+
+def test_no_baseline_is_found_where_nothing_has_run(tmp_path: Path) -> None:
+    assert baseline_id([tmp_path, tmp_path / "absent"], "toy", "sasrec") is None

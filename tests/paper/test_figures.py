@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mmrec.paper.collect import collect
@@ -46,3 +47,16 @@ def test_error_bars_are_over_seeds_or_else_over_users(seeds: tuple[int, ...], tm
     half = np.std(means, ddof=1) if len(seeds) > 1 else 1.96 * gains[0].std(ddof=1) / np.sqrt(60)
     assert ends == pytest.approx((np.mean(means) - half, np.mean(means) + half), abs=0.01 if len(seeds) == 1 else 1e-6)
     assert intervals(runs, column("memory_mb"))[0] == (None if len(seeds) == 1 else (1500, 1500))
+
+
+def test_an_interval_over_users_is_of_the_mean_that_is_drawn(tmp_path: Path) -> None:
+    one = row("one")
+    # The first 20 of 40 users have nine instances each, all of them hits; the others one miss each.
+    cell = finished(tmp_path, one, [1.0] * 180 + [99.0] * 20)
+    users = [f"u{place % 20}" for place in range(180)] + [f"v{place}" for place in range(20)]
+    ranks_file = cell.folder / "test_ranks.parquet"
+    pl.read_parquet(ranks_file).with_columns(user=pl.Series(users)).write_parquet(ranks_file)
+    runs = collect(table(one), [cell])["shop"]
+    low, high = intervals(runs, column("hr@10"))[0] or (0, 0)
+    assert low < 0.9 < high < 1
+    assert runs[0].mean(column("hr@10")) == pytest.approx(0.9)

@@ -33,12 +33,19 @@ def test_config_and_data_tell_runs_apart(on_toy: Options, tmp_path: Path) -> Non
     assert of("mm_racl_kal", on_toy, "--model.init_args.layers", "1").config != base.config
     assert of("mm_racl_kal", on_toy, "--data.max_length", "5").config != base.config
     assert of("mm_racl_kal", on_toy, "--trainer.max_epochs", "4").config != base.config
+    assert of("mm_racl_kal", on_toy, "--compile", "true").config != base.config
     for args in (["--data.prepare.user_core", "6"], ["--data.encoder.init_args.text_dim", "64"]):
         other = of("mm_racl_kal", on_toy, *args)
         assert other.data != base.data
         assert (other.config, other.code) == (base.config, base.code)
         assert other.key != base.key
     assert len(base.key) == 12
+
+
+@pytest.mark.parametrize("option", [("data.candidates", "uniform100"), ("data.mask_history", "false")])
+def test_what_no_table_shows_is_refused(option: tuple[str, str], on_toy: Options) -> None:
+    with pytest.raises(UserError, match=r"tables show full ranking without the history: leave out data\.candidates"):
+        of("sasrec", (*on_toy, option))
 
 
 def test_the_data_are_known_by_the_content_of_their_files(on_toy: Options, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from mmrec.cli import main
+from mmrec.configs import locate_configs
+from mmrec.lightning_cli import config_parser
 from mmrec.paper.engines import ENGINES
 from mmrec.paper.plan import Plan, validation
 from mmrec.paper.run import Run
@@ -40,19 +43,30 @@ def write_tables(options: Options) -> None:
 
 def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
     profile = Profile("smoke", ("toy",), (1, 2), on_toy, (0, ()))
-    first = spec("first", [row("full", "mm_racl_kal"), row("plain")], profile)
+    first = spec("2026", [row("full", "mm_racl_kal"), row("plain")], profile)
     second = spec("second", [row("k10", "mm_racl_kal", model__init_args__neighbours="10")], profile)
     plan = Plan([first, second], "smoke", Path("runs"))
     runs = plan.first()
     assert [str(run).split("-")[0] for run in runs] == ["toy/full", "toy/plain"] * 2
     assert [run.about["seed"] for run in runs] == [1, 1, 2, 2]
-    assert "[first, second]" in runs[0].args
-    assert "[first]" in runs[1].args
+    assert config_parser().parse_args(locate_configs(runs[0].args)).tracking.tags == ["2026", "second"]
+    assert '["2026"]' in runs[1].args
     finish(runs[0])
     # The other table alone finds it under the name that it has.
     again = Plan([second], "smoke", Path("runs"))
     assert [run.state for run in again.first()] == ["done", "new"]
     assert [(cell.row.name, cell.seed, cell.folder) for cell in again.cells(second)] == [("k10", 1, runs[0].folder)]
+
+
+def test_a_copy_of_a_run_is_no_further_seed(on_toy: Options) -> None:
+    table = spec("table", [row("one")], Profile("smoke", ("toy",), (1, 2), on_toy, (0, ())))
+    first, second = Plan([table], "smoke", Path("runs")).first()
+    finish(first)
+    (first.folder / "training.json").touch()
+    shutil.copytree(first.folder, second.folder)
+    assert [first.state, second.state] == ["done", "new"]
+    assert second.next_args()[0] == "fit"
+    assert not second.folder.exists()
 
 
 def test_the_best_rows_by_validation_get_more_seeds_when_all_rows_are_done(on_toy: Options) -> None:

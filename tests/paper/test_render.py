@@ -20,7 +20,7 @@ MARKDOWN = """\
 | --- | ---: | ---: | ---: |
 | Base | 1 | 0.5000 | 0.2500 |
 | A\\_b & \\<c>‡ | 2 | **1.0000 ± 0.0000** | **0.8155 ± 0.2610**\\* |
-| half | 1 | <u>0.7500</u> | <u>0.3750</u> |
+| half | 1 | <ins>0.7500</ins> | <ins>0.3750</ins> |
 | later | 0 | - | - |
 
 Mean ± standard deviation over seeds where there are several. Best of a column bold, second underlined. \

@@ -31,7 +31,7 @@ folder.mkdir(parents=True, exist_ok=True)
 Path(folder, "began").write_text(json.dumps([os.getpid(), time.time(), os.environ.get("OMP_NUM_THREADS")]))
 {what}
 Path(folder, "result.json").touch()
-about = {{"dataset": "toy", "config": "sasrec", "profile": "p"}}
+about = {{"dataset": "toy", "config": "sasrec", "profile": "p", "seed": 1}}
 Path(folder, "run.json").write_text(json.dumps({{"key": "k", "seconds": 2, **about}}))
 Path(folder, "ended").write_text(str(time.time()))
 """
@@ -48,7 +48,8 @@ class Fake(Run):
 
 
 def fake(name: str, what: str = "") -> Fake:
-    return Fake(Path("runs/toy", name, "seed1"), "k", (), {"dataset": "toy", "config": "sasrec", "profile": "p"}, what)
+    about = {"dataset": "toy", "config": "sasrec", "profile": "p", "seed": 1}
+    return Fake(Path("runs/toy", name, "seed1"), "k", (), about, what)
 
 
 def run_all(runs: list[Fake], engine: Engine) -> tuple[list[Run], str]:

@@ -3,12 +3,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from jsonargparse import Namespace
 
 from mmrec.configs import locate_configs
 from mmrec.errors import UserError
 from mmrec.lightning_cli import config_parser
+from mmrec.metrics.beyond_accuracy import BeyondAccuracy
+from mmrec.paper.columns import MEASURES
 from mmrec.paper.identity import identify
 from mmrec.paper.spec import Options, Row, ablation_config, read_spec, read_specs, run_config
 
@@ -57,9 +60,11 @@ WRONG = [
     (("kind",), "pie", r"mine\.yaml: kind must be one of statistics, .* but is 'pie'"),
     (("title",), None, r"mine\.yaml: title is missing"),
     (("metrics",), [], "metrics must be a list of texts"),
+    (("metrics",), ["ndcg@5"], r"metrics must be among hr@10, .*image_diversity@10, .*memory_mb, but is \['ndcg@5'\]"),
     (("colour",), "red", "colour is no key of this place; there are baseline,"),
     (("baseline",), "c", r"baseline must be the name of a row \(a, b\)"),
     (("rows", 1, "name"), "a", "rows must be of different names"),
+    (("rows", 1, "name"), "a/b", r"rows\.a/b\.name must be a text without a slash"),
     (("rows", 1, "value"), "high", r"rows\.b\.value must be a number"),
     (("rows", 1, "value"), None, r"rows\.b\.value must be a number, as every row of a sweep"),
     (("rows", 1, "run"), "sasrek", r"rows\.b needs lightning_configs/run/toy_sasrek\.yaml in profile smoke"),
@@ -85,6 +90,12 @@ def test_a_mistake_names_file_and_key(place: tuple[Any, ...], value: Any, messag
         section[place[-1]] = value
     with pytest.raises(UserError, match=message):
         read_spec(*written(tmp_path, table))
+
+
+def test_the_measures_of_a_table_are_those_of_a_result() -> None:
+    measured = BeyondAccuracy(torch.ones(4, dtype=torch.int64), {})
+    measured.update(torch.tensor([[1, 2]]), torch.ones(1, 2))
+    assert list(measured.compute()) == MEASURES
 
 
 def test_tables_are_found_by_name_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -12,11 +13,11 @@ from mmrec.report.compare import compare_runs
 PROTOCOL = {"instances": 2, "split": "ratio", "candidates": "all", "mask_history": True}
 
 
-def save(folder: Path, model: str, **changes: object) -> Path:
+def save(folder: Path, model: str, seed: int = 1, **changes: object) -> Path:
     """Write a result as `lightning test` does, and the ranks of two users."""
-    run = folder / model.replace("/", "_") / "seed1"
+    run = folder / model / f"seed{seed}"
     run.mkdir(parents=True)
-    result = {"dataset": "shop", "model": model, "seed": 1, "metrics": {"ndcg@10": 0.5}, "protocol": PROTOCOL}
+    result = {"dataset": "shop", "model": model, "seed": seed, "metrics": {"ndcg@10": 0.5}, "protocol": PROTOCOL}
     result |= {"data_hash": "0", "parameters": 1, "training": {"epochs": 1, "seconds": 1.0}, **changes}
     (run / "result.json").write_text(json.dumps(result))
     pl.DataFrame({"user": ["u", "v"], "item": ["a", "b"], "rank": [1.0, 20.0]}).write_parquet(
@@ -47,11 +48,34 @@ def test_slices_and_metrics_stand_under_their_own_names(tmp_path: Path) -> None:
 
 
 def test_names_are_shown_as_they_are_and_blank_groups_are_none(tmp_path: Path) -> None:
-    save(tmp_path, "[red]m[/x]")
-    (tmp_path / "groups.csv").write_text("user,group\nu,new\nu,old\nv,\n")
+    save(tmp_path, "[red]m")
+    (tmp_path / "groups.csv").write_text("id,label,user\nu,new,a\nu,old,b\nv,,c\n")
     text = shown(tmp_path, groups=tmp_path / "groups.csv")
-    assert [row[1] for row in rows(text, "[red]m[/x]")][1] == "1.0000"
+    assert [row[1] for row in rows(text, "[red]m")][1] == "1.0000"
     assert "old" not in text
+
+
+def test_a_copied_run_is_no_further_seed(tmp_path: Path) -> None:
+    run = save(tmp_path, "base")
+    shutil.copytree(run.parent, tmp_path / "copy")
+    text = shown(tmp_path, against="base")
+    assert rows(text, "copy")[1][:2] == ["copy", "1"]
+    shutil.copytree(run, run.with_name("seed1 again"))
+    with pytest.raises(UserError, match=r"seed1 and .*seed1 again are both of seed 1, and would count as two"):
+        shown(tmp_path)
+
+
+def test_runs_of_another_protocol_alone_are_compared_by_it(tmp_path: Path) -> None:
+    slices = {"cold": {"instances": 1, "ndcg@10_uniform100": 0.125}}
+    for model, value in (("better", 0.75), ("worse", 0.25)):
+        run = save(tmp_path, model, metrics={"ndcg@10_uniform100": value}, slices=slices)
+        for file in list(run.iterdir()):
+            file.rename(run / f"{file.stem}_uniform100{file.suffix}")
+    text = shown(tmp_path, slices=True, against="worse")
+    assert text.index("worse") < text.index("better")
+    assert [row[2] for row in rows(text, "better")] == ["0.7500", "0.1250", "0.5000"]
+    save(tmp_path, "ranked")  # where one is fully ranked, no other is shown beside it
+    assert "better" not in shown(tmp_path)
 
 
 def test_cost_is_by_epoch_and_to_the_best_one(tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ from tests.report.test_compare import save
 
 
 def save_ranks(folder, model, seed, ranks) -> None:
-    run = save(folder, model)
-    if seed > 1:
-        run = run.rename(run.with_name(f"seed{seed}"))
+    run = save(folder, model, seed)
     users = [f"u{place % 30}" for place in range(60)]  # two instances each
     pl.DataFrame({"user": users, "item": users, "rank": ranks}).write_parquet(run / "test_ranks.parquet")
 
