@@ -95,6 +95,22 @@ def test_fitting_again_keeps_the_earlier_run_and_repeats_it(here: Path, toy: Rec
     assert earlier["metrics"] == result("sasrec")["metrics"]
 
 
+@pytest.mark.parametrize("model", ["sasrec", "popularity"])
+@pytest.mark.parametrize(
+    "mistake", [("--data.prepare.user_core", "60"), ("--data.prepare.newest", "2")], ids=["data", "split"]
+)
+def test_a_fit_that_cannot_start_leaves_the_earlier_run_in_its_place(
+    mistake: tuple[str, str], model: str, here: Path, toy: RecDataModule
+) -> None:
+    run("fit", f"toy_{model}", toy, "--trainer.max_epochs", "1")
+    before = sorted(here.glob("runs/**/*"))
+    mistakes = [mistake] if model == "popularity" else [mistake, (*mistake, "--ckpt_path", "last")]
+    for options in mistakes:
+        with pytest.raises(SystemExit):
+            run("fit", f"toy_{model}", toy, *options)
+        assert sorted(here.glob("runs/**/*")) == before
+
+
 def test_explanations_are_the_same_after_fit_and_after_test(here: Path, toy: RecDataModule) -> None:
     def evidence() -> list[dict[str, object]]:
         lines = Path("runs/toy/mm_racl_kal/seed1/explanations.jsonl").read_text().splitlines()
