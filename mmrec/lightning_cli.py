@@ -22,7 +22,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from mmrec.allocator import keep_freed_memory
 from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require, require_folder_name
 from mmrec.models.recommender import Recommender
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.precision import Products, set_softmax_products
@@ -88,10 +88,15 @@ class RecCLI(LightningCLI):
         """Parse, and open the checkpoint if a file is named: Lightning takes class and options from it afterwards.
 
         Raises:
-            UserError: the file is no checkpoint, or one of another model than the config's.
+            UserError: the file is no checkpoint, or one of another model than the config's; or the name is none of a
+                folder, or the seed out of range.
         """
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
+        if config.name is not None:
+            require_folder_name(config.name, "--name")
+        seed = config.seed_everything
+        require(0 <= seed < 2**32, "--seed_everything", seed, f"between 0 and {2**32 - 1}")
         path = config.get("ckpt_path")
         if path is None or not Path(path).is_file():
             return
@@ -100,6 +105,8 @@ class RecCLI(LightningCLI):
             trained = checkpoint.get("hyper_parameters", {}).get("_class_path")
         except Exception as error:
             raise UserError(f"--ckpt_path {path}: not a readable checkpoint ({type(error).__name__})") from error
+        if "pytorch-lightning_version" not in checkpoint:
+            raise UserError(f"--ckpt_path {path}: no checkpoint of a run; name one, say RUN/checkpoints/best.ckpt")
         if trained is not None and trained != config.model.class_path:
             raise UserError(
                 f"--ckpt_path {path}: the checkpoint is of {trained}, the config of {config.model.class_path}: pass "

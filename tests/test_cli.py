@@ -258,6 +258,22 @@ WRONG = {
         ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "junk.ckpt"],
         "junk.ckpt: not a readable checkpoint",
     ),
+    "checkpoint of no run": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "weights.pt"],
+        "weights.pt: no checkpoint of a run",
+    ),
+    "no such file of a section": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data=my_shop.yaml"],
+        "--data my_shop.yaml: no such file",
+    ),
+    "seed": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--seed_everything", "-3"],
+        "--seed_everything must be between 0 and 4294967295, but is -3",
+    ),
+    "name": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--name", "../sasrec"],
+        "--name must be fit for a folder, but is '../sasrec'",
+    ),
     "nothing left": (
         ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.prepare.user_core", "60"],
         "no interaction is left",
@@ -293,6 +309,7 @@ def test_a_users_mistake_is_one_line(
     monkeypatch.delenv("MMREC_DATA", raising=False)
     args, message = WRONG[case]
     Path("junk.ckpt").write_text("no checkpoint")
+    torch.save({"weight": 1}, "weights.pt")
     if "toy" in " ".join(args):
         args = [*args, "--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path, *QUIET]
     with pytest.raises(SystemExit) as exit_:
