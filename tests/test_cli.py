@@ -231,6 +231,10 @@ def test_compare_shows_models_groups_and_slices(
     main(["compare", "runs/toy", "--slices", "--groups", str(Path(toy.source.path) / "tastes.csv")])
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("popularity", "full ranking", "long_term", "unseen"))
+    Path("strangers.csv").write_text("user,group\nnobody,image\n")
+    with pytest.raises(SystemExit):
+        main(["compare", "runs/toy", "--groups", "strangers.csv"])
+    assert "none of its users is one of the runs'" in capsys.readouterr().err
 
 
 def test_wandb_records_offline_without_an_account(
