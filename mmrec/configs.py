@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import mmrec
 from mmrec.errors import UserError
 
 FOLDER = "lightning_configs"
+SECTIONS = ("--trainer", "--data", "--model")
+"""Options that take a file as well; of a missing one the config parser says only that it cannot load it."""
 
 
 def configs_folder() -> Path:
@@ -32,9 +35,12 @@ def locate_configs(args: Sequence[str]) -> list[str]:
     """Replace the value of every --config that the working folder lacks by the shipped file of that name.
 
     Raises:
-        UserError: a config is in neither place.
+        UserError: a config is in neither place, or there is no file of a section.
     """
     located = list(args)
+    for option, value in pairwise(arg for given in args for arg in given.split("=", 1)):
+        if option in SECTIONS and value.endswith((".yaml", ".yml")) and not Path(value).is_file():
+            raise UserError(f"{option} {value}: no such file")
     for place, arg in enumerate(located):
         if arg in ("--config", "-c") and place + 1 < len(located):
             located[place + 1] = _locate(located[place + 1])

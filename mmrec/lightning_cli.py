@@ -6,6 +6,7 @@ import importlib
 import inspect
 import logging
 import re
+import shutil
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -21,7 +22,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from mmrec.allocator import keep_freed_memory
 from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require, require_folder_name
 from mmrec.models.recommender import Recommender
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.precision import Products, set_softmax_products
@@ -67,6 +68,17 @@ class RecCLI(LightningCLI):
     """Adds the run's folder, the links from data to model, and the test after the fit."""
 
     run_dir: Path
+    moved: tuple[Path, Path] | None = None
+    """What an earlier fit left, and where this one has put it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Run the subcommand; what an earlier fit left is put back if this one ends before its first epoch."""
+        try:
+            super().__init__(**kwargs)
+        except BaseException:
+            finish_record()
+            self._put_back()
+            raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add our own options and links."""
@@ -76,10 +88,15 @@ class RecCLI(LightningCLI):
         """Parse, and open the checkpoint if a file is named: Lightning takes class and options from it afterwards.
 
         Raises:
-            UserError: the file is no checkpoint, or one of another model than the config's.
+            UserError: the file is no checkpoint, or one of another model than the config's; or the name is none of a
+                folder, or the seed out of range.
         """
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
+        if config.name is not None:
+            require_folder_name(config.name, "--name")
+        seed = config.seed_everything
+        require(0 <= seed < 2**32, "--seed_everything", seed, f"between 0 and {2**32 - 1}")
         path = config.get("ckpt_path")
         if path is None or not Path(path).is_file():
             return
@@ -88,6 +105,8 @@ class RecCLI(LightningCLI):
             trained = checkpoint.get("hyper_parameters", {}).get("_class_path")
         except Exception as error:
             raise UserError(f"--ckpt_path {path}: not a readable checkpoint ({type(error).__name__})") from error
+        if "pytorch-lightning_version" not in checkpoint:
+            raise UserError(f"--ckpt_path {path}: no checkpoint of a run; name one, say RUN/checkpoints/best.ckpt")
         if trained is not None and trained != config.model.class_path:
             raise UserError(
                 f"--ckpt_path {path}: the checkpoint is of {trained}, the config of {config.model.class_path}: pass "
@@ -119,7 +138,7 @@ class RecCLI(LightningCLI):
         if self.subcommand == "predict" and config.return_predictions is None:
             config.return_predictions = False  # they are written as they are made; kept, they would grow with the users
         if self.subcommand == "fit" and not config.trainer.fast_dev_run:
-            _keep_earlier(self.run_dir, resuming=config.ckpt_path is not None)
+            self.moved = _keep_earlier(self.run_dir, resuming=config.ckpt_path is not None)
             if config.trainer.logger in (None, True):
                 self._loggers = loggers(
                     Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
@@ -133,6 +152,18 @@ class RecCLI(LightningCLI):
         elif self.subcommand != "fit":
             kwargs["logger"] = False
         return super().instantiate_trainer(**kwargs)
+
+    def _put_back(self) -> None:
+        if self.moved is None:
+            return
+        kept, aside = self.moved
+        whole = kept == self.run_dir
+        if (self.run_dir / "metrics.csv").exists() or (whole and (kept / "result.json").exists()):
+            return
+        if whole:
+            shutil.rmtree(kept, ignore_errors=True)
+        aside.rename(kept)
+        log.info(f"put {aside} back as {kept}: this fit has not ended an epoch")
 
     def _checkpoint(self, path: str | None) -> str | None:
         """Resolve "best" and "last" to files of this run's folder."""
@@ -240,16 +271,17 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _keep_earlier(run_dir: Path, resuming: bool) -> None:
+def _keep_earlier(run_dir: Path, resuming: bool) -> tuple[Path, Path] | None:
     """Move what an earlier fit left aside: its whole folder, or its curves if this fit goes on from it."""
     kept = run_dir / "metrics.csv" if resuming else run_dir
     if not (kept.is_file() or (kept / "config.yaml").is_file()):
-        return
+        return None
     count = 1
     while (aside := kept.with_name(f"{kept.stem}.{count}{kept.suffix}")).exists():
         count += 1
     kept.rename(aside)
     log.info(f"kept the earlier {kept} as {aside}")
+    return kept, aside
 
 
 # What Lightning and PyTorch say of their own insides, or of what is meant to be so.

@@ -100,6 +100,22 @@ def test_fitting_again_keeps_the_earlier_run_and_repeats_it(here: Path, toy: Rec
     assert earlier["metrics"] == result("sasrec")["metrics"]
 
 
+@pytest.mark.parametrize("model", ["sasrec", "popularity"])
+@pytest.mark.parametrize(
+    "mistake", [("--data.prepare.user_core", "60"), ("--data.prepare.newest", "2")], ids=["data", "split"]
+)
+def test_a_fit_that_cannot_start_leaves_the_earlier_run_in_its_place(
+    mistake: tuple[str, str], model: str, here: Path, toy: RecDataModule
+) -> None:
+    run("fit", f"toy_{model}", toy, "--trainer.max_epochs", "1")
+    before = sorted(here.glob("runs/**/*"))
+    mistakes = [mistake] if model == "popularity" else [mistake, (*mistake, "--ckpt_path", "last")]
+    for options in mistakes:
+        with pytest.raises(SystemExit):
+            run("fit", f"toy_{model}", toy, *options)
+        assert sorted(here.glob("runs/**/*")) == before
+
+
 def test_explanations_are_the_same_after_fit_and_after_test(here: Path, toy: RecDataModule) -> None:
     def evidence() -> list[dict[str, object]]:
         lines = Path("runs/toy/mm_racl_kal/seed1/explanations.jsonl").read_text().splitlines()
@@ -220,6 +236,10 @@ def test_compare_shows_models_groups_and_slices(
     main(["compare", "runs/toy", "--slices", "--groups", str(Path(toy.source.path) / "tastes.csv")])
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("popularity", "full ranking", "long_term", "unseen"))
+    Path("strangers.csv").write_text("user,group\nnobody,image\n")
+    with pytest.raises(SystemExit):
+        main(["compare", "runs/toy", "--groups", "strangers.csv"])
+    assert "none of its users is one of the runs'" in capsys.readouterr().err
 
 
 def test_wandb_records_offline_without_an_account(
@@ -246,6 +266,22 @@ WRONG = {
     "broken checkpoint": (
         ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "junk.ckpt"],
         "junk.ckpt: not a readable checkpoint",
+    ),
+    "checkpoint of no run": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "weights.pt"],
+        "weights.pt: no checkpoint of a run",
+    ),
+    "no such file of a section": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data=my_shop.yaml"],
+        "--data my_shop.yaml: no such file",
+    ),
+    "seed": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--seed_everything", "-3"],
+        "--seed_everything must be between 0 and 4294967295, but is -3",
+    ),
+    "name": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--name", "../sasrec"],
+        "--name must be fit for a folder, but is '../sasrec'",
     ),
     "nothing left": (
         ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.prepare.user_core", "60"],
@@ -282,6 +318,7 @@ def test_a_users_mistake_is_one_line(
     monkeypatch.delenv("MMREC_DATA", raising=False)
     args, message = WRONG[case]
     Path("junk.ckpt").write_text("no checkpoint")
+    torch.save({"weight": 1}, "weights.pt")
     if "toy" in " ".join(args):
         args = [*args, "--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path, *QUIET]
     with pytest.raises(SystemExit) as exit_:

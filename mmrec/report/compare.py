@@ -94,6 +94,10 @@ def _by_group(found: list[tuple[Path, Result]], groups: Path) -> Table:
         table.add_column(escape(name), justify="right")
     for path, result in found:
         ranks = read_ranks(path).join(labels, on="user")
+        if ranks.is_empty():
+            raise UserError(
+                f"--groups {groups}: none of its users is one of the runs': its first column must be the raw user ids"
+            )
         means = {group: float(ndcg(rows["rank"].to_torch(), 10).mean()) for (group,), rows in ranks.group_by("group")}
         table.add_row(escape(result["model"]), *(_shown(means.get(name)) for name in names))
     return table

@@ -35,7 +35,9 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
     """
     n_items = len(vectors)
     if not 1 <= k <= n_items - 2:
-        raise UserError(f"neighbours must be between 1 and {n_items - 2}, the number of other items, but is {k}")
+        raise UserError(
+            f"model.init_args.neighbours must be between 1 and {n_items - 2}, the number of other items, but is {k}"
+        )
     if backend not in get_args(Backend):
         raise UserError(f"index_backend must be one of {', '.join(get_args(Backend))}, but is {backend}")
     table = torch.arange(n_items, device=vectors.device)[:, None].repeat(1, k)
