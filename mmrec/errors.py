@@ -1,4 +1,4 @@
-"""The one exception a user's mistake raises, and the check that raises it for an option out of its range."""
+"""The exception that a user's mistake raises, and the checks that raise it for an option."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
     The message is one line that names the file, line, key or option and says what to do. The command line
     prints it without a traceback and exits with status 2.
     """
+
+
+class Diverged(UserError):
+    """Training has come to numbers that are not finite."""
 
 
 def require_folder_name(name: str, option: str) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml  # type: ignore[import-untyped]
 
-from mmrec.errors import UserError, require
+from mmrec.errors import Diverged, UserError, require
 from mmrec.files import write_whole
 from mmrec.lightning_cli import run
 
@@ -144,7 +144,7 @@ def search(sweep: Sweep, trials: int, folder: Path) -> Path:
     if len(study.get_trials(deepcopy=False, states=done)) < trials:
         study.optimize(lambda trial: _objective(trial, sweep, folder), callbacks=[enough, _tell])
     if not study.get_trials(deepcopy=False, states=done[:1]):
-        raise UserError("no trial has finished: every one was stopped early; raise --trials")
+        raise UserError("no trial has finished: every one was stopped early or diverged; raise --trials")
     best = folder / f"{sweep.name}.yaml"
     write_whole(best, yaml.safe_dump(_nested(study.best_trial.user_attrs["options"]), sort_keys=False))
     return best
@@ -157,7 +157,10 @@ def _objective(trial: optuna.Trial, sweep: Sweep, folder: Path) -> float:
     given = [word for name, value in options.items() for word in (f"--{name}", _word(value))]
     ours = ["--name", f"{sweep.name}_{trial.number}", "--runs", str(folder), "--test_after_fit", "false"]
     quiet = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
-    run([*sweep.args, *given, *ours, *quiet, "--trainer.enable_model_summary", "false"], callbacks=[report])
+    try:
+        run([*sweep.args, *given, *ours, *quiet, "--trainer.enable_model_summary", "false"], callbacks=[report])
+    except Diverged:
+        raise optuna.TrialPruned from None
     if report.best is None:
         raise UserError(f"the trial logged no {sweep.metric}: choose a metric that validation logs")
     if report.pruned:

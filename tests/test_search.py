@@ -46,6 +46,21 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     assert not list(Path("runs").rglob("result.json"))  # the test split was not read
 
 
+def test_a_trial_that_diverges_is_no_end_of_the_search(
+    toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    run = ["fit", "--config", "lightning_configs/run/toy_sasrec.yaml", *data, "--trainer.max_epochs", "1"]
+    hot = {"model.init_args.lr": {"value": 1.0e30}, "model.init_args.hidden_dim": {"value": 8}}
+    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["lightning", *run], "parameters": hot}))
+    with pytest.raises(SystemExit):
+        main(["search", "sweep.yaml", "--trials", "2"])
+    shown = capsys.readouterr()
+    assert "trial 1: stopped early" in shown.out
+    assert "no trial has finished" in shown.err
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import yaml  # type: ignore[import-untyped]
 
 from mmrec.configs import find_config
 from mmrec.lightning_cli import source_name
-from mmrec.paper.spec import Row, ablation_config, run_config
+from mmrec.paper.spec import Options, Row, ablation_config, run_config
 
 Conditions = dict[str, Any]
 """Value of the W&B config by key. Hyperparameters of the model are keys of their own there (`replace_prob`)."""
 OF_MODEL = "model.init_args."
+LENGTH = "max_length"
 
 
 def dataset_of(prefix: str, rows: Sequence[Row]) -> str:
@@ -24,24 +25,31 @@ def dataset_of(prefix: str, rows: Sequence[Row]) -> str:
     return source_name(_read(run_config(prefix, rows[0].run))["data"]["source"])
 
 
-def conditions(rows: Sequence[Row], prefix: str, among: Sequence[Row]) -> list[Conditions]:
+def conditions(rows: Sequence[Row], prefix: str, among: Sequence[Row], options: Options = ()) -> list[Conditions]:
     """Return by what the runs of each row are known: the model's class, and each option that rows of it differ in.
+
+    So is the length of the windows, where the profile sets it and the model takes it: runs at another length are not of
+    this profile.
 
     Args:
         rows: of one table.
         prefix: of the dataset's run configs.
         among: the rows of all tables, from whose runs those of a row are told.
+        options: of the profile.
 
     Returns:
         for each row, in order; rows that no option of the model tells apart have the same.
     """
     others = [_model(row, prefix) for row in among if find_config(run_config(prefix, row.run)) is not None]
+    length = dict(options).get(f"data.{LENGTH}")
     made = []
-    for name, options in (_model(row, prefix) for row in rows):
+    for name, own in (_model(row, prefix) for row in rows):
         alike = [theirs for other, theirs in others if other == name]
         keys = dict.fromkeys(key for theirs in alike for key in theirs)
         telling = [key for key in keys if len({repr(theirs.get(key, _default(name, key))) for theirs in alike}) > 1]
-        values = {key: options.get(key, _default(name, key)) for key in telling}
+        values = {key: own.get(key, _default(name, key)) for key in telling}
+        if length is not None and LENGTH in _options(name):
+            values[LENGTH] = yaml.safe_load(length)
         made.append({"class": name.rpartition(".")[2], **values})
     return made
 
@@ -68,9 +76,13 @@ def _model(row: Row, prefix: str) -> tuple[str, Conditions]:
 
 
 def _default(class_path: str, option: str) -> Any:
-    module, _, name = class_path.rpartition(".")
-    parameter = inspect.signature(getattr(importlib.import_module(module), name)).parameters.get(option)
+    parameter = _options(class_path).get(option)
     return None if parameter is None else parameter.default
+
+
+def _options(class_path: str) -> Mapping[str, inspect.Parameter]:
+    module, _, name = class_path.rpartition(".")
+    return inspect.signature(getattr(importlib.import_module(module), name)).parameters
 
 
 def _read(config: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def build_report(entity: str, project: str, spec: Spec, profile: Profile, among:
     ]
     for prefix in profile.datasets:
         dataset = dataset_of(prefix, spec.rows)
-        of_rows = list(zip(spec.rows, conditions(spec.rows, prefix, among), strict=True))
+        of_rows = list(zip(spec.rows, conditions(spec.rows, prefix, among, profile.options), strict=True))
         of_rows.sort(key=lambda entry: entry[0].name != spec.baseline)
         runsets = [_runset(row, dataset, known_by, row.name == spec.baseline) for row, known_by in of_rows]
         blocks += [wr.H2(dataset), wr.PanelGrid(runsets=runsets, panels=placed(panels(spec)))]

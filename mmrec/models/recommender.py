@@ -15,7 +15,7 @@ from torch import Tensor
 from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
-from mmrec.errors import UserError
+from mmrec.errors import Diverged, UserError
 from mmrec.metrics.beyond_accuracy import LENGTH, MODALITIES, BeyondAccuracy
 from mmrec.metrics.means import SampleMeans
 from mmrec.metrics.ranking import RankingMetrics, candidate_scores, rank_of_target
@@ -272,7 +272,7 @@ class Recommender(pl.LightningModule):
         """Return the rank (B,) of each target among all items, history removed, or among the sampled candidates.
 
         Raises:
-            UserError: a score is not finite.
+            Diverged: a score is not finite.
         """
         return rank_of_target(*self._candidates(batch))
 
@@ -289,7 +289,7 @@ class Recommender(pl.LightningModule):
         """Return the candidates' scores (B, C), -inf for what is none, and the target's column (B,)."""
         scores = self.score(batch)
         if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
-            raise UserError(
+            raise Diverged(
                 "the model scores an item with a number that is not finite: training has diverged; lower "
                 "model.init_args.lr, or train with --trainer.precision 32"
             )

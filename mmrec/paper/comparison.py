@@ -27,7 +27,7 @@ class Tested:
 
     Args:
         by_user: over the users of the test, the mean over seeds of each.
-        p_of_runs: of the paper's test, paired over the seeds that both have, uncorrected; None below two of these.
+        p_of_runs: of the paper's test, paired over the seeds that both have, uncorrected; None where it says nothing.
     """
 
     by_user: Difference
@@ -184,11 +184,12 @@ def _legend(runs: Sequence[Runs], columns: Sequence[Column]) -> str:
 
 
 def _p_of_runs(values: Mapping[int, float], base: Mapping[int, float]) -> float | None:
-    """Return the p of the t-test over the seeds that both have, None below two."""
+    """Return the p of the t-test over the seeds that both have, None below two or where all differ by the same."""
     seeds = sorted(values.keys() & base.keys())
-    if len(seeds) < 2:
+    ours, theirs = (np.array([of[seed] for seed in seeds]) for of in (values, base))
+    if len(seeds) < 2 or np.ptp(ours - theirs) == 0:  # as without training, where a seed changes nothing
         return None
-    return paired_p(np.array([values[seed] for seed in seeds]), np.array([base[seed] for seed in seeds]))
+    return paired_p(ours, theirs)
 
 
 def _label(spec: Spec, name: str | None) -> str:

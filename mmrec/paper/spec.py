@@ -148,6 +148,9 @@ def read_specs(names: Sequence[str]) -> list[Spec]:
             files[Path(name)] = None
         else:
             raise UserError(f"{name}: no such file here, and no table of that name, but {', '.join(shipped)}, all")
+    stems = [file.stem for file in files]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise UserError(f"two tables are named {twice}, and so would be their files: rename one")
     return [read_spec(file) for file in files]
 
 

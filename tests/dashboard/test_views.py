@@ -149,8 +149,10 @@ def test_options_that_tell_rows_apart_are_recorded_ones() -> None:
         for name in vars(module)
         if inspect.isclass(getattr(module, name))
     }
-    for known_by in conditions(rows, "toy", rows):
-        assert known_by.keys() - {"class"} <= inspect.signature(classes[known_by["class"]]).parameters.keys()
+    for known_by in conditions(rows, "toy", rows, (("data.max_length", "50"),)):
+        taken = inspect.signature(classes[known_by["class"]]).parameters.keys()
+        assert known_by.keys() - {"class"} <= taken
+        assert known_by.get("max_length") == (50 if "max_length" in taken else None)
 
 
 def model_files() -> list[Path]:

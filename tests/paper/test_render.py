@@ -7,6 +7,7 @@ from scipy.stats import ttest_rel
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
+from mmrec.paper.comparison import _p_of_runs
 from mmrec.paper.render import render
 from mmrec.paper.spec import Cell, Profile, Spec
 from tests.paper.runs import PROFILE, finished, ranks, row, table
@@ -148,3 +149,9 @@ def test_statistics_are_the_datasets_own(toy: RecDataModule, tmp_path: Path) -> 
     counts = pl.read_csv(tmp_path / "table1.csv").select("column", "value").rows()
     assert dict(counts) == {"users": 800, "items": toy.n_items - 1, "interactions": len(toy.catalog.items)}
     assert f"| toy | 800 | {toy.n_items - 1} | {len(toy.catalog.items):,} |" in (tmp_path / "table1.md").read_text()
+
+
+def test_seeds_that_change_nothing_have_no_p() -> None:
+    assert _p_of_runs({1: 0.3, 2: 0.3}, {1: 0.1, 2: 0.1}) is None  # neither is trained
+    assert _p_of_runs({1: 0.3, 2: 0.4}, {1: 0.1}) is None
+    assert 0 < _p_of_runs({1: 0.3, 2: 0.4}, {1: 0.1, 2: 0.1}) < 1

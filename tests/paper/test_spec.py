@@ -7,7 +7,7 @@ import torch
 import yaml
 from jsonargparse import Namespace
 
-from mmrec.configs import locate_configs
+from mmrec.configs import experiments_folder, locate_configs
 from mmrec.errors import UserError
 from mmrec.lightning_cli import config_parser
 from mmrec.metrics.beyond_accuracy import BeyondAccuracy
@@ -106,6 +106,9 @@ def test_tables_are_found_by_name_or_file(tmp_path: Path, monkeypatch: pytest.Mo
         read_specs(["table9"])
     with pytest.raises(UserError, match=r"broken\.yaml: cannot be read as YAML"):
         read_specs(["broken.yaml"])
+    Path("table1.yaml").write_text((experiments_folder() / "tables/table1.yaml").read_text())
+    with pytest.raises(UserError, match="two tables are named table1"):
+        read_specs(["table1", "table1.yaml"])
 
 
 def test_every_table_and_figure_of_the_paper_ships_for_every_profile() -> None:
