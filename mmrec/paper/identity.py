@@ -24,7 +24,7 @@ from mmrec.data.prepare import dataset_folder
 from mmrec.errors import UserError
 from mmrec.lightning_cli import EXPLAINS, config_parser, reads_features
 
-SECTIONS = ("model", "data", "trainer", "softmax_products")
+SECTIONS = ("model", "data", "trainer", "softmax_products", "compile")
 MADE = ("source", "prepare", "encoder", "root", "encoder_devices")
 """Options of the data that say what is prepared and where: the version of the data stands for them."""
 SHOWN = ("enable_progress_bar", "enable_model_summary", "logger", "default_root_dir", "log_every_n_steps")
@@ -75,8 +75,6 @@ def identify(args: Sequence[str]) -> Identity:
             "protocols are compared by `mmrec compare`"
         )
     config = {name: _plain(parsed[name]) for name in SECTIONS}
-    if parsed.compile:  # named only where it is on, for the keys of runs from before it counted
-        config["compile"] = True
     callbacks = [one for one in config["trainer"]["callbacks"] or [] if one["class_path"] != EXPLAINS]
     config["trainer"]["callbacks"] = callbacks
     features = reads_features(parsed.model)

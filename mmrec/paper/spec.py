@@ -26,7 +26,7 @@ from typing import Any, Literal, get_args
 import yaml  # type: ignore[import-untyped]
 
 from mmrec.configs import FOLDER, experiments_folder, find_config
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require_folder_name
 from mmrec.paper.columns import COLUMNS
 
 Kind = Literal["statistics", "comparison", "sweep", "efficiency"]
@@ -212,8 +212,7 @@ def ablation_config(name: str) -> str:
 def _row(section: _Section, needs_value: bool) -> Row:
     section.know(ROW_KEYS)
     name, value = section.text("name"), section.content.get("value")
-    if "/" in name:
-        raise section.wrong("name", "a text without a slash, as it names a folder")
+    require_folder_name(name, f"{section.place}name")
     if not isinstance(value, int | float | None) or (needs_value and value is None):
         raise section.wrong("value", "a number" + (", as every row of a sweep has one" if needs_value else ""))
     return Row(

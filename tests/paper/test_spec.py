@@ -64,7 +64,7 @@ WRONG = [
     (("colour",), "red", "colour is no key of this place; there are baseline,"),
     (("baseline",), "c", r"baseline must be the name of a row \(a, b\)"),
     (("rows", 1, "name"), "a", "rows must be of different names"),
-    (("rows", 1, "name"), "a/b", r"rows\.a/b\.name must be a text without a slash"),
+    (("rows", 1, "name"), "a/b", r"rows\.a/b\.name must be fit for a folder, but is 'a/b'"),
     (("rows", 1, "value"), "high", r"rows\.b\.value must be a number"),
     (("rows", 1, "value"), None, r"rows\.b\.value must be a number, as every row of a sweep"),
     (("rows", 1, "run"), "sasrek", r"rows\.b needs lightning_configs/run/toy_sasrek\.yaml in profile smoke"),
