@@ -76,8 +76,8 @@ class Attention(nn.Module):
         q = q * q.shape[3] ** -0.5
         if seen is None:
             return self._attend_causally(q, k, v, bias)
-        logits = q @ k.transpose(2, 3)
-        return self._mix((logits if bias is None else logits + bias).masked_fill(~seen, -torch.inf), v)
+        assert bias is not None  # PyTorch's kernel has done what has none
+        return self._mix((q @ k.transpose(2, 3) + bias).masked_fill(~seen, -torch.inf), v)
 
     def _attend_causally(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         """Let blocks of queries attend, each to the keys up to its own end: of two blocks, a quarter is never made."""
