@@ -98,7 +98,8 @@ def _users_mistake(error: BaseException) -> str | None:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, ArgumentError):
         return f"{_in_one_line(error)}; --help names all options"
-    if type(error).__name__ == "MisconfigurationException":  # Lightning's word for a user's mistake
+    # Lightning's words for a user's mistake, the second for a measure that no validation has made.
+    if type(error).__name__ == "MisconfigurationException" or str(error).startswith("Early stopping conditioned on"):
         return " ".join(str(error).split())
     # The system names the file that is in the way; a full disk has none to name.
     if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import mmrec
 from mmrec.errors import UserError
+from mmrec.files import read_mapping
 
 FOLDER = "lightning_configs"
 SECTIONS = ("--trainer", "--data", "--model")
-"""Options that take a file as well; of a missing one the config parser says only that it cannot load it."""
+"""Options that take a file as well; of a wrong one the config parser says only that it cannot load it."""
+OPTIONS = "options, say `max_length: 50`"
 
 
 def configs_folder() -> Path:
@@ -35,12 +37,14 @@ def locate_configs(args: Sequence[str]) -> list[str]:
     """Replace the value of every --config that the working folder lacks by the shipped file of that name.
 
     Raises:
-        UserError: a config is in neither place, or there is no file of a section.
+        UserError: a config is in neither place, there is no file of a section, or either holds no options.
     """
     located = list(args)
     for option, value in pairwise(arg for given in args for arg in given.split("=", 1)):
-        if option in SECTIONS and value.endswith((".yaml", ".yml")) and not Path(value).is_file():
-            raise UserError(f"{option} {value}: no such file")
+        if option in SECTIONS and value.endswith((".yaml", ".yml")):
+            if not Path(value).is_file():
+                raise UserError(f"{option} {value}: no such file")
+            read_mapping(Path(value), OPTIONS)
     for place, arg in enumerate(located):
         if arg in ("--config", "-c") and place + 1 < len(located):
             located[place + 1] = _locate(located[place + 1])
@@ -57,6 +61,7 @@ def find_config(value: str) -> str | None:
 
 def _locate(value: str) -> str:
     if (found := find_config(value)) is not None:
+        read_mapping(Path(found), OPTIONS)
         return found
     datasets, models = (
         ", ".join(sorted(path.stem for path in (configs_folder() / part).glob("*.yaml"))) for part in ("data", "model")

@@ -25,7 +25,7 @@ import pytorch_lightning as pl
 import yaml  # type: ignore[import-untyped]
 
 from mmrec.errors import Diverged, UserError, require
-from mmrec.files import write_whole
+from mmrec.files import read_mapping, write_whole
 from mmrec.lightning_cli import run
 
 try:
@@ -69,11 +69,8 @@ def read_sweep(file: Path) -> Sweep:
     Raises:
         UserError: it is none, or asks for something that this does not understand.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{file}: cannot be read as YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict) or not {"command", "metric", "parameters"} <= content.keys():
+    content = read_mapping(file, "a sweep's keys")
+    if not {"command", "metric", "parameters"} <= content.keys():
         raise UserError(f"{file}: a sweep has the keys command, metric and parameters")
     for key in ("metric", "parameters"):
         if not isinstance(content[key], dict):

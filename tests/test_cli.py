@@ -277,6 +277,15 @@ WRONG = {
         ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data=my_shop.yaml"],
         "--data my_shop.yaml: no such file",
     ),
+    "empty config": (["fit", "--config", "empty.yaml"], "empty.yaml: must be a mapping of options"),
+    "broken section": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data", "broken.yaml"],
+        "broken.yaml:3: not valid YAML in UTF-8 (expected ',' or ']', but got ':')",
+    ),
+    "nothing to choose by": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--trainer.limit_val_batches", "0"],
+        "`valid/ndcg@10` which is not available",
+    ),
     "seed": (
         ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--seed_everything", "-3"],
         "--seed_everything must be between 0 and 4294967295, but is -3",
@@ -319,6 +328,8 @@ def test_a_users_mistake_is_one_line(
 ) -> None:
     monkeypatch.delenv("MMREC_DATA", raising=False)
     args, message = WRONG[case]
+    Path("empty.yaml").write_text("# nothing yet\n")
+    Path("broken.yaml").write_text("root: data\nitems: [1\nlimit: 2\n")
     Path("junk.ckpt").write_text("no checkpoint")
     torch.save({"weight": 1}, "weights.pt")
     if "toy" in " ".join(args):

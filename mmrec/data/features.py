@@ -6,7 +6,7 @@ A folder `features/<encoder>-<key>/` of a prepared dataset, with I items of whic
 |---|---|
 | `text.npy`, `image.npy` | float16 (I, T) and (I, M); row 0 and the rows of missing items are zero |
 | `text_present.npy`, `image_present.npy` | bool (I,) |
-| `features.json` | encoder, options, revision, counts of present, missing and rejected items, sha256 of the arrays |
+| `features.json` | encoder, options, revision, items present and missing, what was rejected, sha256 of the arrays |
 
 While they are made, finished blocks lie in `features/.<encoder>-<key>-<items>.partial/`, from which a killed extraction
 goes on.
@@ -214,7 +214,7 @@ def _merge(files: Sequence[Path], folder: Path, modality: Modality, n_items: int
     return {
         "dim": dim,
         "present": int(present.sum()),
-        "missing": n_items - 1 - int(present.sum()) - sum(entry["count"] for entry in rejected.values()),
+        "missing": n_items - 1 - int(present.sum()),
         "rejected": rejected,
         "sha256": hash_file(path),
     }

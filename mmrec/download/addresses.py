@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from mmrec.configs import configs_folder
 from mmrec.download.failures import TransferError
 from mmrec.download.session import parse_url
 from mmrec.download.transfer import Expected
 from mmrec.errors import UserError
+from mmrec.files import read_mapping
 
 FILE = "addresses.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -117,16 +116,7 @@ def load_addresses(path: Path | None = None) -> Addresses:
         UserError: it is missing or malformed; the message names the file and the key.
     """
     path = path or configs_folder() / FILE
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"--addresses {path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{place}: not valid YAML in UTF-8") from None
-    if not isinstance(content, dict) or not content:
-        raise UserError(f"{path}: expected data sets by name")
+    content = read_mapping(path, "data sets by name")
     return Addresses(path, {str(name): _dataset(path, str(name), entry) for name, entry in content.items()})
 
 

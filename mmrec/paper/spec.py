@@ -23,10 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml  # type: ignore[import-untyped]
-
 from mmrec.configs import FOLDER, experiments_folder, find_config
 from mmrec.errors import UserError, require_folder_name
+from mmrec.files import read_mapping
 from mmrec.paper.columns import COLUMNS
 
 Kind = Literal["statistics", "comparison", "sweep", "efficiency"]
@@ -268,13 +267,7 @@ class _Section:
 
     @classmethod
     def of(cls, file: Path) -> _Section:
-        try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{file}: cannot be read as YAML ({' '.join(str(error).split())})") from None
-        if not isinstance(content, dict):
-            raise UserError(f"{file}: must be a mapping of keys, see docs/paper.md")
-        return cls(f"{file}: ", content)
+        return cls(f"{file}: ", read_mapping(file, "keys, see docs/paper.md"))
 
     def wrong(self, key: str, words: str) -> UserError:
         return UserError(f"{self.place}{key} must be {words}, but is {self.content.get(key)!r}")

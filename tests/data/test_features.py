@@ -86,7 +86,7 @@ def test_arrays_masks_and_counts(tmp_path):
     assert features.text.tolist() == [[0, 0], [1, 2], [0, 0], [0, 0], [4, 8]]
     assert features.image_present.tolist() == [False, True, False, False, True]
     part = json.loads((folder / "features.json").read_text())["image"]
-    assert (part["present"], part["missing"]) == (2, 1)
+    assert (part["present"], part["missing"]) == (2, 2)
     assert part["rejected"] == {"odd": {"count": 1, "first": "item 3"}}
     assert (features.encoder, features.revision) == ("counting", "1")
 
@@ -255,6 +255,7 @@ def test_unreadable_pictures_count_as_missing(tmp_path, caplog):
     features = Features(folder)
     assert features.image_present.tolist() == [False, False, True, False]
     assert features.manifest["image"]["rejected"]["unreadable image"]["count"] == 2
+    assert features.manifest["image"]["missing"] == 2
     assert "bad.png" in caplog.text
 
 

@@ -104,7 +104,7 @@ def test_tables_are_found_by_name_or_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert [spec.name for spec in read_specs(["figure5", "table1", "figure5"])] == ["figure5", "table1"]
     with pytest.raises(UserError, match=r"table9: no such file here, and no table of that name, but figure2, .*all"):
         read_specs(["table9"])
-    with pytest.raises(UserError, match=r"broken\.yaml: cannot be read as YAML"):
+    with pytest.raises(UserError, match=r"broken\.yaml:1: not valid YAML"):
         read_specs(["broken.yaml"])
     Path("table1.yaml").write_text((experiments_folder() / "tables/table1.yaml").read_text())
     with pytest.raises(UserError, match="two tables are named table1"):
