@@ -10,46 +10,80 @@ positive pair. The paper prints the sum over negatives alone below the line; tha
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SHORTEST = 1e-12  # a vector below is taken for zero, as in `torch.nn.functional.normalize`
+
+
+class _Unit(torch.autograd.Function):
+    """v / |v|, whose gradient is (g - y (y·g)) / |v|: seven operations, of which autograd's own rule makes 17."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_(min=SHORTEST)
+        scaled: Tensor = vectors / length
+        ctx.save_for_backward(scaled, length)
+        return scaled
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (grad,), (scaled, length) = grads, ctx.saved_tensors
+        along = (scaled * grad).sum(dim=-1, keepdim=True)
+        return torch.addcmul(grad, scaled, along, value=-1).div_(length)
+
 
 def unit(vectors: Tensor) -> Tensor:
     """Scale vectors (..., D) to length 1, in fp32; zero stays zero."""
-    return F.normalize(vectors.float(), dim=-1)
+    scaled: Tensor = _Unit.apply(vectors.float())
+    return scaled
+
+
+def cosines(anchors: Tensor, candidates: Tensor) -> Tensor:
+    """Return the similarities (B, C) of anchors to their candidates.
+
+    They are in fp32 under mixed precision too: τ magnifies what half precision rounds off.
+
+    Args:
+        anchors: (B, D), of length 1.
+        candidates: (B, C, D), of length 1, or (C, D) where all anchors share them.
+    """
+    with torch.autocast(anchors.device.type, enabled=False):
+        if candidates.dim() == 2:
+            return anchors @ candidates.T
+        return torch.einsum("bd,bcd->bc", anchors, candidates)
 
 
 def info_nce(
-    anchor: Tensor, positive: Tensor, negatives: Tensor, allowed: Tensor, temperature: float, decoupled: bool = False
+    similarity: Tensor, positive: Tensor, negative: Tensor, temperature: float, decoupled: bool = False
 ) -> Tensor:
-    """Contrast anchors with their positives against negatives, by cosine.
-
-    All vectors have length 1 or are zero (`unit`), so that a vector that comes up in several places is scaled once.
+    """Contrast the positive of each anchor with its negatives.
 
     Args:
-        anchor: (B, D).
-        positive: (B, D).
-        negatives: (B, N, D), or (N, D) shared by all anchors.
-        allowed: (B, N) bool, False where a negative must not count (the user knows it, or it is the positive).
+        similarity: (B, C), cosines of the anchors to their candidates.
+        positive: (B,) int64, which candidate is an anchor's positive.
+        negative: (B, C) bool, which ones are its negatives; False for the positive, and for what must not count because
+            the user knows it.
         temperature: τ.
         decoupled: leave the positive out of the denominator, as eq. 13-15 print it.
 
     Returns:
-        the mean over anchors with at least one allowed negative, a scalar; zero if there is none.
+        the mean over anchors with at least one negative, a scalar; zero if there is none.
     """
-    plus = (anchor * positive).sum(-1) / temperature
-    with torch.autocast(anchor.device.type, enabled=False):  # τ magnifies what half precision rounds off
-        similarity = anchor @ negatives.T if negatives.dim() == 2 else torch.einsum("bd,bnd->bn", anchor, negatives)
-    usable = allowed.any(dim=1)
-    # A row of nothing but -inf has no finite gradient: such rows keep all negatives and count for nothing.
-    minus = (similarity / temperature).masked_fill(~allowed & usable[:, None], -torch.inf)
+    usable, column = negative.any(dim=1), positive[:, None]
+    logits = similarity / temperature
+    # Of an anchor without negatives the positive alone stands below the line, decoupled or not: its loss is zero.
     if decoupled:
-        loss = minus.logsumexp(dim=1) - plus
+        below = negative.scatter(1, column, ~usable[:, None])
+        plus = logits.gather(1, column).squeeze(1)
+        total = (logits.masked_fill(~below, -torch.inf).logsumexp(dim=1) - plus).sum()
     else:
-        first = torch.zeros(len(plus), dtype=torch.int64, device=plus.device)
-        loss = F.cross_entropy(torch.cat([plus[:, None], minus], dim=1), first, reduction="none")
-    return (loss * usable).sum() / usable.sum().clamp(min=1)
+        below = negative.scatter(1, column, True)
+        total = F.cross_entropy(logits.masked_fill(~below, -torch.inf), positive, reduction="sum")
+    return total / usable.sum().clamp(min=1)
 
 
 def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float, decoupled: bool = False) -> Tensor:
@@ -65,6 +99,6 @@ def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float
     Returns:
         a scalar; zero for fewer than two items that count.
     """
-    text, image = unit(text), unit(image)
-    others = ~torch.eye(len(text), dtype=torch.bool, device=text.device)
-    return info_nce(text, image, image, others & counted & counted[:, None], temperature, decoupled)
+    own = torch.arange(len(text), device=text.device)
+    others = (counted & counted[:, None]).fill_diagonal_(False)
+    return info_nce(cosines(unit(text), unit(image)), own, others, temperature, decoupled)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -14,14 +13,14 @@ from mmrec.data.catalog import Catalog
 from mmrec.data.features import Features
 from mmrec.data.negatives import TrainedPairs, uniform_items
 from mmrec.errors import UserError, require
-from mmrec.losses.contrastive import cross_modal, info_nce, unit
+from mmrec.losses.contrastive import cosines, cross_modal, info_nce, unit
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
 from mmrec.nn.known_users import KnownUsers
-from mmrec.nn.lookup import look_up
+from mmrec.nn.lookup import look_up, look_up_places
 from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import Backend
@@ -278,7 +277,7 @@ class MMRaclKal(Recommender):
         if self.beta > 0 and not self.warming_up:
             for name, value in self._contrast(batch, tables, interest, place).items():
                 terms[f"loss_{name}"] = value
-                total = total + self.beta * self.weights[name] * value
+                total = total.add(value, alpha=self.beta * self.weights[name])
         if gate is not None:
             terms["gate"] = gate.mean()
         if self.item_encoder.alpha is not None:
@@ -301,9 +300,9 @@ class MMRaclKal(Recommender):
             dynamic = self.dynamic.states_at(items, batch.clock, tables.items.fused, *place)
         static = None
         if self.static_user == "node" and tables.static_users is not None:
-            static = self.static_norm(tables.static_users[batch.user[place[0]]])
+            static = self.static_norm(look_up(batch.user[place[0]], tables.static_users))
         elif self.static_user == "prefix" and tables.static_items is not None:
-            static = self.static_norm(_prefix_mean(batch, tables.static_items)[place])
+            static = self.static_norm(look_up_places(*place, _prefix_mean(batch, tables.static_items)))
         if self.gate is not None and dynamic is not None and static is not None:
             joined, gate = self.gate(dynamic, static)
             return joined, gate
@@ -327,34 +326,35 @@ class MMRaclKal(Recommender):
         count = (batch.targets != PAD).sum(dim=1)
         drawn = (torch.rand(len(count), device=row.device) * count).long().clamp_(max=count - 1)
         chosen = count.cumsum(0) - count + drawn
-        user = batch.user
         anchor, positive = batch.items[place][chosen], batch.targets[place][chosen]
-        vectors = partial(look_up, table=unit(tables.items.fused))
+        shared = uniform_items((self.n_negatives if self._contrasts("ui") else 0,), self.n_items, row.device)
+        candidates = torch.cat([positive[:, None], self._negatives(positive)], dim=1)
+        first = torch.zeros_like(positive)
+        anchors, negatives, own = _unit_rows(tables.items.fused, anchor, shared, candidates)
         terms: dict[str, Tensor] = {}
         if self._contrasts("ui"):
-            negatives = uniform_items((self.n_negatives,), self.n_items, row.device)
-            terms["ui"] = info_nce(
-                unit(interest[chosen]), vectors(positive), vectors(negatives), self._unknown(user, negatives[None]),
-                self.temperature, self.decoupled,
-            )  # fmt: skip
+            users = unit(look_up(chosen, interest))
+            similarity = torch.cat([cosines(users, own[:, :1]), cosines(users, negatives)], dim=1)
+            unknown = F.pad(self._unknown(batch.user, shared[None]), (1, 0))
+            terms["ui"] = info_nce(similarity, first, unknown, self.temperature, self.decoupled)
         if self._contrasts("ii"):
-            if self.hard_negatives and self.library is not None:
-                negatives = self.library.neighbours[positive]
-            else:
-                negatives = uniform_items((len(user), self.n_negatives), self.n_items, row.device)
-            terms["ii"] = info_nce(
-                vectors(anchor), vectors(positive), vectors(negatives), self._unknown(user, negatives),
-                self.temperature, self.decoupled,
-            )  # fmt: skip
+            similarity, unknown = cosines(anchors, own), self._unknown(batch.user, candidates)
+            terms["ii"] = info_nce(similarity, first, unknown, self.temperature, self.decoupled)
         if self._contrasts("mm") and tables.items.text is not None and tables.items.image is not None:
             both = self.item_encoder.features.present("text") & self.item_encoder.features.present("image")
             items = positive.sort().values
             once = F.pad(items.diff() > 0, (1, 0), value=True)
-            terms["mm"] = cross_modal(
-                tables.items.text[items], tables.items.image[items], once & both[items], self.temperature,
-                self.decoupled,
-            )  # fmt: skip
+            text, image = look_up(items, tables.items.text), look_up(items, tables.items.image)
+            terms["mm"] = cross_modal(text, image, once & both[items], self.temperature, self.decoupled)
         return terms
+
+    def _negatives(self, positive: Tensor) -> Tensor:
+        """Return the negatives of L_ii (B, N), neighbours of the positives (B,) or random items; none without L_ii."""
+        if not self._contrasts("ii"):
+            return positive.new_empty(len(positive), 0)
+        if self.hard_negatives and self.library is not None:
+            return self.library.neighbours[positive]
+        return uniform_items((len(positive), self.n_negatives), self.n_items, positive.device)
 
     def _unknown(self, user: Tensor, items: Tensor) -> Tensor:
         """Return whether each user (B,) never interacted with the items (B, N) or (1, N) in training, (B, N) bool."""
@@ -363,10 +363,23 @@ class MMRaclKal(Recommender):
         return ~known
 
 
+def _unit_rows(table: Tensor, *items: Tensor) -> list[Tensor]:
+    """Return the rows of a table (I, D) at several indices, scaled to length 1.
+
+    They are looked up at once: every lookup has a gradient of the size of the table.
+    """
+    rows = unit(look_up(torch.cat([some.flatten() for some in items]), table))
+    parts = rows.split([some.numel() for some in items])
+    return [part.view(*some.shape, table.shape[1]) for part, some in zip(parts, items, strict=True)]
+
+
 def _prefix_mean(batch: SequenceBatch, vectors: Tensor) -> Tensor:
-    """Return the mean vector of all items up to each position, those before the window included, (B, L, D)."""
+    """Return the mean vector of all items up to each position, those before the window included, (B, L, D).
+
+    At positions of padding it means nothing.
+    """
     earlier = F.embedding_bag(batch.earlier, vectors, batch.earlier_offsets, mode="sum", include_last_offset=True)
-    inside = look_up(batch.items, vectors) * (batch.items != PAD)[..., None]
+    inside = look_up(batch.items, vectors)  # padding comes after all that is asked for
     positions = torch.arange(1, batch.items.shape[1] + 1, device=batch.items.device)
     count = batch.earlier_offsets.diff()[:, None] + positions
     return (earlier[:, None] + inside.cumsum(dim=1)) / count[..., None]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import Clock
-from mmrec.nn.lookup import look_up
+from mmrec.nn.lookup import look_up, look_up_places
 
 
 class CausalEncoder(nn.Module):
@@ -85,8 +85,7 @@ class CausalEncoder(nn.Module):
 
     def _at(self, x: Tensor, clock: Clock, row: Tensor, position: Tensor, one_each: bool) -> Tensor:
         """Return the states (P, D) at some places of (B, L, D), or at one of each row."""
-        states: Tensor = self.one_of_each(x, position, clock) if one_each else self(x, clock)[row, position]
-        return states
+        return self.one_of_each(x, position, clock) if one_each else look_up_places(row, position, self(x, clock))
 
 
 def pick(x: Tensor, position: Tensor) -> Tensor:

@@ -124,15 +124,16 @@ class ItemEncoder(nn.Module):
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
-        text_present, image_present = self.features.present("text"), self.features.present("image")
-        has_text, has_image = text_present.float(), image_present.float()
+        has_text, has_image = self.features.present("text"), self.features.present("image")
         if self.id is not None:
-            zero = has_text.new_zeros(())
-            text_gate = zero if self.text_gate is None else self.text_gate
-            image_gate = zero if self.image_gate is None else self.image_gate
-            return text_gate * has_text, image_gate * has_image
-        if self.alpha is None:
-            return has_text, has_image
-        text_weight = has_text * torch.where(image_present, self.alpha, 1.0)
-        image_weight = has_image * torch.where(text_present, 1 - self.alpha, 1.0)
-        return text_weight, image_weight
+            return _times(self.text_gate, has_text), _times(self.image_gate, has_image)
+        alpha = self.alpha
+        if alpha is None:
+            return has_text.float(), has_image.float()
+        both = has_text & has_image
+        return torch.where(both, alpha, has_text), torch.where(both, 1 - alpha, has_image)
+
+
+def _times(gate: Tensor | None, present: Tensor) -> Tensor:
+    """Return a gate where something is present, and 0 elsewhere or where there is no gate."""
+    return present.float() if gate is None else gate * present

@@ -15,3 +15,8 @@ def look_up(index: Tensor, table: Tensor) -> Tensor:
     if table.is_cuda:
         return table.index_select(0, index.flatten()).view(*index.shape, -1)
     return F.embedding(index, table)
+
+
+def look_up_places(row: Tensor, position: Tensor, states: Tensor) -> Tensor:
+    """Return `states[row, position]`, (P, D) of (B, L, D), by the kernels of `look_up`."""
+    return look_up(row * states.shape[1] + position, states.flatten(0, 1))

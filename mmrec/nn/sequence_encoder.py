@@ -264,5 +264,5 @@ class SequenceEncoder(CausalEncoder):
 
     def _read(self, x: Tensor) -> Tensor:
         positions = torch.arange(x.shape[1], device=x.device)
-        out: Tensor = self.dropout(x * self.scale + self.position(positions))
+        out: Tensor = self.dropout(torch.add(self.position(positions), x, alpha=self.scale))
         return out

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmrec.losses.contrastive import cross_modal, info_nce, unit
+from mmrec.losses.contrastive import cosines, cross_modal, info_nce, unit
 
 
 def naive(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tensor, t: float, decoupled: bool) -> float:
@@ -20,6 +20,12 @@ def naive(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tens
     return total / rows
 
 
+def loss_of(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tensor, **options: bool) -> torch.Tensor:
+    """Contrast with the positive before the negatives (B, N, D)."""
+    similarity = cosines(unit(a), unit(torch.cat([p[:, None], n], dim=1)))
+    return info_nce(similarity, torch.zeros(len(a), dtype=torch.int64), F.pad(allowed, (1, 0)), 0.2, **options)
+
+
 @pytest.mark.parametrize("decoupled", [False, True])
 def test_info_nce_equals_the_formula(decoupled: bool) -> None:
     torch.manual_seed(0)
@@ -27,25 +33,35 @@ def test_info_nce_equals_the_formula(decoupled: bool) -> None:
     allowed = torch.rand(5, 6) < 0.6
     allowed[2] = False
     expected = naive(anchor, positive, negatives, allowed, 0.2, decoupled)
-    ours = info_nce(unit(anchor), unit(positive), unit(negatives), allowed, 0.2, decoupled)
-    assert ours.item() == pytest.approx(expected, rel=1e-5)
+    assert loss_of(anchor, positive, negatives, allowed, decoupled=decoupled).item() == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
-def test_shared_negatives_are_the_same_as_repeated_ones() -> None:
-    torch.manual_seed(0)
-    anchor, positive, negatives = unit(torch.randn(5, 4)), unit(torch.randn(5, 4)), unit(torch.randn(6, 4))
-    allowed = torch.rand(5, 6) < 0.6
-    repeated = info_nce(anchor, positive, negatives.expand(5, 6, 4), allowed, 0.1)
-    torch.testing.assert_close(info_nce(anchor, positive, negatives, allowed, 0.1), repeated)
+def test_shared_candidates_are_the_same_as_repeated_ones() -> None:
+    anchors, candidates = torch.randn(5, 4), torch.randn(6, 4)
+    torch.testing.assert_close(cosines(anchors, candidates), cosines(anchors, candidates.expand(5, 6, 4)))
 
 
-def test_nothing_allowed_is_zero_with_finite_gradients() -> None:
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_nothing_allowed_is_zero_with_finite_gradients(decoupled: bool) -> None:
     anchor = torch.randn(3, 4, requires_grad=True)
-    positive, negatives = unit(torch.randn(3, 4)), unit(torch.randn(2, 4))
-    loss = info_nce(unit(anchor), positive, negatives, torch.zeros(3, 2, dtype=torch.bool), 0.1)
+    nothing = torch.zeros(3, 2, dtype=torch.bool)
+    loss = loss_of(anchor, torch.randn(3, 4), torch.randn(3, 2, 4), nothing, decoupled=decoupled)
     loss.backward()
     assert loss.item() == 0.0
-    assert torch.equal(anchor.grad, torch.zeros(3, 4))
+    torch.testing.assert_close(anchor.grad, torch.zeros(3, 4))
+
+
+def test_unit_and_its_gradient_equal_those_of_autograd() -> None:
+    vectors = torch.randn(3, 5, 4)
+    vectors[1, 2] = 0
+    weight = torch.randn(3, 5, 4)
+    plain, ours = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
+    (F.normalize(plain, dim=-1) * weight).sum().backward()
+    (unit(ours) * weight).sum().backward()
+    torch.testing.assert_close(unit(ours), F.normalize(plain, dim=-1))
+    torch.testing.assert_close(ours.grad, plain.grad)
 
 
 def test_cross_modal_pairs_each_text_with_its_image() -> None:

@@ -53,11 +53,19 @@ def test_total_loss_is_equation_18(toy: RecDataModule) -> None:
     torch.testing.assert_close(losses["loss"], losses["loss_rec"] + 0.3 * contrast)
 
 
-def test_a_term_without_weight_is_not_computed(toy: RecDataModule) -> None:
+@pytest.mark.parametrize("term", ["ui", "ii", "mm"])
+def test_a_term_without_weight_is_not_computed(term: str, toy: RecDataModule) -> None:
+    """And the one that is left is what it is among the others."""
     batch = next(iter(toy.train_dataloader()))
-    losses = build("mm_racl_kal", toy, lambda_ii=0.0).losses(batch)
-    assert "loss_ii" not in losses
-    assert "loss_ui" in losses
+    whole = build("mm_racl_kal", toy, dropout=0.0)
+    alone = build("mm_racl_kal", toy, dropout=0.0, **{f"lambda_{name}": 0.0 for name in {"ui", "ii", "mm"} - {term}})
+    alone.load_state_dict(whole.state_dict())
+    losses = []
+    for model in (whole, alone):
+        torch.manual_seed(0)
+        losses.append(model.losses(batch))
+    assert {name for name in losses[1] if name.startswith("loss_")} == {"loss_rec", f"loss_{term}"}
+    torch.testing.assert_close(losses[1][f"loss_{term}"], losses[0][f"loss_{term}"])
 
 
 def test_without_its_parts_it_is_sasrec(toy: RecDataModule) -> None:
