@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmrec.losses.next_item import ROWS, next_item_cross_entropy
+from mmrec.losses.next_item import LARGEST, ROWS, longest, next_item_cross_entropy
 from mmrec.precision import rounded_products, set_softmax_products
 
 
@@ -28,9 +28,13 @@ def test_padding_is_no_candidate() -> None:
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_rounded_products_are_close_and_the_rest_is_exact(mixed: bool) -> None:
+@pytest.mark.parametrize("scale", [0.5, 1.0])  # as they are, and with the largest taken off
+def test_rounded_products_are_close_and_the_rest_is_exact(scale: float, mixed: bool) -> None:
     torch.manual_seed(0)
-    hidden, items = torch.randn(40, 64, requires_grad=True), torch.randn(300, 64, requires_grad=True)
+    hidden, items = (scale * torch.randn(count, 64) for count in (40, 300))
+    assert (longest(hidden) * longest(items) <= LARGEST) == (scale < 1)
+    for vectors in (hidden, items):
+        vectors.requires_grad_()
     target, before = torch.randint(1, 300, (40,)), torch.backends.mkldnn.matmul.fp32_precision
     exact = next_item_cross_entropy(hidden, items, target)
     set_softmax_products("rounded")
