@@ -26,4 +26,4 @@ class GatedFusion(nn.Module):
     def forward(self, dynamic: Tensor, static: Tensor) -> tuple[Tensor, Tensor]:
         """Join (..., D) and (..., D) into u (..., D); also return the gate g (..., D)."""
         gate = torch.sigmoid(self.linear(torch.cat([dynamic, static], dim=-1)))
-        return torch.lerp(static, dynamic, gate), gate  # eq. 12
+        return torch.lerp(static, dynamic, gate.to(static.dtype)), gate  # eq. 12; autocast makes the gate half as wide

@@ -108,7 +108,9 @@ class RayEngine:
 
     def __call__(self, runs: Sequence[Run], begins: Callable[[Run], None]) -> Generator[Run]:
         """See `Engine`."""
-        task = self.ray.remote(attend).options(max_retries=0, **self.resources)
+        ray = self.ray
+        stop = ray.remote(Stop).options(num_cpus=0).remote()
+        task = ray.remote(attend).options(max_retries=0, **self.resources)
         passed_on = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         here = Path.cwd()
         waiting = list(reversed(runs))
@@ -118,16 +120,35 @@ class RayEngine:
                 while waiting and len(working) < self.workers:
                     run = waiting.pop()
                     begins(run)
-                    working[task.remote(run.command(), here / run.log, passed_on, here)] = run
-                (ended,), _ = self.ray.wait(list(working))
-                with suppress(self.ray.exceptions.RayError):  # a machine that was lost: the run has not ended well
-                    self.ray.get(ended)
+                    of_run = run.command(), here / run.log, passed_on, here, lambda: ray.get(stop.asked.remote())
+                    working[task.remote(*of_run)] = run
+                (ended,), _ = ray.wait(list(working))
+                with suppress(ray.exceptions.RayError):  # a machine that was lost: the run has not ended well
+                    ray.get(ended)
                 yield working.pop(ended)
         finally:
-            for one in working:
-                self.ray.cancel(one)
             if working:
-                self.ray.wait(list(working), num_returns=len(working), timeout=2 * GRACE)
+                ray.get(stop.ask.remote())
+                ray.wait(list(working), num_returns=len(working), timeout=2 * GRACE)
+            ray.kill(stop)
+
+
+class Stop:
+    """Whether runs on a cluster shall stop: an actor of Ray.
+
+    Cancelling a task instead interrupts it wherever it is, be it while it starts a process that it does not know yet.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self) -> None:
+        """Let them stop."""
+        self._asked = True
+
+    def asked(self) -> bool:
+        """Return whether they shall."""
+        return self._asked
 
 
 ENGINES: dict[str, type[LocalEngine] | type[RayEngine]] = {"local": LocalEngine, "ray": RayEngine}
@@ -143,8 +164,10 @@ def attend(
         log: file that its output is appended to.
         environment: variables set beside those of this process.
         folder: where it is run.
-        stopped: asked twice a second whether to stop.
+        stopped: asked twice a second whether to stop, and once before it starts.
     """
+    if stopped and stopped():
+        return
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
