@@ -43,6 +43,8 @@ def read_mapping(file: Path, holds: str) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file") from None
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:

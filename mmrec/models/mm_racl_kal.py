@@ -20,7 +20,7 @@ from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
 from mmrec.nn.known_users import KnownUsers
-from mmrec.nn.lookup import look_up, look_up_places
+from mmrec.nn.lookup import look_up, look_up_all, look_up_places
 from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import Backend
@@ -330,7 +330,7 @@ class MMRaclKal(Recommender):
         shared = uniform_items((self.n_negatives if self._contrasts("ui") else 0,), self.n_items, row.device)
         candidates = torch.cat([positive[:, None], self._negatives(positive)], dim=1)
         first = torch.zeros_like(positive)
-        anchors, negatives, own = _unit_rows(tables.items.fused, anchor, shared, candidates)
+        anchors, negatives, own = look_up_all([anchor, shared, candidates], unit(tables.items.fused))
         terms: dict[str, Tensor] = {}
         if self._contrasts("ui"):
             users = unit(look_up(chosen, interest))
@@ -361,16 +361,6 @@ class MMRaclKal(Recommender):
         assert self.trained_pairs is not None  # built whenever L_ui or L_ii is on
         known: Tensor = self.trained_pairs(user[:, None], items)
         return ~known
-
-
-def _unit_rows(table: Tensor, *items: Tensor) -> list[Tensor]:
-    """Return the rows of a table (I, D) at several indices, scaled to length 1.
-
-    They are looked up at once: every lookup has a gradient of the size of the table.
-    """
-    rows = unit(look_up(torch.cat([some.flatten() for some in items]), table))
-    parts = rows.split([some.numel() for some in items])
-    return [part.view(*some.shape, table.shape[1]) for part, some in zip(parts, items, strict=True)]
 
 
 def _prefix_mean(batch: SequenceBatch, vectors: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import Clock
-from mmrec.nn.lookup import look_up, look_up_places
+from mmrec.nn.lookup import look_up, look_up_all, look_up_places
 
 
 class CausalEncoder(nn.Module):
@@ -73,14 +73,9 @@ class CausalEncoder(nn.Module):
             )
             if len(at)
         ]
-        # One lookup for all: its gradient has the size of the whole table.
-        looked_up = look_up(torch.cat([part.reshape(-1) for part, *_ in windows]), vectors)
-        read = looked_up.split([part.numel() for part, *_ in windows])
+        read = look_up_all([part for part, *_ in windows], vectors)
         return torch.cat(
-            [
-                self._at(flat.view(*part.shape, -1), times, of, at, one_each)
-                for flat, (part, times, of, at) in zip(read, windows, strict=True)
-            ]
+            [self._at(x, times, of, at, one_each) for x, (_, times, of, at) in zip(read, windows, strict=True)]
         )
 
     def _at(self, x: Tensor, clock: Clock, row: Tensor, position: Tensor, one_each: bool) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,6 +18,16 @@ def look_up(index: Tensor, table: Tensor) -> Tensor:
     if table.is_cuda:
         return table.index_select(0, index.flatten()).view(*index.shape, -1)
     return F.embedding(index, table)
+
+
+def look_up_all(indices: Sequence[Tensor], table: Tensor) -> list[Tensor]:
+    """Return the rows (..., D) at each of several indices (...), looked up at once.
+
+    Every lookup has a gradient of the size of the whole table.
+    """
+    rows = look_up(torch.cat([index.flatten() for index in indices]), table)
+    parts = rows.split([index.numel() for index in indices])
+    return [part.view(*index.shape, table.shape[1]) for part, index in zip(parts, indices, strict=True)]
 
 
 def look_up_places(row: Tensor, position: Tensor, states: Tensor) -> Tensor:

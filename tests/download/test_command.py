@@ -70,7 +70,7 @@ def test_images_by_a_list(kind, site, tmp_path, capsys):
         (["movielens-25"], r"no data set movielens-25 in .*addresses\.yaml: did you mean movielens-25m\?"),
         ([], "needs the name of a data set"),
         (["amazon-2023", "--category", "Amazon_Fashon"], r"did you mean Amazon_Fashion\?"),
-        (["shop", "--addresses", "none.yaml"], "none.yaml: No such file"),
+        (["shop", "--addresses", "none.yaml"], "none.yaml: no such file"),
         (["images", "--urls", "none.csv", "--to", "i"], "none.csv: no such file"),
         (["images", "--urls", "u.txt", "--to", "i"], "must end in .csv or .parquet"),
         (["images", "--urls", "u.csv", "--to", "i"], "u.csv has no column 'id', only a, b: name it with --id_column"),

@@ -33,9 +33,8 @@ def test_info_nce_equals_the_formula(decoupled: bool) -> None:
     allowed = torch.rand(5, 6) < 0.6
     allowed[2] = False
     expected = naive(anchor, positive, negatives, allowed, 0.2, decoupled)
-    assert loss_of(anchor, positive, negatives, allowed, decoupled=decoupled).item() == pytest.approx(
-        expected, rel=1e-5
-    )
+    ours = loss_of(anchor, positive, negatives, allowed, decoupled=decoupled)
+    assert ours.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_shared_candidates_are_the_same_as_repeated_ones() -> None:
@@ -50,7 +49,7 @@ def test_nothing_allowed_is_zero_with_finite_gradients(decoupled: bool) -> None:
     loss = loss_of(anchor, torch.randn(3, 4), torch.randn(3, 2, 4), nothing, decoupled=decoupled)
     loss.backward()
     assert loss.item() == 0.0
-    torch.testing.assert_close(anchor.grad, torch.zeros(3, 4))
+    assert torch.equal(anchor.grad, torch.zeros(3, 4))
 
 
 def test_unit_and_its_gradient_equal_those_of_autograd() -> None:
