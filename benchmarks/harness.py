@@ -18,10 +18,10 @@ from jsonargparse import ArgumentParser
 from machine import REPOSITORY, describe_machine
 from torch import Tensor
 
-from mmrec.configs import locate_configs
 from mmrec.data.datamodule import RecDataModule
-from mmrec.environment import git_state
 from mmrec.errors import UserError
+from mmrec.utils.environment import git_state
+from mmrec.utils.shipped import locate_configs
 
 HERE = REPOSITORY / "benchmarks"
 RECBOLE_PINS = ("numpy<2", "scipy<1.13", "pandas<3")  # RecBole 1.2.1 fills a dok_matrix by what SciPy 1.13 removed

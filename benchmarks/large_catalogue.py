@@ -37,14 +37,14 @@ from rich.table import Column, Table
 from torch import Tensor
 
 import mmrec
-from mmrec.allocator import keep_freed_memory
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.manifest import Manifest
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.split import split_interactions
 from mmrec.data.schema import SEQUENCES, Split
 from mmrec.data.sources import Toy
-from mmrec.data.split import split_interactions
 from mmrec.models.sasrec import SASRec
+from mmrec.utils.allocator import keep_freed_memory
 
 SHORTEST, LONGEST = 20, 60  # histories
 DRAWN = 4 * LONGEST  # items that a history is drawn from: repeated ones are dropped

@@ -23,7 +23,7 @@ from peers.common import EpochClock
 from rich.console import Console
 from rich.table import Column, Table
 
-from mmrec.environment import peak_memory_mb
+from mmrec.utils.environment import peak_memory_mb
 
 REPORT = "cost.json"
 HEADS = ("epoch, s", "lowest", "highest", "parameters", "peak MB", "best epoch", "min to best", "min to end of run")

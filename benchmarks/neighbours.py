@@ -23,9 +23,9 @@ from rich.table import Column, Table
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmrec.allocator import keep_freed_memory
 from mmrec.errors import UserError
 from mmrec.retrieval.index import Backend, nearest_neighbours
+from mmrec.utils.allocator import keep_freed_memory
 
 ELEMENTS = 2**24  # similarities of the plain search that are alive at a time, as in mmrec
 CENTRES, NOISE = 200, 0.5  # of clustered vectors; the noise is half as long as a centre

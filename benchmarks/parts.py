@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
-from mmrec.allocator import keep_freed_memory
 from mmrec.batch import PAD, TrainBatch
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.loader import TrainLoader
+from mmrec.data.loaders.windows import TrainLoader
 from mmrec.models.mm_racl_kal import MMRaclKal
-from mmrec.precision import set_softmax_products
+from mmrec.nn.kernels.precision import set_softmax_products
+from mmrec.utils.allocator import keep_freed_memory
 
 SASREC = "SASRec form"
 FULL = "MM-RACL-KAL"

@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from mmrec.batch import PAD, TrainBatch
-from mmrec.callbacks.save_results import SaveResults
-from mmrec.commands import data_parser
-from mmrec.configs import locate_configs
+from mmrec.cli.commands import data_parser
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
+from mmrec.training.callbacks.save_results import SaveResults
+from mmrec.utils.shipped import locate_configs
 
 PROCESSES = (1, 2)
 LIMIT = 1e-6  # of the difference between metrics

@@ -40,7 +40,7 @@ ROWS = {
 }
 TIMES = {"training, times RePlay": "times_targets_per_s", "test, times RePlay": "times_users_per_s"}
 KEEP_FREED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(2**26)}
-"""glibc's own variables for what `mmrec.allocator` sets."""
+"""glibc's own variables for what `mmrec.utils.allocator` sets."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """`python -m mmrec`, the same command as `mmrec`."""
 
-from mmrec.cli import main
+from mmrec.cli.main import main
 
 main()

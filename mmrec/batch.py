@@ -22,9 +22,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from mmrec.data.schema import PAD
-
 __all__ = ["PAD", "Clock", "EvalBatch", "PairBatch", "SequenceBatch", "TrainBatch", "TrainsOn"]
+
+PAD = 0
+"""Item index of padding. Real items are 1 .. I - 1."""
 
 TrainsOn = Literal["windows", "pairs", "nothing"]
 """What a model trains on: `TrainBatch`, `PairBatch`, or nothing where a closed form takes the place of training."""

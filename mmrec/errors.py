@@ -1,25 +1,42 @@
-"""The exception that a user's mistake raises, and the checks that raise it for an option."""
+"""The exceptions that a user's mistake raises, and the check of an argument."""
+
+from __future__ import annotations
 
 
 class UserError(Exception):
     """Bad input, a missing file or a wrong option.
 
-    The message is one line that names the file, line, key or option and says what to do. The command line
-    prints it without a traceback and exits with status 2.
+    The message is one line that names the file, line, key or option and says what to do. The command line prints it
+    without a traceback and exits with status 2.
     """
 
 
 class Diverged(UserError):
-    """Training has come to numbers that are not finite."""
+    """Training has produced numbers that are not finite."""
 
 
-def require_folder_name(name: str, option: str) -> None:
-    """Raise a UserError unless a name can be that of one folder."""
-    fits = name and "/" not in name and name not in (".", "..")
-    require(bool(fits), option, repr(name), "fit for a folder")
+class InvalidArgument(ValueError):
+    """An argument has a value that its class or function does not accept.
+
+    The message names the argument as Python knows it. The command line adds the key of the configuration.
+
+    Args:
+        argument: name of the argument, for example "lr".
+        message: one line that begins with the name and says what is accepted.
+    """
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
-def require(fits: bool, option: str, value: object, words: str) -> None:
-    """Raise a UserError unless a value fits: "<option> must be <words>, but is <value>"."""
+def require(fits: bool, argument: str, value: object, words: str) -> None:
+    """Raise InvalidArgument unless a value fits: "<argument> must be <words>, but is <value>"."""
     if not fits:
-        raise UserError(f"{option} must be {words}, but is {value}")
+        raise InvalidArgument(argument, f"{argument} must be {words}, but is {value}")
+
+
+def require_folder_name(name: str, argument: str) -> None:
+    """Raise InvalidArgument unless a name is valid for a single folder."""
+    fits = name and "/" not in name and name not in (".", "..")
+    require(bool(fits), argument, repr(name), "a valid folder name")

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.encoders import HandcraftedEncoder
-from mmrec.data.prepare import PrepareOptions
+from mmrec.data.features.encoders import HandcraftedEncoder
+from mmrec.data.prepare.pipeline import PrepareOptions
 from mmrec.data.sources import Toy
-from mmrec.precision import set_softmax_products
+from mmrec.nn.kernels.precision import set_softmax_products
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # oracles compare to the last bit, which a GPU does not repeat
 

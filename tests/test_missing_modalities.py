@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from mmrec.cli import main
+from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.encoders import HandcraftedEncoder
-from mmrec.data.prepare import PrepareOptions
+from mmrec.data.features.encoders import HandcraftedEncoder
+from mmrec.data.prepare.pipeline import PrepareOptions
 from mmrec.data.schema import RawData
 from mmrec.errors import UserError
 from mmrec.explain import Knowledge, Recommendation, build_packet, from_facts
 from mmrec.models.mm_racl_kal import MMRaclKal
-from mmrec.report.compare import compare_runs
+from mmrec.results.compare import compare_runs
 from mmrec.retrieval.index import nearest_neighbours
 from tests.data.rows import LOOSE, Rows
 
@@ -81,7 +81,7 @@ def command(name: str, root: Path, *args: str) -> None:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where both forms of the model were fitted, tested, and asked to explain their whole lists."""
     folder = tmp_path_factory.mktemp("shop")
-    explain = ["--trainer.callbacks+=mmrec.callbacks.explain.ExplainRecommendations", "--trainer.callbacks.users=6"]
+    explain = ["--trainer.callbacks+=mmrec.explain.callback.ExplainRecommendations", "--trainer.callbacks.users=6"]
     everything = [*explain, "--trainer.callbacks.top_k=35", "--trainer.callbacks.llm=null"]
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PL_GLOBAL_SEED", raising=False)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.loader import TrainLoader
+from mmrec.data.loaders.windows import TrainLoader
 from mmrec.data.schema import Split
 from mmrec.metrics.ranking import ndcg
 from mmrec.models.recommender import Recommender

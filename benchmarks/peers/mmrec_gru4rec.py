@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 import torch
 from harness import data_module, quiet_trainer
 
-from mmrec.allocator import keep_freed_memory
 from mmrec.models.gru4rec import GRU4Rec
+from mmrec.utils.allocator import keep_freed_memory
 from peers.common import peak_memory_mb
 from peers.step_clock import StepClock
 

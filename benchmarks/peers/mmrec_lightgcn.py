@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrec.allocator import keep_freed_memory
 from mmrec.batch import PairBatch
 from mmrec.data.catalog import TrainView
 from mmrec.models.lightgcn import LightGCN
+from mmrec.utils.allocator import keep_freed_memory
 from peers.triplets import GraphSettings, report, timed_steps
 
 

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from mmrec.data.options import PrepareOptions
-from mmrec.data.prepare import prepare
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.sources import MovieLens
 
 raw, out = map(Path, sys.argv[1:])

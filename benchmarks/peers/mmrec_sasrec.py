@@ -8,10 +8,10 @@ import pytorch_lightning as pl
 import torch
 from harness import data_module, quiet_trainer
 
-from mmrec.allocator import keep_freed_memory
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.sasrec import SASRec
-from mmrec.precision import set_softmax_products
+from mmrec.nn.kernels.precision import set_softmax_products
+from mmrec.utils.allocator import keep_freed_memory
 from peers.common import EpochClock, Settings, report, timed_tests
 
 

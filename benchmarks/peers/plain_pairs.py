@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.allocator import keep_freed_memory
 from mmrec.batch import PairBatch
 from mmrec.data.catalog import TrainView
 from mmrec.models.mmgcn import MMGCN
 from mmrec.models.vbpr import VBPR
 from mmrec.nn.item_features import ItemFeatures
+from mmrec.utils.allocator import keep_freed_memory
 from peers.triplets import report, timed_steps
 
 Name = Literal["vbpr", "mmgcn"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from mmrec.configs import find_config
-from mmrec.lightning_cli import source_name
-from mmrec.paper.spec import Options, Row, ablation_config, run_config
+from mmrec.cli.lightning import source_name
+from mmrec.reproduce.spec import Options, Row, ablation_config, run_config
+from mmrec.utils.shipped import find_config
 
 Conditions = dict[str, Any]
 """Value of the W&B config by key. Hyperparameters of the model are keys of their own there (`replace_prob`)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmrec.report.results import find_results, plain_name
+from mmrec.results.load import find_results, plain_name
 
 
 def offline_folders(runs: Path) -> list[Path]:

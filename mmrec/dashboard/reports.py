@@ -19,7 +19,7 @@ from mmrec.dashboard.panels import (
     placed,
     sensitivity,
 )
-from mmrec.paper.spec import Profile, Row, Spec
+from mmrec.reproduce.spec import Profile, Row, Spec
 
 
 def build_report(entity: str, project: str, spec: Spec, profile: Profile, among: Sequence[Row]) -> wr.Report:

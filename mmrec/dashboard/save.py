@@ -11,8 +11,8 @@ import wandb
 from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.views import Views
 from mmrec.errors import UserError
-from mmrec.files import write_whole
-from mmrec.tracking import has_account
+from mmrec.training.tracking import has_account
+from mmrec.utils.files import write_whole
 
 
 def specification(views: Views) -> dict[str, object]:

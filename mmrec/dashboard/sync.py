@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmrec.dashboard.offline import offline_folders
 from mmrec.errors import UserError
-from mmrec.tracking import has_account
+from mmrec.training.tracking import has_account
 
 AT_ONCE = 100
 """Folders of one call of `wandb sync`: their names must fit into a command line."""

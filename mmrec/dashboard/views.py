@@ -11,7 +11,7 @@ from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.offline import baseline_id
 from mmrec.dashboard.reports import build_report
 from mmrec.dashboard.workspace import build_workspace
-from mmrec.paper.spec import Spec
+from mmrec.reproduce.spec import Spec
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from mmrec.data.manifest import Manifest
+from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.schema import SEQUENCES, Split
 from mmrec.errors import UserError
 

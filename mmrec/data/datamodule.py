@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 from mmrec.batch import TrainsOn
-from mmrec.data.candidates import uniform_candidates
 from mmrec.data.catalog import Catalog
-from mmrec.data.controls import Control, ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
-from mmrec.data.encoders import FeatureEncoder
-from mmrec.data.encoders.processes import Devices, count_devices
-from mmrec.data.features import Features, extract_features
-from mmrec.data.loader import EvalLoader, TrainLoader, Windows
-from mmrec.data.options import PrepareOptions
-from mmrec.data.pairs import PairLoader
-from mmrec.data.prepare import prepare
+from mmrec.data.features.encoders import FeatureEncoder
+from mmrec.data.features.encoders.processes import Devices, count_devices
+from mmrec.data.features.store import Features, extract_features
+from mmrec.data.features.whiten import whiten_features
+from mmrec.data.loaders.ablation import Control, ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
+from mmrec.data.loaders.candidates import uniform_candidates
+from mmrec.data.loaders.pairs import PairLoader
+from mmrec.data.loaders.windows import EvalLoader, TrainLoader, Windows
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import Source, Split
-from mmrec.data.whitening import whiten_features
 from mmrec.errors import UserError, require
-from mmrec.seed import global_seed
+from mmrec.utils.seed import global_seed
 
 SCORE_ELEMENTS = 2**24  # scores of an evaluation batch: at most 64 MB of fp32, however large the catalogue
 
@@ -46,7 +46,7 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: remove a user's history from the candidates; false where repeats are kept and predicted.
         encoder_devices: processes that encode, on a GPU each where there are any; "auto" is one for each GPU.
         whiten: PCA-whiten the features to this width, fitted on items of training interactions; null for off.
-        control: take something from the data to see what a gain comes from, see `mmrec.data.controls`; null for off.
+        control: take something from the data to see what a gain comes from, see `mmrec.data.loaders.ablation`; null for off.
     """
 
     def __init__(

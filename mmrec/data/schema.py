@@ -22,9 +22,6 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-PAD = 0
-"""Item index of padding. Real items are 1 .. I - 1."""
-
 SEQUENCES = "sequences"
 """Folder of the arrays that a run maps into memory."""
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmrec.configs import configs_folder
 from mmrec.download.failures import TransferError
 from mmrec.download.session import parse_url
 from mmrec.download.transfer import Expected
 from mmrec.errors import UserError
-from mmrec.files import read_mapping
+from mmrec.utils.files import read_mapping
+from mmrec.utils.shipped import configs_folder
 
 FILE = "addresses.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")

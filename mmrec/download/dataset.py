@@ -22,7 +22,7 @@ from mmrec.download.session import Session, run
 from mmrec.download.transfer import Fetched, fetch
 from mmrec.download.unpack import unpack
 from mmrec.errors import UserError
-from mmrec.lock import locked
+from mmrec.utils.lock import locked
 
 CHUNK = 1 << 20
 MAGIC = {".gz": b"\x1f\x8b", ".zip": b"PK"}

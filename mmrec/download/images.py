@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
-from mmrec.data.images import readable
+from mmrec.data.prepare.images import readable
 from mmrec.download.failures import Reason, TransferError, one_line
 from mmrec.download.limits import ImageLimits
 from mmrec.download.manifest import DownloadManifest, Entry, Failure
@@ -24,7 +24,7 @@ from mmrec.download.picture import SUFFIXES, check_image
 from mmrec.download.progress import bars
 from mmrec.download.session import Session, run
 from mmrec.download.transfer import Expected, fetch
-from mmrec.lock import locked
+from mmrec.utils.lock import locked
 
 MAX_ID_BYTES = 200
 """File systems allow 255 bytes for a name with its suffix."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mmrec.data.encoders.base import UnreadableImageError, load_rgb
+from mmrec.data.features.encoders.base import UnreadableImageError, load_rgb
 from mmrec.download.failures import Reason, TransferError, one_line
 from mmrec.download.limits import ImageLimits
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.encoders.tower import text_tower
+from mmrec.data.features.encoders.tower import text_tower
 from mmrec.errors import require
 from mmrec.explain.knowledge import Knowledge
 from mmrec.explain.packet import Recommendation, build_packet

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrec.data.schema import PAD
+from mmrec.batch import PAD
 from mmrec.explain.knowledge import Facts, Knowledge
 
 MAX_CHARS = 200

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from mmrec.data.schema import PAD
+from mmrec.batch import PAD
 from mmrec.errors import UserError
 from mmrec.explain.asker import Asker
 from mmrec.explain.knowledge import Knowledge

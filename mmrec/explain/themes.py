@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.encoders import OpenClipEncoder
+from mmrec.data.features.encoders import OpenClipEncoder
 
 THEMES_FILE = Path(__file__).with_name("themes.txt")
 LEAST = 1.0  # standard deviations: one picture in six is that near to a word

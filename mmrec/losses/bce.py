@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.batch import PAD
-from mmrec.nn.lookup import look_up
+from mmrec.nn.kernels.lookup import look_up
 
 
 def binary_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor, negative: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ which needs neither. Two departures:
 
 - s is the dot product plus log(β / k), at which all terms balance when nothing is known of the user. It is the same for
   all items, so that no ranking depends on it; without it the first thousand steps go into finding it.
-- The paper draws k negatives for each position, here blocks of positions share them, see `mmrec.losses.blocks`.
+- The paper draws k negatives for each position, here blocks of positions share them, see `mmrec.nn.kernels.candidate_blocks`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmrec.losses.blocks import sum_over_positions
+from mmrec.nn.kernels.candidate_blocks import sum_over_positions
 
 
 def gbce_beta(n_negatives: int, n_items: int, t: float) -> float:

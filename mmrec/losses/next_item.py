@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmrec.precision import factor_dtype, softmax_products
+from mmrec.nn.kernels.precision import factor_dtype, softmax_products
 
 ROWS = 512  # positions whose logits are alive at a time on a CPU: 512 x 3,416 in fp32 is 7 MB, what stays in cache
 SHAPES = 128  # the last block is filled up with zeros to a multiple: for every new shape a kernel is made and kept

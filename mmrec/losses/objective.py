@@ -7,13 +7,13 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from mmrec.data.catalog import TrainView
-from mmrec.data.negatives import UnknownItems
+from mmrec.data.loaders.negatives import UnknownItems
 from mmrec.errors import UserError, require
 from mmrec.losses.bce import binary_cross_entropy
-from mmrec.losses.blocks import draw_negatives
 from mmrec.losses.gbce import generalised_bce
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.losses.sampled_softmax import sampled_softmax
+from mmrec.nn.kernels.candidate_blocks import draw_negatives
 
 LossName = Literal["cross_entropy", "sampled_softmax", "gbce", "bce"]
 

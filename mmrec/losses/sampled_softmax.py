@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmrec.losses.blocks import sum_over_positions
+from mmrec.nn.kernels.candidate_blocks import sum_over_positions
 
 
 def sampled_softmax(hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:

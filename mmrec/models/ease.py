@@ -10,10 +10,10 @@ from torch import Tensor
 from mmrec.batch import SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.co_occurrence import co_occurrence
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.errors import UserError, require
 from mmrec.models.recommender import Recommender
-from mmrec.nn.sparse import csr
+from mmrec.nn.kernels.sparse import csr
 
 BYTES = 25  # an item pair at the peak, measured: the Gram matrix, its factor and the inverse, in fp64
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from mmrec.batch import SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.co_occurrence import co_occurrence, users_of_items
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.errors import require
 from mmrec.models.recommender import Recommender
-from mmrec.nn.sparse import csr
+from mmrec.nn.kernels.sparse import csr
 
 
 class ItemKNN(Recommender):

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.errors import require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.graph_encoder import GraphEncoder
 from mmrec.nn.item_encoder import ItemEncoder
+from mmrec.nn.kernels.lookup import look_up
 from mmrec.nn.known_users import KnownUsers
-from mmrec.nn.lookup import look_up
 
 INIT_STD = 0.1  # of ids and projections, as in the authors' PyTorch code
 

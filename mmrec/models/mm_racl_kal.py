@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from mmrec.batch import PAD, SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
-from mmrec.data.features import Features
-from mmrec.data.negatives import TrainedPairs, uniform_items
+from mmrec.data.features.store import Features
+from mmrec.data.loaders.negatives import TrainedPairs, uniform_items
 from mmrec.errors import UserError, require
 from mmrec.losses.contrastive import cosines, cross_modal, info_nce, unit
 from mmrec.losses.next_item import next_item_cross_entropy
@@ -19,12 +19,12 @@ from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemVectors
+from mmrec.nn.kernels.lookup import look_up, look_up_all, look_up_places
 from mmrec.nn.known_users import KnownUsers
-from mmrec.nn.lookup import look_up, look_up_all, look_up_places
 from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import Backend
-from mmrec.retrieval.library import NeighbourTable
+from mmrec.retrieval.neighbour_table import NeighbourTable
 
 
 class Tables(NamedTuple):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmrec.batch import SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.losses.objective import NextItemLoss
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.causal_encoder import CausalEncoder

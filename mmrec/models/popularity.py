@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmrec.batch import SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.models.recommender import Recommender
 
 

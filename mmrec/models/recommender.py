@@ -14,13 +14,13 @@ from torch import Tensor
 
 from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, TrainsOn
 from mmrec.data.catalog import Catalog
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.errors import Diverged, UserError
 from mmrec.metrics.beyond_accuracy import LENGTH, MODALITIES, BeyondAccuracy
 from mmrec.metrics.means import SampleMeans
 from mmrec.metrics.ranking import RankingMetrics, candidate_scores, rank_of_target
 from mmrec.retrieval.exact import largest
-from mmrec.seed import global_seed
+from mmrec.utils.seed import global_seed
 
 T = TypeVar("T")
 

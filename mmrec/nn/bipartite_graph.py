@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrec.data.catalog import TrainView
-from mmrec.nn.sparse import csr, sparse_product
+from mmrec.nn.kernels.sparse import csr, sparse_product
 
 Weighting = Literal["symmetric", "mean"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import Clock
-from mmrec.nn.lookup import look_up, look_up_all, look_up_places
+from mmrec.nn.kernels.lookup import look_up, look_up_all, look_up_places
 
 
 class CausalEncoder(nn.Module):

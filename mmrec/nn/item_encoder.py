@@ -3,7 +3,7 @@ r"""Multimodal item representation (paper, section 3.1, eq. 1-3).
     v̂_t = W_t v_t,  v̂_m = W_m v_m                                  (2)
     e = α v̂_t + (1 - α) v̂_m                                        (3)
 
-The encoders of eq. 1 ran before training (`mmrec.data.features`); their outputs v_t, v_m come in as fixed matrices,
+The encoders of eq. 1 ran before training (`mmrec.data.features.store`); their outputs v_t, v_m come in as fixed matrices,
 centred and scaled to length 1 by `ItemFeatures` (the paper says nothing on their scale).
 """
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.data.features import Features
+from mmrec.data.features.store import Features
 from mmrec.errors import UserError
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmrec.batch import Clock
 from mmrec.nn.causal_encoder import CausalEncoder
-from mmrec.nn.dropout import Dropout
+from mmrec.nn.kernels.dropout import Dropout
 
 
 class RecurrentEncoder(CausalEncoder):

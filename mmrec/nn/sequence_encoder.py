@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from mmrec.batch import Clock
 from mmrec.errors import UserError, require
 from mmrec.nn.causal_encoder import CausalEncoder, pick
-from mmrec.nn.dropout import Dropout
+from mmrec.nn.kernels.dropout import Dropout
 from mmrec.nn.time_bias import TimeBias, gap_buckets
 
 BlockKind = Literal["plain", "ligr"]

@@ -1,1 +1,1 @@
-"""Results for people to read."""
+"""One HTML page of all results."""

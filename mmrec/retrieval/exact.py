@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmrec.precision import rounded_products
+from mmrec.nn.kernels.precision import rounded_products
 
 ELEMENTS = 2**24  # similarities alive at a time: 64 MB of fp32
 GROUP = 64  # columns

@@ -9,9 +9,9 @@ import pytest
 import torch
 import yaml
 
-from mmrec.configs import configs_folder
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.recommender import Recommender
+from mmrec.utils.shipped import configs_folder
 
 FULL = "mm_racl_kal"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmrec.cli import lightning
-from mmrec.configs import configs_folder
+from mmrec.cli.main import lightning
 from mmrec.data.datamodule import RecDataModule
+from mmrec.utils.shipped import configs_folder
 
 FORMS = ("mm_racl_kal_id", "mm_racl_kal_time", "sasrec_time", "sasrec_wide")
 """What was searched for on MovieLens runs there alone."""

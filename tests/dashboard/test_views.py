@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from mmrec.cli import main
-from mmrec.configs import configs_folder
+from mmrec.cli.main import main
 from mmrec.dashboard import save as saving
 from mmrec.dashboard.conditions import conditions
 from mmrec.dashboard.library import wr, ws
@@ -20,7 +19,8 @@ from mmrec.dashboard.save import specification
 from mmrec.dashboard.views import Views, build_views
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
-from mmrec.paper.spec import read_specs
+from mmrec.reproduce.spec import read_specs
+from mmrec.utils.shipped import configs_folder
 from tests.dashboard.recorded import Recorded, recorded
 
 

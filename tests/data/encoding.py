@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from mmrec.data.encoders import Part
+from mmrec.data.features.encoders import Part
 
 
 def frame(texts=None, images=None, ids=None):

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected
 
 EVENT_COLUMNS = {"user": pl.String, "item": pl.String, "timestamp": pl.Int64, "rating": pl.Float32}

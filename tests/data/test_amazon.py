@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mmrec.data.prepare import PrepareOptions, prepare
-from mmrec.data.sources import Amazon, _jsonl
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
+from mmrec.data.sources import Amazon
+from mmrec.data.sources.readers import jsonl as _jsonl
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, jpeg
 

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmrec.data.encoders import HandcraftedEncoder, PrecomputedEncoder, WithAttributesEncoder
-from mmrec.data.encoders.attributes import WIDTH, hashed_attributes
-from mmrec.data.encoders.base import Part
+from mmrec.data.features.encoders import HandcraftedEncoder, PrecomputedEncoder, WithAttributesEncoder
+from mmrec.data.features.encoders.attributes import WIDTH, hashed_attributes
+from mmrec.data.features.encoders.base import Part
 from mmrec.errors import UserError
 
 

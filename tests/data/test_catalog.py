@@ -7,8 +7,8 @@ import torch
 
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.options import PrepareOptions
-from mmrec.data.prepare import prepare
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, Rows

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from mmrec.batch import PAD
-from mmrec.data.controls import ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.features import Features
-from mmrec.data.loader import EvalLoader, TrainLoader
+from mmrec.data.features.store import Features
+from mmrec.data.loaders.ablation import ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
+from mmrec.data.loaders.windows import EvalLoader, TrainLoader
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 

@@ -10,7 +10,7 @@ import pytest
 from jsonargparse import ArgumentParser
 from PIL import Image, ImageDraw
 
-from mmrec.data.encoders import (
+from mmrec.data.features.encoders import (
     FeatureEncoder,
     HandcraftedEncoder,
     JoinedEncoder,
@@ -20,10 +20,10 @@ from mmrec.data.encoders import (
     SentenceTransformerEncoder,
     TimmEncoder,
 )
-from mmrec.data.encoders.base import UnreadableImageError, load_rgb
-from mmrec.data.encoders.handcrafted import hashed_words, image_statistics
-from mmrec.data.encoders.inputs import read_parts
-from mmrec.data.encoders.tower import text_tower
+from mmrec.data.features.encoders.base import UnreadableImageError, load_rgb
+from mmrec.data.features.encoders.handcrafted import hashed_words, image_statistics
+from mmrec.data.features.encoders.inputs import read_parts
+from mmrec.data.features.encoders.tower import text_tower
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, frame
 
@@ -232,8 +232,8 @@ CHOICES = [
     (
         JoinedEncoder,
         {
-            "text": {"class_path": "mmrec.data.encoders.HandcraftedEncoder", "init_args": {"text_dim": 32}},
-            "image": {"class_path": "mmrec.data.encoders.TimmEncoder", "init_args": NAMED},
+            "text": {"class_path": "mmrec.data.features.encoders.HandcraftedEncoder", "init_args": {"text_dim": 32}},
+            "image": {"class_path": "mmrec.data.features.encoders.TimmEncoder", "init_args": NAMED},
         },
     ),
 ]
@@ -243,7 +243,7 @@ CHOICES = [
 def test_encoders_are_chosen_in_a_config(encoder, arguments):
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--encoder", type=FeatureEncoder)
-    choice = {"class_path": f"mmrec.data.encoders.{encoder.__name__}", "init_args": arguments}
+    choice = {"class_path": f"mmrec.data.features.encoders.{encoder.__name__}", "init_args": arguments}
     built = parser.instantiate_classes(parser.parse_object({"encoder": choice})).encoder
     assert isinstance(built, encoder)
     assert isinstance(built, FeatureEncoder)

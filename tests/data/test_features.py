@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from mmrec.data.encoders import Block, HandcraftedEncoder, PrecomputedEncoder, RejectedItem
-from mmrec.data.features import Features, extract_features
+from mmrec.data.features.encoders import Block, HandcraftedEncoder, PrecomputedEncoder, RejectedItem
+from mmrec.data.features.store import Features, extract_features
 from mmrec.errors import UserError
 
 MOVIELENS = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[2].parent / "shared/data"), "movielens-1m-poster")
@@ -76,7 +76,7 @@ def folders(dataset):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.PART_ITEMS", 2)
+    monkeypatch.setattr("mmrec.data.features.store.PART_ITEMS", 2)
 
 
 def test_arrays_masks_and_counts(tmp_path):
@@ -135,7 +135,7 @@ def test_a_block_that_was_being_written_is_not_trusted(tmp_path, monkeypatch):
 
     write_items(tmp_path, list("abcd"))
     with monkeypatch.context() as patch:
-        patch.setattr("mmrec.data.encoders.blocks.os.replace", killed)
+        patch.setattr("mmrec.data.features.encoders.blocks.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             extract_features(tmp_path, Counting())
     encoder = Counting()
@@ -147,7 +147,7 @@ def test_a_block_that_was_being_written_is_not_trusted(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mmrec.data import features
+from mmrec.data.features import store as features
 from tests.data.test_features import Counting
 
 class Killed(Counting):
@@ -242,7 +242,7 @@ def test_unprepared_dataset_is_named(tmp_path):
 
 
 def test_a_full_disk_is_seen_beforehand(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.shutil.disk_usage", lambda _: SimpleNamespace(free=1))
+    monkeypatch.setattr("mmrec.data.features.store.shutil.disk_usage", lambda _: SimpleNamespace(free=1))
     with pytest.raises(UserError, match="text features need 0 MiB, 0 MiB are free"):
         extract_features(write_items(tmp_path, ["a"]), Counting())
 

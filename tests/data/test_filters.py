@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrec.data import interactions
-from mmrec.data.interactions import chronological, encode, first_of_pair
-from mmrec.data.manifest import Manifest
-from mmrec.data.options import PrepareOptions
-from mmrec.data.prepare import prepare
+from mmrec.data.prepare import interactions
+from mmrec.data.prepare.interactions import chronological, encode, first_of_pair
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import ITEM_COLUMNS, RawData
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, Rows, prepared

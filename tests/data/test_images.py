@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mmrec.data import images
-from mmrec.data.images import check_images, readable
+from mmrec.data.prepare import images
+from mmrec.data.prepare.images import check_images, readable
 from tests.data.rows import jpeg
 
 

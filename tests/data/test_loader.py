@@ -4,7 +4,7 @@ import torch
 
 from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
-from mmrec.data.loader import TrainLoader, ragged, share, windows
+from mmrec.data.loaders.windows import TrainLoader, ragged, share, windows
 
 
 def random_view(users: int = 23) -> TrainView:

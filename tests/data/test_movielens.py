@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mmrec.data.manifest import Manifest
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.sources import MovieLens
 from mmrec.errors import UserError
 from tests.data.rows import jpeg

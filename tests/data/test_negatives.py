@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
-from mmrec.data.negatives import TrainedPairs, UnknownItems
+from mmrec.data.loaders.negatives import TrainedPairs, UnknownItems
 
 
 def test_pairs_equal_a_set() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrec.data.encoders.neural import CPU_BATCH, Network, NeuralEncoder, optional_package
+from mmrec.data.features.encoders.neural import CPU_BATCH, Network, NeuralEncoder, optional_package
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, frame
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmrec.data.encoders import HandcraftedEncoder, JoinedEncoder, OpenClipEncoder
-from mmrec.data.encoders.tower import text_tower
+from mmrec.data.features.encoders import HandcraftedEncoder, JoinedEncoder, OpenClipEncoder
+from mmrec.data.features.encoders.tower import text_tower
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, pictured_items
 

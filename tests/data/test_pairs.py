@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmrec.data.catalog import TrainView
-from mmrec.data.pairs import PairLoader
+from mmrec.data.loaders.pairs import PairLoader
 from mmrec.errors import UserError
 
 ITEMS = 12  # padding included, so that some users know nearly all

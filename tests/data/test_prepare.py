@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrec.data.manifest import Manifest
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
+from mmrec.data.prepare.split import split_interactions
 from mmrec.data.schema import Rejected
-from mmrec.data.split import split_interactions
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, Rows, jpeg, prepared
 
@@ -235,8 +235,8 @@ def test_a_killed_run_leaves_nothing(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mmrec.data.manifest import Manifest
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from tests.data.rows import LOOSE, Rows
 from tests.data.test_prepare import random_events
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmrec.data.encoders import SentenceTransformerEncoder
+from mmrec.data.features.encoders import SentenceTransformerEncoder
 from mmrec.data.sources import MovieLens
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, frame, pictured_items

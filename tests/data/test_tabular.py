@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrec.data.manifest import Manifest
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import RawData
-from mmrec.data.sources import MovieLens, Tabular, _jsonl
+from mmrec.data.sources import MovieLens, Tabular
+from mmrec.data.sources.readers import jsonl as _jsonl
 from mmrec.data.sources.tabular.template import Template
 from mmrec.errors import UserError
 from tests.data.rows import LOOSE, jpeg

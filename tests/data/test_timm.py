@@ -8,7 +8,7 @@ import timm
 import torch
 from PIL import Image
 
-from mmrec.data.encoders import TimmEncoder
+from mmrec.data.features.encoders import TimmEncoder
 from mmrec.errors import UserError
 from tests.data.encoding import encoded, pictured_items
 

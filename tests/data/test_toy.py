@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from mmrec.data.manifest import Manifest
-from mmrec.data.prepare import PrepareOptions, prepare
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import Split
 from mmrec.data.sources import Toy
 from mmrec.data.sources.toy.shop import COLLECTIONS, COLOURS, PATTERNS, make_products

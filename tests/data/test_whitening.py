@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.encoders import HandcraftedEncoder, PrecomputedEncoder
-from mmrec.data.features import Features, extract_features
-from mmrec.data.whitening import fit_whitening, whiten_features
+from mmrec.data.features.encoders import HandcraftedEncoder, PrecomputedEncoder
+from mmrec.data.features.store import Features, extract_features
+from mmrec.data.features.whiten import fit_whitening, whiten_features
 from mmrec.errors import UserError
 from tests.data.test_features import contents, write_items
 
@@ -111,7 +111,7 @@ def test_whitened_features_are_made_once_for_what_they_depend_on(tmp_path, monke
     again = contents(first)
     for changed in ((FITTING, 3), (~FITTING, 4)):
         assert whiten_features(source, *changed) != first
-    monkeypatch.setattr("mmrec.data.whitening.fit_whitening", None)
+    monkeypatch.setattr("mmrec.data.features.whiten.fit_whitening", None)
     assert whiten_features(source, FITTING, 4) == first
     assert contents(first) == again
 

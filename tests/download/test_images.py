@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mmrec.data.sources._events import find_images
+from mmrec.data.sources.readers.events import find_images
 from mmrec.download import ImageLimits, ImageSummary, download_images, images
 from tests.data.rows import jpeg
 from tests.download.conftest import QUICK, picture, running

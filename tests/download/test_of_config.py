@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from mmrec.cli import main
+from mmrec.cli.main import main
 from tests.download.conftest import QUICK, picture
 from tests.download.site import Site, serve
 

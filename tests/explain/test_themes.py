@@ -1,7 +1,7 @@
 import numpy as np
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.encoders import OpenClipEncoder
+from mmrec.data.features.encoders import OpenClipEncoder
 from mmrec.explain import Knowledge
 from mmrec.explain.themes import MOST, Themes, vocabulary
 

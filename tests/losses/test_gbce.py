@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from mmrec.losses.blocks import BLOCK
 from mmrec.losses.gbce import gbce_beta, generalised_bce
+from mmrec.nn.kernels.candidate_blocks import BLOCK
 
 
 def naive(

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from mmrec.losses.next_item import LARGEST, ROWS, longest, next_item_cross_entropy
-from mmrec.precision import rounded_products, set_softmax_products
+from mmrec.nn.kernels.precision import rounded_products, set_softmax_products
 
 
 def test_value_and_gradients_equal_plain_cross_entropy() -> None:

@@ -4,11 +4,11 @@ import torch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.losses.bce import binary_cross_entropy
-from mmrec.losses.blocks import draw_negatives
 from mmrec.losses.gbce import generalised_bce
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.losses.objective import NextItemLoss
 from mmrec.losses.sampled_softmax import sampled_softmax
+from mmrec.nn.kernels.candidate_blocks import draw_negatives
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "sampled_softmax", "gbce", "bce"])

@@ -2,9 +2,9 @@ import math
 
 import torch
 
-from mmrec.losses.blocks import BLOCK, draw_negatives
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.losses.sampled_softmax import sampled_softmax
+from mmrec.nn.kernels.candidate_blocks import BLOCK, draw_negatives
 
 
 def naive(hidden: torch.Tensor, items: torch.Tensor, target: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:

@@ -17,15 +17,15 @@ from PIL import Image
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.explain.packet import HistoryItem, Packet
-from mmrec.report.curves import read_curves
-from mmrec.report.page.charts import bar_chart, line_chart, ticks
-from mmrec.report.page.gather import gather
-from mmrec.report.page.marks import marked
-from mmrec.report.page.pictures import SIDE, thumbnail
-from mmrec.report.page.tables import results_table
-from mmrec.report.page.write import write_page
+from mmrec.report.charts import bar_chart, line_chart, ticks
+from mmrec.report.marks import marked
+from mmrec.report.pictures import SIDE, thumbnail
+from mmrec.report.tables import results_table
+from mmrec.report.write import write_page
+from mmrec.results.aggregate import gather
+from mmrec.results.curves import read_curves
 from tests.report.browser import CHROMIUM, Page
-from tests.report.test_compare import PROTOCOL, save
+from tests.results.test_compare import PROTOCOL, save
 
 ATTACK = "<script>window.attacked = true</script><img src=x onerror='window.attacked = true'>"
 SLICES = {"cold": {"instances": 3, "ndcg@10": 0.25}, "unseen": {"instances": 0, "ndcg@10": None}}

@@ -7,7 +7,7 @@ from mmrec.errors import UserError
 from mmrec.retrieval import index
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import nearest_neighbours
-from mmrec.retrieval.library import NeighbourTable
+from mmrec.retrieval.neighbour_table import NeighbourTable
 
 
 def brute_force(vectors: torch.Tensor, k: int) -> list[set[int]]:

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, merge_rejected
-from mmrec.data.sources._events import check_events, find_images
-from mmrec.data.sources._jsonl import Record, read_records, read_table, repeats_a_key
-from mmrec.data.sources._paths import find_raw
+from mmrec.data.sources.readers.events import check_events, find_images
+from mmrec.data.sources.readers.jsonl import Record, read_records, read_table, repeats_a_key
+from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import UserError
 
 ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, merge_rejected
-from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
-from mmrec.data.sources._events import EARLIEST, check_events, find_images
-from mmrec.data.sources._paths import find_raw
+from mmrec.data.sources.readers.csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
+from mmrec.data.sources.readers.events import EARLIEST, check_events, find_images
+from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import UserError
 
 YEAR = re.compile(r"\((\d{4})\)\s*$")

@@ -18,7 +18,7 @@ from mmrec.explain.prompt import Prompt
 from mmrec.explain.together import in_order
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writer import Writer
-from mmrec.files import write_whole
+from mmrec.utils.files import write_whole
 
 
 @dataclass(frozen=True)

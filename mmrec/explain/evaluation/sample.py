@@ -13,8 +13,8 @@ from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.explain.evidence import first_instances, recommendations
 from mmrec.explain.packet import Recommendation
-from mmrec.files import write_whole
 from mmrec.models.recommender import Recommender
+from mmrec.utils.files import write_whole
 
 POOL = 4000
 """Users of whom the sample is drawn: enough for a rare stratum, and no pass over millions."""

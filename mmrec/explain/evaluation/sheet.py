@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
-from mmrec.files import write_whole
+from mmrec.utils.files import write_whole
 
 NOT_RUN = "NOT RUN: nobody has rated these texts yet; the columns are empty"
 QUESTIONS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import Rejected, merge_rejected
-from mmrec.data.sources._csv import SURPLUS
-from mmrec.data.sources._events import check_events
+from mmrec.data.sources.readers.csv import SURPLUS
+from mmrec.data.sources.readers.events import check_events
 from mmrec.data.sources.tabular.tables import BEYOND, FILLED, Dialect, Table, open_table, read_first, reading
 from mmrec.data.sources.tabular.times import MINORITY, SAMPLE, Times, is_typed, seconds, tell_unit
 from mmrec.data.sources.tabular.values import id_column, number_column

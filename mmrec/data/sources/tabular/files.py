@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from mmrec.data.sources._paths import find_raw
+from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import UserError
 
 Kind = Literal["csv", "parquet", "jsonl"]

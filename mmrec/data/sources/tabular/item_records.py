@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, Rejected
-from mmrec.data.sources._events import BLANKS, IMAGES, MALFORMED_ID
-from mmrec.data.sources._jsonl import Record
+from mmrec.data.sources.readers.events import BLANKS, IMAGES, MALFORMED_ID
+from mmrec.data.sources.readers.jsonl import Record
 from mmrec.data.sources.tabular.tables import BEYOND, Dialect, place_of, read_rows
 from mmrec.data.sources.tabular.template import Template
 from mmrec.data.sources.tabular.values import id_of, texts_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import Rejected
-from mmrec.data.sources._jsonl import Record, read_table, repeats_a_key
+from mmrec.data.sources.readers.jsonl import Record, read_table, repeats_a_key
 from mmrec.data.sources.tabular.values import id_of
 
 NO_ID = r"^(?:true|false|[\[{].*|-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))$"

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData
-from mmrec.data.sources._paths import find_raw
+from mmrec.data.sources.readers.paths import find_raw
 from mmrec.data.sources.tabular.event_tables import read_events
 from mmrec.data.sources.tabular.files import find_tables
 from mmrec.data.sources.tabular.item_records import ItemMapping, read_items

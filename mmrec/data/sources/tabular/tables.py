@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.schema import Rejected
-from mmrec.data.sources._csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
-from mmrec.data.sources._jsonl import Record, holds_key, iter_records
-from mmrec.data.sources._paths import open_raw
+from mmrec.data.sources.readers.csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
+from mmrec.data.sources.readers.jsonl import Record, holds_key, iter_records
+from mmrec.data.sources.readers.paths import open_raw
 from mmrec.data.sources.tabular.files import kind_of
 from mmrec.data.sources.tabular.jsonl_strings import read_strings, written
 from mmrec.data.sources.tabular.values import UNUSABLE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from mmrec.data.sources._events import EARLIEST, LATEST
+from mmrec.data.sources.readers.events import EARLIEST, LATEST
 from mmrec.errors import UserError, require
 
 OPTION = "data.source.init_args.time_unit"

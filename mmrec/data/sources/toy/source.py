@@ -16,7 +16,7 @@ from mmrec.data.sources.amazon import Amazon
 from mmrec.data.sources.toy.shop import Product, make_products, photo, record
 from mmrec.data.sources.toy.users import make_histories
 from mmrec.errors import UserError
-from mmrec.lock import locked
+from mmrec.utils.lock import locked
 
 CATEGORY = "TOY_SHOP"
 STAMP = "toy.json"

@@ -1,1 +1,0 @@
-"""What happens around training: the index, the results, the explanations."""

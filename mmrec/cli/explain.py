@@ -1,0 +1,92 @@
+"""`mmrec explain`: why a trained model recommends what it does to one user."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError, require
+from mmrec.explain.evidence import recommendations
+from mmrec.explain.likeness import Least
+from mmrec.explain.llm import LLM
+from mmrec.explain.of_run import pipeline_of
+from mmrec.training.run_folder import load_run, run_folder
+from mmrec.utils.console import wide_console
+
+DEFAULT_LLM = {"class_path": "mmrec.explain.llm.OllamaLLM", "init_args": {"model": "gemma3:4b"}}
+
+
+def explain(args: Sequence[str]) -> None:
+    """Explain a trained model's recommendations to one user: in the terminal, and with all evidence in a file."""
+    if list(args[:1]) == ["evaluate"]:
+        from mmrec.cli.explain_evaluate import evaluate
+
+        evaluate(args[1:])
+        return
+    parser = explain_parser("explain", explain.__doc__)
+    parser.add_argument("--user", type=str, required=True, help="the user's id in the raw data")
+    parser.add_argument("--top_k", type=int, default=1, help="explained recommendations")
+    parser.add_argument("--out", type=Path | None, default=None, help="default: RUN/explanations_USER.jsonl")
+    options = parser.instantiate_classes(parser.parse_args(list(args)))
+    require(options.top_k >= 1, "--top_k", options.top_k, "at least 1")
+    require(options.corrections >= 0, "--corrections", options.corrections, "at least 0")
+    folder = run_folder(options.ckpt)
+    model, data = load_run(options.ckpt)
+    user = torch.tensor([user_index(data, options.user)])
+    pipeline = pipeline_of(model, data, options.llm, options.prompt_file, options.corrections, options.likeness)
+    made = recommendations(model, data, user, options.top_k, of_users=True)
+    if not made:
+        raise UserError(f"--user {options.user}: knows every item, so there is nothing to recommend")
+    out = options.out or folder / f"explanations_{re.sub(r'[^A-Za-z0-9_-]', '_', options.user)[:80]}.jsonl"
+    summary = pipeline.run(made, out)
+    for line in summary.path.read_text(encoding="utf-8").splitlines():
+        _show(json.loads(line))
+    wide_console().print(str(summary), markup=False, highlight=False)
+
+
+def explain_parser(name: str, description: str | None) -> ArgumentParser:
+    """Return a parser of what every explaining command needs: the run, the language model, the prompt."""
+    parser = ArgumentParser(prog=f"mmrec {name}", description=description, exit_on_error=False)
+    parser.add_argument("--ckpt", type=Path, required=True, help="RUN/checkpoints/best.ckpt, or RUN, a run's folder")
+    parser.add_argument("--llm", type=LLM | None, help="the language model; null for the template alone")
+    parser.set_defaults({"llm": DEFAULT_LLM})
+    parser.add_argument("--prompt_file", type=Path | None, default=None, help="a prompt template of your own")
+    parser.add_argument("--corrections", type=int, default=1, help="how often a wrong text is asked for again")
+    parser.add_argument(
+        "--likeness", type=Least, default="calibrated",
+        help="reject texts with a smaller cosine to the user's interest: a number, calibrated, or off",
+    )  # fmt: skip
+    return parser
+
+
+def user_index(data: RecDataModule, raw_id: str) -> int:
+    """Return a user's index. Raises UserError if the data has no such user."""
+    try:
+        return data.catalog.user_ids.index(raw_id)
+    except ValueError:
+        some = ", ".join(data.catalog.user_ids[:3])
+        raise UserError(
+            f"--user {raw_id}: not among the {data.n_users} users of {data.catalog.folder}, whose ids look like {some}"
+        ) from None
+
+
+def _show(row: dict[str, Any]) -> None:
+    """Print one explanation; catalogue text is no markup."""
+    packet = row["packet"]
+    history = ", ".join(item["title"] for item in packet["history"])
+    facts = "; ".join(f"{name}: {', '.join(values)}" for name, values in packet["facts"].items())
+    lines = [
+        f"{row['rank']}. {packet['title']} (item {row['item']}, score {row['score']:.3f})",
+        f"   {row['text']}",
+        f"   by {row['source']}{': ' + row['reason'] if row['reason'] else ''}",
+        f"   facts: {facts or 'none recorded'}",
+        f"   history, oldest first: {history or 'none'}",
+    ]
+    wide_console().print("\n".join(lines), markup=False, highlight=False)

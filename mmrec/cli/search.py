@@ -1,0 +1,226 @@
+"""A search for options on the validation split: the sweep files of W&B, run here by Optuna.
+
+A sweep file has the form that `wandb sweep` reads, of which this understands
+
+| key | |
+|---|---|
+| `command` | `[mmrec, lightning, fit, --config, RUN.yaml, ..., "${args}"]`: what a trial runs; `${}` is W&B's own |
+| `metric` | `name`, a metric of the validation split, and `goal`, maximize or minimize |
+| `parameters` | by key of the config: `values` to choose from, `value`, or `min` and `max` with a `distribution` |
+
+with the distributions `uniform`, `log_uniform_values`, `int_uniform` and `q_uniform` (step `q`). Trials are proposed by
+Optuna's tree of Parzen estimators (Bergstra et al., NeurIPS 2011) and stopped early when they are below the median of
+the others at the same epoch. The test split is never read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml  # type: ignore[import-untyped]
+
+from mmrec.cli.lightning import run
+from mmrec.errors import Diverged, UserError, require
+from mmrec.utils.files import read_mapping, write_whole
+
+try:
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+except ImportError:
+    raise UserError("optuna is not installed: pip install 'mmrec[search]'") from None
+
+UNPRUNED_TRIALS = 5  # before there is a median to be below of
+UNPRUNED_EPOCHS = 10  # slow starters catch up after some epochs
+DISTRIBUTIONS: dict[str, Callable[[optuna.Trial, str, dict[str, Any]], Any]] = {
+    "uniform": lambda trial, name, spec: trial.suggest_float(name, spec["min"], spec["max"]),
+    "log_uniform_values": lambda trial, name, spec: trial.suggest_float(name, spec["min"], spec["max"], log=True),
+    "int_uniform": lambda trial, name, spec: trial.suggest_int(name, spec["min"], spec["max"]),
+    "q_uniform": lambda trial, name, spec: trial.suggest_float(name, spec["min"], spec["max"], step=spec["q"]),
+}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is searched for.
+
+    Args:
+        name: of the file.
+        args: what `lightning` is given in every trial.
+        metric: of the validation split.
+        maximize: whether more of it is better.
+        parameters: the specification of each option of the config.
+    """
+
+    name: str
+    args: list[str]
+    metric: str
+    maximize: bool
+    parameters: dict[str, dict[str, Any]]
+
+
+def read_sweep(file: Path) -> Sweep:
+    """Read a sweep file.
+
+    Raises:
+        UserError: it is none, or asks for something that this does not understand.
+    """
+    content = read_mapping(file, "a sweep's keys")
+    if not {"command", "metric", "parameters"} <= content.keys():
+        raise UserError(f"{file}: a sweep has the keys command, metric and parameters")
+    for key in ("metric", "parameters"):
+        if not isinstance(content[key], dict):
+            raise UserError(f"{file}: {key} must be a mapping, but is {content[key]!r}")
+    command = [str(part) for part in content["command"] if not str(part).startswith("${")]
+    if "fit" not in command:
+        raise UserError(f"{file}: command must run `fit`, but is {' '.join(command)}")
+    metric = content["metric"]
+    if not str(metric.get("name")).startswith("valid/"):
+        raise UserError(f"{file}: metric.name must be of the validation split (valid/...), but is {metric.get('name')}")
+    for name, spec in content["parameters"].items():
+        _check(file, name, spec)
+    return Sweep(
+        file.stem, command[command.index("fit") :], metric["name"], metric.get("goal") != "minimize",
+        content["parameters"],
+    )  # fmt: skip
+
+
+def _check(file: Path, name: str, spec: dict[str, Any]) -> None:
+    known = isinstance(spec, dict) and ("values" in spec or "value" in spec or {"min", "max"} <= spec.keys())
+    if not known or spec.get("distribution", "uniform") not in DISTRIBUTIONS:
+        raise UserError(
+            f"{file}: parameters.{name} needs values, value, or min and max with a distribution of "
+            f"{', '.join(DISTRIBUTIONS)}"
+        )
+    if spec.get("distribution") == "q_uniform" and "q" not in spec:
+        raise UserError(f"{file}: parameters.{name} is q_uniform and needs q, its step")
+
+
+def search(sweep: Sweep, trials: int, folder: Path) -> Path:
+    """Run trials until there are so many, and write the best one's options as a config to lay over the run's.
+
+    Every trial is kept in `<folder>/<name>.journal`: the same call goes on after an interruption, which loses the trial
+    in progress alone, and several processes may share the work. So that these propose apart, proposals have no seed.
+
+    Args:
+        sweep: what is searched for.
+        trials: finished or pruned ones, all processes and calls together.
+        folder: of the journal, the best options and the trials' runs.
+
+    Returns:
+        `<folder>/<name>.yaml`.
+
+    Raises:
+        UserError: a trial cannot run, or none has finished.
+    """
+    require(trials >= 1, "--trials", trials, "at least 1")
+    folder.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal = JournalFileBackend(str(folder / f"{sweep.name}.journal"))
+    study = optuna.create_study(
+        study_name=sweep.name,
+        storage=optuna.storages.JournalStorage(journal),
+        direction="maximize" if sweep.maximize else "minimize",
+        sampler=optuna.samplers.TPESampler(multivariate=True, constant_liar=True),
+        pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS),
+        load_if_exists=True,
+    )
+    searched = {"args": sweep.args, "parameters": sweep.parameters}
+    for name, value in searched.items():
+        if study.user_attrs.setdefault(name, value) != value:
+            raise UserError(
+                f"{folder}/{sweep.name}.journal holds trials of other {name}: pass another --folder, or remove it"
+            )
+        study.set_user_attr(name, value)
+    done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+    enough = optuna.study.MaxTrialsCallback(trials, states=done)
+    if len(study.get_trials(deepcopy=False, states=done)) < trials:
+        study.optimize(lambda trial: _objective(trial, sweep, folder), callbacks=[enough, _tell])
+    if not study.get_trials(deepcopy=False, states=done[:1]):
+        raise UserError("no trial has finished: every one was stopped early or diverged; raise --trials")
+    best = folder / f"{sweep.name}.yaml"
+    write_whole(best, yaml.safe_dump(_nested(study.best_trial.user_attrs["options"]), sort_keys=False))
+    return best
+
+
+def _objective(trial: optuna.Trial, sweep: Sweep, folder: Path) -> float:
+    options = {name: _suggest(trial, name, spec) for name, spec in sweep.parameters.items()}
+    trial.set_user_attr("options", options)
+    report = Report(trial, sweep)
+    given = [word for name, value in options.items() for word in (f"--{name}", _word(value))]
+    ours = ["--name", f"{sweep.name}_{trial.number}", "--runs", str(folder), "--test_after_fit", "false"]
+    quiet = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
+    try:
+        run([*sweep.args, *given, *ours, *quiet, "--trainer.enable_model_summary", "false"], callbacks=[report])
+    except Diverged:
+        raise optuna.TrialPruned from None
+    if report.best is None:
+        raise UserError(f"the trial logged no {sweep.metric}: choose a metric that validation logs")
+    if report.pruned:
+        raise optuna.TrialPruned
+    return report.best
+
+
+def _suggest(trial: optuna.Trial, name: str, spec: dict[str, Any]) -> Any:
+    if "value" in spec:
+        return spec["value"]
+    if "values" in spec:
+        return trial.suggest_categorical(name, spec["values"])
+    whole = all(isinstance(spec[end], int) for end in ("min", "max"))
+    return DISTRIBUTIONS[spec.get("distribution", "int_uniform" if whole else "uniform")](trial, name, spec)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _tell(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    shown = "stopped early" if trial.value is None else f"{trial.value:.4f}"
+    options = ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in trial.params.items())
+    best = "" if not study.best_trials else f"; best so far {study.best_value:.4f} of trial {study.best_trial.number}"
+    print(f"trial {trial.number}: {shown} ({options}){best}", flush=True)
+
+
+def _nested(options: dict[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in options.items():
+        *path, last = name.split(".")
+        place = nested
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return nested
+
+
+class Report(pl.Callback):
+    """Tell Optuna the metric after every validation, and stop the trial when it says so.
+
+    Args:
+        trial: the trial.
+        sweep: what is searched for.
+
+    Attributes:
+        best: the metric's best value so far, that of the checkpoint; None before any validation.
+        pruned: whether the trial was stopped.
+    """
+
+    def __init__(self, trial: optuna.Trial, sweep: Sweep) -> None:
+        self.trial = trial
+        self.sweep = sweep
+        self.best: float | None = None
+        self.pruned = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the best value so far, which a median can be taken of."""
+        if trainer.sanity_checking or self.sweep.metric not in trainer.callback_metrics:
+            return
+        value = trainer.callback_metrics[self.sweep.metric].item()
+        better = max if self.sweep.maximize else min
+        self.best = value if self.best is None else better(self.best, value)
+        self.trial.report(self.best, trainer.current_epoch)
+        if self.trial.should_prune():
+            self.pruned = trainer.should_stop = True

@@ -1,0 +1,1 @@
+"""Text and image features of the items."""

@@ -1,0 +1,97 @@
+"""Controls: the same run with one thing taken from it, to see whether a gain comes from what it is said to come from.
+
+| control | what is left |
+|---|---|
+| `features_shuffled` | every item has the features of another, text and image of the same one |
+| `features_noise` | every item has Gaussian noise in place of its features, of their mean and deviation by dimension |
+| `order_shuffled` | every window, in training and evaluation, holds its items and their times in a random order |
+
+Items keep which modalities they have. Draws are fixed by a seed of their own: the same control in every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrec.batch import PAD, Clock, EvalBatch, TrainBatch
+from mmrec.data.features.encoders.base import MODALITIES
+from mmrec.data.features.store import Features
+from mmrec.data.loaders.windows import EvalLoader, TrainLoader
+
+Control = Literal["features_shuffled", "features_noise", "order_shuffled"]
+SEED = 20_260_215
+
+
+def controlled_features(features: Features, control: Control | None) -> Features:
+    """Return features as the control has them; the same where it is about something else."""
+    if control not in ("features_shuffled", "features_noise"):
+        return features
+    draw = np.random.default_rng(SEED)
+    arrays = {name: getattr(features, name) for name in MODALITIES}
+    present = {name: getattr(features, f"{name}_present") for name in MODALITIES}
+    if control == "features_noise":
+        made = {name: _noise(arrays[name], present[name], draw) for name in MODALITIES}
+    else:
+        made = {name: np.array(array) for name, array in arrays.items()}
+        # Items that have the same modalities exchange all of theirs.
+        kinds = present["text"] + 2 * present["image"].astype(np.int8)
+        for kind in (1, 2, 3):
+            items = np.flatnonzero(kinds == kind)
+            other = draw.permutation(items)
+            for name in MODALITIES:
+                made[name][items] = arrays[name][other]
+    return features.with_vectors(made["text"], made["image"])
+
+
+def _noise(vectors: NDArray[np.float16], present: NDArray[np.bool_], draw: np.random.Generator) -> NDArray[np.float16]:
+    made = np.zeros(vectors.shape, np.float16)
+    if present.any() and vectors.shape[1]:
+        rows = vectors[present].astype(np.float32)
+        made[present] = draw.normal(rows.mean(axis=0), rows.std(axis=0), rows.shape)
+    return made
+
+
+class ShuffledTrainLoader(TrainLoader):
+    """Training windows whose events, the last target among them, are shuffled; each again predicts the next."""
+
+    def batch(self, user: Tensor, start: Tensor) -> TrainBatch:
+        """Assemble the windows, then shuffle them."""
+        batch = super().batch(user, start)
+        items, clock = batch.items, batch.clock
+        rows, last = torch.arange(len(items), device=items.device), batch.lengths - 1
+        events, times = (
+            torch.cat([column, torch.zeros_like(column[:, :1])], dim=1) for column in (items, clock.chosen)
+        )
+        events[rows, last + 1], times[rows, last + 1] = batch.targets[rows, last], clock.asked[rows, last]
+        order = _order(batch.user, events != PAD)
+        events, times = events.gather(1, order), times.gather(1, order)
+        inputs = events[:, :-1].masked_fill(items == PAD, PAD)  # the last event of a row is a target alone
+        return replace(batch, items=inputs, targets=events[:, 1:], clock=Clock(times[:, :-1], times[:, 1:]))
+
+
+class ShuffledEvalLoader(EvalLoader):
+    """Held-out interactions after windows whose events are shuffled."""
+
+    def batch(self, index: Tensor) -> EvalBatch:
+        """Assemble the windows, then shuffle them."""
+        batch = super().batch(index)
+        order = _order(batch.user, batch.items != PAD)
+        clock = Clock(batch.clock.chosen.gather(1, order), batch.clock.asked)
+        return replace(batch, items=batch.items.gather(1, order), clock=clock)
+
+
+def _order(user: Tensor, there: Tensor) -> Tensor:
+    """Return places (B, L) that shuffle what is there, (B, L) bool, and leave the padding at the end.
+
+    The order hangs on the user and the place alone, not on the width, so that no other batch size gives other numbers.
+    """
+    keys = (user[:, None] << 32) + torch.arange(there.shape[1], device=user.device) + SEED
+    for factor in (-7046029254386353131, -4417276706812531889):  # mixes the bits as splitmix64 does
+        keys = (keys ^ (keys >> 30)) * factor
+    return (keys ^ (keys >> 31)).masked_fill(~there, torch.iinfo(torch.int64).max).argsort(dim=1)

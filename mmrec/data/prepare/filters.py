@@ -1,0 +1,103 @@
+"""The filters of preparation, and what each of them took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from mmrec.data.prepare.interactions import Interactions, Mask, chronological, core, first_of_pair, newest_of_user
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.errors import UserError
+
+NONE_AT_ALL = {
+    "require_text": "no item that is left has a text: check that the source finds its item records (of Amazon "
+    "meta_<category> beside the reviews) and that their ids are those of the interactions",
+    "require_image": "no item that is left has an image: put them where the source looks, or try mmrec download images",
+}
+
+
+@dataclass
+class Dropped:
+    """Applies filters one by one and counts the interactions that each takes."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def keep(self, name: str, events: Interactions, mask: Mask) -> Interactions:
+        """Return the marked events.
+
+        Raises:
+            UserError: none is left.
+        """
+        left = int(mask.sum())
+        self.counts[name] = len(events) - left
+        if not left and name in NONE_AT_ALL:
+            raise UserError(f"{NONE_AT_ALL[name]}, or set data.prepare.{name}: false")
+        if not left:
+            raise UserError(f"no interaction is left after the filter {name}: relax data.prepare.{name}")
+        return events if left == len(events) else events.take(mask)
+
+
+def filter_events(events: Interactions, options: PrepareOptions, dropped: Dropped) -> Interactions:
+    """Apply the filters that look at one event at a time: rating, weight, period, sample of users.
+
+    Raises:
+        UserError: nothing is left, or the data have no rating or weight to filter by.
+    """
+    for name, least in (("rating", options.min_rating), ("weight", options.min_weight)):
+        if least is None:
+            continue
+        if name not in events.values:
+            raise UserError(f"data.prepare.min_{name} is set, but the source reads no {name}")
+        events = dropped.keep(f"min_{name}", events, events.values[name] >= least)
+    since, until = options.period()
+    if since is not None:
+        events = dropped.keep("since", events, events.timestamp >= since)
+    if until is not None:
+        events = dropped.keep("until", events, events.timestamp < until)
+    if options.sample_users is not None:
+        users = np.flatnonzero(np.bincount(events.user))
+        draw = np.random.default_rng(options.sample_seed)
+        drawn = np.zeros(int(users[-1]) + 1, np.bool_)
+        drawn[draw.choice(users, min(options.sample_users, len(users)), replace=False)] = True
+        events = dropped.keep("sample_users", events, drawn[events.user])
+    return events
+
+
+def order_events(events: Interactions, items: pl.DataFrame, options: PrepareOptions, dropped: Dropped) -> Interactions:
+    """Group by user, oldest first, and drop items without text and repeated pairs as the options ask.
+
+    Args:
+        events: in file order.
+        items: row = code, column text.
+        options: the filters.
+        dropped: where they are counted.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    if options.require_text:
+        events = dropped.keep("require_text", events, items["text"].is_not_null().to_numpy()[events.item])
+    events = chronological(events)
+    if options.repeats == "first":
+        events = dropped.keep("repeats", events, first_of_pair(events))
+    return events
+
+
+def filter_core(events: Interactions, items: pl.DataFrame, options: PrepareOptions, dropped: Dropped) -> Interactions:
+    """Drop items without an image if the options ask for one, users and items with too few interactions, old events.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    if options.require_image:
+        events = dropped.keep("require_image", events, items["image"].is_not_null().to_numpy()[events.item])
+    left = core(events, options.user_core, options.item_core, options.iterate_core)
+    dropped.counts["core"] = len(events) - len(left)
+    if not len(left):
+        raise UserError(
+            f"no interaction is left after the {options.user_core}/{options.item_core}-core: "
+            "lower data.prepare.user_core or item_core"
+        )
+    return left if options.newest is None else dropped.keep("newest", left, newest_of_user(left, options.newest))

@@ -1,0 +1,350 @@
+"""Raw data to a dataset on disk: filters, k-core, indices, split, manifest; atomic, re-used while nothing changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+import mmrec
+from mmrec.data.prepare.filters import Dropped, filter_core, filter_events, order_events
+from mmrec.data.prepare.images import check_images
+from mmrec.data.prepare.interactions import Interactions, encode, renumber
+from mmrec.data.prepare.manifest import FILE, FORMAT_VERSION, Manifest
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.data.prepare.split import split_interactions
+from mmrec.data.prepare.statistics import describe
+from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
+from mmrec.errors import UserError, require_folder_name
+from mmrec.utils.lock import locked
+
+
+def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
+    """Prepare a dataset, or find that it is there.
+
+    The folder is `<root>/<name>/<fingerprint>/`, and the fingerprint covers the content of every input file, the list
+    of images and all options: what exists is up to date, and nothing is ever overwritten.
+
+    Args:
+        source: reads the raw files.
+        options: filters and split.
+        root: where prepared datasets are kept.
+
+    Returns:
+        the dataset's folder.
+
+    Raises:
+        UserError: a file is missing or malformed, too many rows are bad, or nothing is left after filtering.
+    """
+    inputs = [_describe_file(path) for path in source.files()]
+    folder = dataset_folder(source, options, root, inputs)
+    if (folder / FILE).is_file():
+        return folder
+    with locked(folder):
+        if (folder / FILE).is_file():  # another process has made it meanwhile
+            return folder
+        unfinished = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(unfinished, ignore_errors=True)  # what a killed run has left
+        unfinished.mkdir()
+        try:
+            assemble(source, options, root, inputs).save(unfinished)
+            os.rename(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def dataset_folder(
+    source: Source, options: PrepareOptions, root: Path, inputs: list[dict[str, Any]] | None = None
+) -> Path:
+    """Return where `prepare` puts a dataset, without preparing it.
+
+    Args:
+        source: reads the raw files.
+        options: filters and split.
+        root: where prepared datasets are kept.
+        inputs: descriptions of the input files if they are known.
+
+    Raises:
+        UserError: a raw file is missing, or the source's name is no folder's.
+    """
+    require_folder_name(source.name, "data.source.init_args.name")
+    inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
+    return root / source.name / _fingerprint(source, options, inputs, root)[:12]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset in memory, as it will be on disk.
+
+    Args:
+        offsets: (U + 1,) where each user's interactions start.
+        item: (n,) item indices, grouped by user, oldest first.
+        timestamp: (n,) seconds.
+        split: (n,) `Split`.
+        items: row = item index, the padding row included.
+        users: raw ids by user index.
+        manifest: counts and measures.
+    """
+
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int32]
+    timestamp: NDArray[np.int64]
+    split: NDArray[np.int8]
+    items: pl.DataFrame
+    users: pl.Series
+    manifest: Manifest
+
+    def save(self, folder: Path) -> None:
+        """Write all files of a dataset folder, the manifest last."""
+        from mmrec.data.prepare.histograms import save_histograms  # matplotlib takes half a second
+
+        lengths = np.diff(self.offsets)
+        user = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        arrays: dict[str, NDArray[Any]] = {"item": self.item, "timestamp": self.timestamp, "split": self.split}
+        pl.DataFrame({"user": user, **arrays}).write_parquet(folder / "interactions.parquet")
+        self.items.write_parquet(folder / "items.parquet")
+        users = pl.DataFrame({"user": np.arange(len(lengths), dtype=np.int32), "raw_id": self.users})
+        users.write_parquet(folder / "users.parquet")
+        (folder / SEQUENCES).mkdir()
+        for name, array in {**arrays, "offsets": self.offsets}.items():
+            np.save(folder / SEQUENCES / f"{name}.npy", array)
+        save_histograms(folder, lengths, np.bincount(self.item, minlength=len(self.items))[1:])
+        self.manifest.save(folder)
+
+
+def assemble(
+    source: Source,
+    options: PrepareOptions,
+    root: Path,
+    inputs: list[dict[str, Any]] | None = None,
+    write: bool = True,
+    image_limit: float | None = None,
+) -> Dataset:
+    """Read, check, filter and split; nothing is written but what is remembered of the images.
+
+    Args:
+        source: reads the raw files.
+        options: filters and split.
+        root: where prepared datasets are kept; holds `<name>/images.parquet`, see `check_images`.
+        inputs: descriptions of the input files if they are known.
+        write: false does not even remember the images.
+        image_limit: share of bad images above which it stops, if not `max_bad_share`.
+
+    Raises:
+        UserError: as `prepare`.
+    """
+    with _steps(f"preparing {source.name}", 5) as step:
+        step("reading")
+        inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
+        _list_images(source, root)  # an unreadable folder stops here, whoever calls
+        raw = source.read()
+        if not raw.rows_read:
+            raise UserError("the raw files hold no rows at all: check data.source")
+        _check_bad_share(raw.rejected, raw.rows_read, "rows", options.max_bad_share)
+        _check_bad_share(raw.rejected_items, raw.item_rows_read, "item records", options.max_bad_share)
+        events, raw_users, raw_items = encode(_compact(raw))
+        if not len(events):
+            raise UserError("the raw files hold no interaction that can be used: check data.source")
+        step("filtering")
+        dropped = Dropped()
+        items = _item_table(raw, raw_items)
+        events = order_events(filter_events(events, options, dropped), items, options, dropped)
+        step("checking images")
+        # An item with fewer events than the core asks for is dropped whatever its image.
+        wanted = np.bincount(events.item, minlength=len(items)) >= options.item_core
+        with_image = int((items["image"].is_not_null().to_numpy() & wanted).sum())
+        memory = root / source.name / "images.parquet"
+        items, unreadable = _check_images(
+            items, wanted, memory, write, lambda *counts: step("checking images", *counts)
+        )
+        limit = options.max_bad_share if image_limit is None else image_limit
+        _check_bad_share(unreadable, with_image, "images", limit)
+        step("core and split")
+        events = filter_core(events, items, options, dropped)
+        step("measuring")
+        rejected = merge_rejected(raw.rejected, raw.rejected_items, unreadable)
+        return _dataset(source, options, inputs, raw, rejected, dropped, events, items, raw_users)
+
+
+def missing_images(source: Source, options: PrepareOptions, root: Path) -> tuple[pl.DataFrame, Path]:
+    """Return the addresses of images that are not there, of the items that would stay if they were.
+
+    Args:
+        source: reads the raw files.
+        options: filters; that an image is required counts for nothing here.
+        root: where prepared datasets are kept; nothing is written.
+
+    Returns:
+        columns id and url, and the folder where the source looks for images.
+
+    Raises:
+        UserError: the source has no such folder, no item has an address, or as `prepare`.
+    """
+    folder = source.image_folder()
+    if folder is None:
+        raise UserError("the source has no folder of images: name one in data.source.init_args.images")
+    # Broken images are what is looked for here, however many.
+    items = assemble(source, replace(options, require_image=False), root, write=False, image_limit=1.0).items[1:]
+    if not items["image_url"].count():
+        raise UserError(f"no item of {source.name} has an address of an image: use --urls FILE and --to {folder}")
+    lacking = items.filter(pl.col("image").is_null() & pl.col("image_url").is_not_null())
+    return lacking.select(id="raw_id", url="image_url"), folder
+
+
+def _dataset(
+    source: Source,
+    options: PrepareOptions,
+    inputs: list[dict[str, Any]],
+    raw: RawData,
+    rejected: dict[str, Rejected],
+    dropped: Dropped,
+    events: Interactions,
+    items: pl.DataFrame,
+    raw_users: pl.Series,
+) -> Dataset:
+    """Number users from 0 and items from 1 by first appearance in the files, split, and measure."""
+    user, kept_users = renumber(events.user)
+    item, kept_items = renumber(events.item)
+    item += 1
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(user), dtype=np.int64)])
+    split = split_interactions(offsets, events.timestamp, options.split)
+    table = _with_padding(items[kept_items])
+    digest = hashlib.sha256()
+    for column in (user, item, events.timestamp, split):
+        digest.update(column.data)
+    manifest = Manifest(
+        dataset=source.name,
+        source={"class": type(source).__name__, **source.options()},
+        options=asdict(options),
+        n_users=len(kept_users),
+        n_items=len(table),
+        n_interactions=len(item),
+        splits={part.name.lower(): int((split == part).sum()) for part in Split},
+        rows_read=raw.rows_read,
+        item_rows_read=raw.item_rows_read,
+        rejected={kind: asdict(entry) for kind, entry in rejected.items()},
+        repeated_items=raw.repeated_items,
+        dropped=dropped.counts,
+        missing={name: int(table[name][1:].is_null().sum()) for name in ("text", "image")},
+        statistics=describe(offsets, item, events.timestamp, split, table),
+        inputs=inputs,
+        data_hash=digest.hexdigest(),
+        version=mmrec.__version__,
+    )
+    return Dataset(offsets, item, events.timestamp, split, table, raw_users.gather(kept_users), manifest)
+
+
+def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]], root: Path) -> str:
+    images = _list_images(source, root)
+    content = [entry["sha256"] for entry in inputs]
+    identity = [FORMAT_VERSION, type(source).__name__, source.options(), asdict(options), content, images]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _list_images(source: Source, root: Path) -> list[object]:
+    """Return the source's folder of images and what lies in it, by name and size; nothing if there is none.
+
+    The place belongs to it, since items.parquet has absolute paths: they would dangle once the images have moved. What
+    preparation itself writes does not, where somebody's images lie in the folder of everything.
+
+    Raises:
+        PermissionError: a folder cannot be read, which must not pass for a folder without images.
+    """
+    folder = source.image_folder()
+    if folder is None or not folder.exists():
+        return []
+    endings = Image.registered_extensions().keys()
+    found = []
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if name[0] != "." and Path(place, name).resolve() != root.resolve()]
+        for file in (Path(place, name) for name in names if Path(name).suffix.lower() in endings):
+            with suppress(FileNotFoundError):  # a link to nowhere: no image
+                found.append((str(file.relative_to(folder)), file.stat().st_size))
+    return [str(folder.absolute()), sorted(found)]
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _describe_file(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
+
+
+@contextmanager
+def _steps(title: str, total: int) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(title, total=total)
+        names: list[str] = []
+
+        def step(name: str, done: int = 0, of: int = 1) -> None:
+            if name not in names:
+                names.append(name)
+            share = f" {done:,}/{of:,}" if done else ""
+            progress.update(task, completed=len(names) - 1 + done / of, description=f"{title}: {name}{share}")
+
+        yield step
+
+
+def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit: float) -> None:
+    bad = sum(entry.count for entry in rejected.values())
+    if bad > limit * total:
+        kind, worst = max(rejected.items(), key=lambda entry: entry[1].count)
+        raise UserError(
+            f"{bad:,} of {total:,} {what} are bad, more than data.prepare.max_bad_share ({limit:.2%}) allows; "
+            f"most often: {kind} ({worst.count:,}, first at {worst.first})"
+        )
+
+
+def _compact(raw: RawData) -> pl.DataFrame:
+    """Collect the interactions with ids as categories (a source may give strings); `raw` lets go of them."""
+    interactions, raw.interactions = raw.interactions, pl.LazyFrame()
+    names = interactions.collect_schema().names()
+    columns = (pl.col(name).cast(dtype) for name, dtype in INTERACTION_COLUMNS.items() if name in names)
+    return interactions.select(columns).collect(engine="streaming")
+
+
+def _item_table(raw: RawData, raw_items: pl.Series) -> pl.DataFrame:
+    """Return what is known of each interacted item, row = code; a blank text counts as none."""
+    known = raw.items.unique("item", keep="first", maintain_order=True)
+    table = pl.DataFrame({"item": raw_items}).join(known, on="item", how="left", maintain_order="left")
+    blank = pl.col("text").str.strip_chars() == ""
+    return table.with_columns(text=pl.when(blank).then(None).otherwise(pl.col("text")))
+
+
+def _check_images(
+    items: pl.DataFrame, wanted: NDArray[np.bool_], memory: Path, write: bool, progress: Any
+) -> tuple[pl.DataFrame, dict[str, Rejected]]:
+    """Open the images of the wanted items; return the items with only readable ones, and how many were not."""
+    files = items.select("image").with_row_index("code").filter(pl.Series(wanted) & pl.col("image").is_not_null())
+    good = pl.Series(check_images(files["image"].to_list(), memory, write, progress), dtype=pl.Boolean)
+    bad = files.filter(~good)
+    unreadable = pl.col("code").is_in(bad["code"].implode())
+    checked = items.with_row_index("code").with_columns(image=pl.when(~unreadable).then("image")).drop("code")
+    return checked, {"unreadable image": Rejected(len(bad), bad["image"][0])} if len(bad) else {}
+
+
+def _with_padding(items: pl.DataFrame) -> pl.DataFrame:
+    items = items.rename({"item": "raw_id"})
+    padding = pl.DataFrame({"raw_id": [""]}).with_columns(
+        pl.lit(None, dtype=pl.String).alias(column) for column in items.columns if column != "raw_id"
+    )
+    return pl.concat([padding, items]).with_row_index("item").with_columns(pl.col("item").cast(pl.Int32))

@@ -1,0 +1,1 @@
+"""Readers of file formats, shared by the sources."""

@@ -1,0 +1,152 @@
+"""JSON lines, compressed or not: whole blocks by Polars, and line by line only where a block is not clean."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mmrec.data.schema import Rejected
+from mmrec.data.sources.readers.paths import open_raw
+from mmrec.errors import UserError
+
+BLOCK = 1 << 24  # bytes read at once
+SMALL = 1 << 16  # a block that is not clean is halved down to this size before its lines are read one by one
+
+Record = dict[str, Any]
+
+
+def read_table(
+    file: Path,
+    schema: pl.Schema,
+    clean: Callable[[bytes], pl.DataFrame | None],
+    convert: Callable[[Record], tuple[Any, ...]],
+) -> tuple[pl.DataFrame, dict[str, Rejected]]:
+    """Read one row a line.
+
+    Args:
+        file: JSON lines; gzip if so named.
+        schema: columns of the result; each block becomes so as it is read, and what does not fit becomes null. A
+            category takes 4 bytes a row where a string takes 16 and more.
+        clean: reads a block whole, as strings, None if any line of it is not as expected.
+        convert: makes the row of one line's object, of strings.
+
+    Returns:
+        the rows in order, with the column `line` added, and the lines that hold no object.
+    """
+    tables, broken, first = [], 0, 0
+    todo: list[tuple[int, bytes]] = []
+    for start in _blocks(file):
+        todo.append(start)
+        while todo:
+            line, block = todo.pop()
+            table = clean(block)
+            middle = block.find(b"\n", len(block) // 2) + 1 if len(block) > SMALL else 0
+            if table is not None and table.height == _count_lines(block):
+                lines = pl.int_range(line, line + table.height, dtype=pl.UInt32)
+                tables.append(table.cast(schema, strict=False).with_columns(line=lines))
+            elif 0 < middle < len(block):
+                todo += [(line + block.count(b"\n", 0, middle), block[middle:]), (line, block[:middle])]
+            else:
+                rows = []
+                for number, record in _records(line, block):
+                    if record is None:
+                        broken, first = broken + 1, first or number
+                    else:
+                        rows.append((*convert(record), number))
+                strings = dict.fromkeys(schema, pl.String)
+                table = pl.DataFrame(rows, schema={**strings, "line": pl.UInt32}, orient="row")
+                tables.append(table.cast(schema, strict=False))
+    return pl.concat([pl.DataFrame(schema={**schema, "line": pl.UInt32}), *tables]), _rejected(file, broken, first)
+
+
+def read_records(
+    file: Path, convert: Callable[[Record], tuple[Any, ...]]
+) -> tuple[list[tuple[Any, ...]], dict[str, Rejected]]:
+    """Return the row that `convert` makes of each line's object, and the lines that hold no object."""
+    rows, broken, first = [], 0, 0
+    for number, record in iter_records(file):
+        if record is None:
+            broken, first = broken + 1, first or number
+        else:
+            rows.append(convert(record))
+    return rows, _rejected(file, broken, first)
+
+
+def repeats_a_key(block: bytes, fields: pl.DataFrame) -> bool:
+    """Tell whether a line seems to have a key twice, as where a lost line break has joined two records.
+
+    Args:
+        block: lines that Polars took for records; of a key that stands twice it takes the first, without a word.
+        fields: what it took, a row a line and a column a key.
+    """
+    return any(block.count(json.dumps(name).encode()) > fields.height for name in fields.columns)
+
+
+def iter_records(file: Path) -> Iterator[tuple[int, Record | None]]:
+    """Yield each line's number and object, None if it holds none; blank lines are passed over."""
+    for line, block in _blocks(file):
+        yield from _records(line, block)
+
+
+def holds_key(file: Path, key: str) -> bool:
+    """Return whether any line seems to have an object with a key."""
+    spellings = {json.dumps(key), json.dumps(key, ensure_ascii=False)}
+    pattern = re.compile(b"(?:%b)\\s*:" % b"|".join(re.escape(spelling.encode()) for spelling in spellings))
+    return any(pattern.search(block) for _, block in _blocks(file))
+
+
+def _rejected(file: Path, broken: int, first: int) -> dict[str, Rejected]:
+    return {"broken JSON": Rejected(broken, f"{file}:{first}")} if broken else {}
+
+
+def _blocks(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (number of its first line, whole lines) until the end of the file."""
+    line, rest = 1, b""
+    try:
+        with open_raw(file) as stream:
+            while chunk := stream.read(BLOCK):
+                chunk = rest + chunk
+                end = chunk.rfind(b"\n") + 1
+                block, rest = chunk[:end], chunk[end:]
+                if block:
+                    yield line, block.removeprefix(b"\xef\xbb\xbf") if line == 1 else block
+                    line += block.count(b"\n")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{file}:{line}: the gzip data breaks off hereafter ({error}); download it again") from None
+    if rest:
+        yield line, rest.removeprefix(b"\xef\xbb\xbf") if line == 1 else rest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Record:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: a key stands twice, as where a lost line break has joined two records.
+    """
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
+def _count_lines(block: bytes) -> int:
+    return block.count(b"\n") + (not block.endswith(b"\n"))
+
+
+def _records(line: int, block: bytes) -> Iterator[tuple[int, Record | None]]:
+    """Yield each line's number and object, None if it holds none; blank lines are passed over."""
+    for number, text in enumerate(block.split(b"\n"), start=line):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text.decode("utf-8"), object_pairs_hook=_object)
+        except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+            record = None
+        yield number, record if isinstance(record, dict) else None

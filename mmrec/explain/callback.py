@@ -1,0 +1,83 @@
+"""Explanations for sampled users after `test` (paper, section 3.5): post hoc, and no part of training or scoring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytorch_lightning as lightning
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_info
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.schema import Split
+from mmrec.errors import UserError
+from mmrec.explain.evidence import first_instances, recommendations
+from mmrec.explain.likeness import Least
+from mmrec.explain.llm import LLM
+from mmrec.explain.of_run import pipeline_of
+from mmrec.models.recommender import Recommender
+from mmrec.training.tracking import logged_in
+
+COLUMNS = ("user", "item", "rank", "text", "source", "reason", "likeness")
+"""Of the W&B table."""
+
+
+class ExplainRecommendations(lightning.Callback):
+    """Write `explanations.jsonl` into the run's folder: evidence packet, prompt, text and its source for each.
+
+    A language model writes the texts if it answers; else a template does, from the facts, and each row says so. Users
+    are drawn by a fixed seed from those of the test split; the evidence is their history before the test event. Where
+    W&B is online, the texts are a table there as well.
+
+    Args:
+        users: how many users; 0 switches the callback off.
+        top_k: explained recommendations of each.
+        llm: the language model, see `mmrec.explain.llm`; null for the template alone.
+        prompt_file: a prompt template of your own instead of `mmrec/explain/prompt.txt`.
+        corrections: how often a text that does not hold is asked for again.
+        likeness: texts with less are far from the user's interest and are rejected: a cosine, "calibrated" on users of
+            the validation split, or "off"; see `mmrec.explain.likeness`.
+
+    Raises:
+        UserError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        users: int = 10,
+        top_k: int = 1,
+        llm: LLM | None = None,
+        prompt_file: str | None = None,
+        corrections: int = 1,
+        likeness: Least = "calibrated",
+    ) -> None:
+        if users < 0 or top_k < 1 or corrections < 0:
+            raise UserError(
+                f"ExplainRecommendations: users ({users}) and corrections ({corrections}) must be at least 0 and top_k "
+                f"({top_k}) at least 1"
+            )
+        self.users = users
+        self.top_k = top_k
+        self.llm = llm
+        self.prompt_file = None if prompt_file is None else Path(prompt_file)
+        self.corrections = corrections
+        self.likeness = likeness
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Explain after the metrics are written."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not self.users or not trainer.is_global_zero:
+            return
+        assert isinstance(data, RecDataModule)
+        assert isinstance(pl_module, Recommender)
+        pipeline = pipeline_of(pl_module, data, self.llm, self.prompt_file, self.corrections, self.likeness)
+        made = recommendations(pl_module, data, first_instances(data, Split.TEST, self.users), self.top_k)
+        summary = pipeline.run(made, Path(trainer.default_root_dir) / "explanations.jsonl")
+        rank_zero_info(str(summary))
+        rows = [json.loads(line) for line in summary.path.read_text(encoding="utf-8").splitlines()]
+        if rows:
+            rank_zero_info(f"the first of them: {rows[0]['text']}")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger) and logged_in():
+                logger.log_table("explanations", list(COLUMNS), [[row[name] for name in COLUMNS] for row in rows])

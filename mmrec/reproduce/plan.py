@@ -1,0 +1,183 @@
+"""From tables to runs: which there are, which of them are the same, and which rows are the best by validation."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentError
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import mean
+
+from mmrec.cli.run_identity import Identity, identify
+from mmrec.reproduce.run import Run
+from mmrec.reproduce.spec import Cell, Profile, Row, Spec, ablation_config, run_config
+from mmrec.results.curves import read_parts
+
+QUIET = ("--explain", "false", "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false")
+CHOOSES = "valid/ndcg@10"
+"""How the metric begins by which checkpoints, and the best rows, are chosen."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row on a dataset, its seed aside.
+
+    Args:
+        row: which.
+        dataset: prefix of its run config.
+        identity: of the run.
+        args: configs and options.
+    """
+
+    row: Row
+    dataset: str
+    identity: Identity
+    args: tuple[str, ...]
+
+
+class Plan:
+    """The runs of some tables in one profile.
+
+    Args:
+        specs: the tables.
+        profile: name of the profile.
+        runs: folder of all runs.
+
+    Raises:
+        UserError: a table has no such profile, or a raw data file is missing.
+        ArgumentError: an option of a row is unknown or wrong.
+    """
+
+    def __init__(self, specs: Sequence[Spec], profile: str, runs: Path) -> None:
+        self.specs = specs
+        self.profiles = {spec.name: spec.profile(profile) for spec in specs}
+        self.runs = runs
+        self.variants = {spec.name: _variants(spec, self.profiles[spec.name]) for spec in specs}
+
+    @cached_property
+    def _folders(self) -> dict[str, Path]:
+        """Folder by key: the one that is there, else one named after the first row that asks for it."""
+        folders: dict[str, Path] = {}
+        for variant in (one for found in self.variants.values() for one in found):
+            key, base = variant.identity.key, self.runs / variant.identity.dataset
+            if key not in folders:
+                folders[key] = next(iter(sorted(base.glob(f"*-{key}"))), base / f"{variant.row.name}-{key}")
+        return folders
+
+    def first(self) -> list[Run]:
+        """Return the runs of all rows with the seeds of the profile, each once."""
+        return _each_once(
+            self._run(spec, variant, seed)
+            for spec in self.specs
+            for seed in self.profiles[spec.name].seeds
+            for variant in self.variants[spec.name]
+        )
+
+    def further(self) -> list[Run]:
+        """Return the runs of the best rows with the further seeds, each once, of tables whose first runs are done.
+
+        The best are those of each table and dataset, by the mean over the seeds of the best validation NDCG@10. A row
+        without training has none: it would come out the same with every seed.
+        """
+        return _each_once(
+            self._run(spec, variant, seed)
+            for spec in self.specs
+            for seed in self.profiles[spec.name].best[1]
+            for variant in self._best(spec)
+        )
+
+    def undecided(self) -> int:
+        """Return how many further runs there may be beside those of `further`, at most."""
+        chosen = {}  # by the rows: two tables of the same rows choose the same
+        for spec in self.specs:
+            if not self._decided(spec):
+                profile = self.profiles[spec.name]
+                rows, seeds = profile.best
+                chosen[frozenset(self._keys(spec))] = min(rows, len(spec.rows)) * len(seeds) * len(profile.datasets)
+        return sum(chosen.values())
+
+    def cells(self, spec: Spec) -> list[Cell]:
+        """Return the finished runs of a table, in the order of its rows."""
+        profile = self.profiles[spec.name]
+        further = {variant.identity.key for variant in self._best(spec)}
+        found = []
+        for variant in self.variants[spec.name]:
+            seeds = [*profile.seeds, *(profile.best[1] if variant.identity.key in further else ())]
+            runs = [(seed, self._run(spec, variant, seed)) for seed in dict.fromkeys(seeds)]
+            found += [Cell(variant.row, variant.dataset, s, run.folder) for s, run in runs if run.state == "done"]
+        return found
+
+    def _run(self, spec: Spec, variant: Variant, seed: int) -> Run:
+        folder = self._folders[variant.identity.key]
+        tables = [one.name for one in self.specs if variant.identity.key in self._keys(one)]
+        args = (
+            *variant.args, *QUIET, "--seed_everything", str(seed), "--runs", str(self.runs), "--name", folder.name,
+            "--tracking.job_type", _job_type(spec, variant.row), "--tracking.tags", json.dumps(tables),
+        )  # fmt: skip
+        about = {
+            "profile": self.profiles[spec.name].name, "tables": tables, "config": variant.row.run,
+            "dataset": variant.dataset, "seed": seed, "identity": asdict(variant.identity),
+        }  # fmt: skip
+        return Run(folder / f"seed{seed}", variant.identity.key, args, about)
+
+    def _keys(self, spec: Spec) -> set[str]:
+        return {variant.identity.key for variant in self.variants[spec.name]}
+
+    def _decided(self, spec: Spec) -> bool:
+        profile = self.profiles[spec.name]
+        runs = (self._run(spec, variant, seed) for variant in self.variants[spec.name] for seed in profile.seeds)
+        return all(run.state == "done" for run in runs)
+
+    def _best(self, spec: Spec) -> list[Variant]:
+        profile = self.profiles[spec.name]
+        count = profile.best[0]
+        if not count or not self._decided(spec):
+            return []
+        best: list[Variant] = []
+        for dataset in profile.datasets:
+            scores: dict[Variant, float] = {}
+            for variant in self.variants[spec.name]:
+                if variant.dataset == dataset:
+                    values = [validation(self._run(spec, variant, seed).folder) for seed in profile.seeds]
+                    known = [value for value in values if value is not None]
+                    if known:
+                        scores[variant] = mean(known)
+            best += sorted(scores, key=scores.__getitem__, reverse=True)[:count]
+        return best
+
+
+def validation(folder: Path) -> float | None:
+    """Return the best validation NDCG@10 of a run, over all its parts if it was resumed; None without training."""
+    curves = [points for part in read_parts(folder) for name, points in part.items() if name.startswith(CHOOSES)]
+    return max((value for points in curves for _, value in points), default=None)
+
+
+def _variants(spec: Spec, profile: Profile) -> list[Variant]:
+    made = []
+    for dataset in profile.datasets:
+        for row in spec.rows:
+            args = ["--config", run_config(dataset, row.run)]
+            args += [] if row.ablation is None else ["--config", ablation_config(row.ablation)]
+            for key, value in (*profile.options, *row.options):
+                args += [f"--{key}", value]
+            try:
+                made.append(Variant(row, dataset, identify(args), tuple(args)))
+            except ArgumentError as error:
+                raise ArgumentError(None, f"{spec.name}, row {row.name}: {error.message}") from error
+    return made
+
+
+def _job_type(spec: Spec, row: Row) -> str:
+    """Return what W&B files a run under."""
+    if spec.kind == "sweep":
+        return "sensitivity"
+    return "efficiency" if spec.kind == "efficiency" else "train" if row.ablation is None else "ablation"
+
+
+def _each_once(runs: Iterable[Run]) -> list[Run]:
+    found: dict[Path, Run] = {}
+    for run in runs:
+        found.setdefault(run.folder, run)
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Result files: reading, aggregation, paired tests and tables."""

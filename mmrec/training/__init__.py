@@ -1,0 +1,1 @@
+"""Callbacks, run folders and tracking."""

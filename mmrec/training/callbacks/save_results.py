@@ -1,0 +1,160 @@
+"""One JSON a run: metrics and everything needed to trust or repeat them; and the rank of every test instance."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+from mmrec.data.datamodule import RecDataModule
+from mmrec.metrics.slices import item_slices, slice_metrics
+from mmrec.models.recommender import Recommender
+from mmrec.training.tracking import mirror_result
+from mmrec.utils import environment
+from mmrec.utils.files import write_whole
+from mmrec.utils.seed import global_seed
+
+TRAINING = "training.json"
+
+
+class SaveResults(lightning.Callback):
+    """Write `result.json` and `test_ranks.parquet` into the run's folder after `test`.
+
+    `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests. Both names carry
+    the protocol where it is not the default (`result_uniform100.json`), so that no protocol overwrites another.
+    `result.json` has the metrics over all test instances, under `slices` by slice of the target item, see
+    `mmrec.metrics.slices`, and under `beyond_accuracy` what the lists look like, see `mmrec.metrics.beyond_accuracy`;
+    null among sampled candidates, where there is no list.
+    """
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self.training: dict[str, Any] = {"epochs": 0, "seconds": 0.0}
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Count the epoch; its time includes the index that was built for it and the validation that ran in it."""
+        self.training = {"epochs": trainer.current_epoch + 1, "seconds": self._seconds()}
+        self._started = time.perf_counter()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the training statistics up to now, so that a resumed run goes on counting."""
+        return {**self.training, "seconds": self._seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.training = dict(state_dict)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
+        self._started = None
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            text = json.dumps({**self.training, "peak_memory_mb": environment.peak_memory_mb()})
+            write_whole(Path(trainer.default_root_dir) / TRAINING, text)
+
+    def on_test_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write both files."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not trainer.is_global_zero or not isinstance(pl_module, Recommender) or not isinstance(data, RecDataModule):
+            return
+        folder = Path(trainer.default_root_dir)
+        suffix = data.metric_suffix + ("" if data.mask_history else "_history_kept")
+        table = pl_module.metrics.table
+        assert table is not None  # `test` has just computed the metrics
+        instances, ranks = (column.cpu() for column in table)
+        users, items = data.catalog.user_of(instances), data.catalog.items[instances]
+        raw_items = data.catalog.item_table["raw_id"]
+        write_whole(
+            folder / f"test_ranks{suffix}.parquet",
+            lambda path: pl.DataFrame(
+                {
+                    "user": [data.catalog.user_ids[user] for user in users.tolist()],
+                    "item": raw_items.gather(items.tolist()),
+                    "rank": ranks.numpy(),
+                }
+            ).write_parquet(path),
+        )
+        members = item_slices(data.catalog.train.popularity, *_presence(data))
+        slices = slice_metrics(ranks, items, members, data.metric_suffix)
+        beyond = pl_module.beyond_accuracy
+        training = self._training(folder, pl_module)
+        # Of the fit where there was one: a later test alone takes less.
+        memory = training.pop("peak_memory_mb", None) or environment.peak_memory_mb()
+        result = {
+            "run": folder.name,
+            "model": folder.parent.name,
+            "class": type(pl_module).__name__,
+            "dataset": data.source.name,
+            "seed": global_seed(),
+            "metrics": {
+                name.removeprefix("test/"): round(float(value), 6)
+                for name, value in trainer.callback_metrics.items()
+                if name.startswith("test/")
+            },
+            "slices": {name: _rounded(row) for name, row in slices.items()},
+            "beyond_accuracy": None if beyond is None else _rounded(beyond.compute()),
+            "protocol": {**data.protocol(), "instances": len(ranks)},
+            "control": data.control,
+            "data_hash": data.catalog.manifest.data_hash,
+            "features": None
+            if data.features is None
+            else {"encoder": data.features.encoder, "revision": data.features.revision},
+            "parameters": sum(p.numel() for p in pl_module.parameters()),
+            "hyperparameters": {key: value for key, value in pl_module.hparams.items() if not key.startswith("_")},
+            "training": {**training, "best_epoch": _best_epoch(trainer)},
+            "peak_memory_mb": memory,
+            "git": environment.git_state(),
+            "machine": {
+                **environment.machine(),
+                "processes": trainer.world_size,
+                "precision": str(trainer.precision),
+            },
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        write_whole(folder / f"result{suffix}.json", json.dumps(result, indent=2) + "\n")
+        mirror_result(trainer.loggers, result)
+
+    def _seconds(self) -> float:
+        running = 0.0 if self._started is None else time.perf_counter() - self._started
+        return round(float(self.training["seconds"]) + running, 2)
+
+    def _training(self, folder: Path, model: Recommender) -> dict[str, Any]:
+        """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one.
+
+        Of a model that trains on nothing the seconds are those it took to be made from the data.
+        """
+        if model.trains_on == "nothing":
+            return {"epochs": 0, "seconds": round(model.attach_seconds, 2)}
+        file = folder / TRAINING
+        return dict(json.loads(file.read_text())) if file.is_file() else self.training
+
+
+def _rounded(row: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: value if value is None else round(value, 6) for name, value in row.items()}
+
+
+def _presence(data: RecDataModule) -> tuple[Tensor, Tensor]:
+    """Return which items (I,) have a text and a picture: in the features, or in `items.parquet` without an encoder."""
+    if data.features is not None:
+        return torch.from_numpy(data.features.text_present), torch.from_numpy(data.features.image_present)
+    table = data.catalog.item_table
+    text, image = (torch.from_numpy(table[name].is_not_null().to_numpy(writable=True)) for name in ("text", "image"))
+    return text, image
+
+
+def _best_epoch(trainer: lightning.Trainer) -> int | None:
+    """Return the epoch (from 0) of the checkpoint in use, None if the model was never trained."""
+    path = trainer.ckpt_path
+    if not path or not Path(path).is_file():
+        return None
+    return int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])

@@ -1,0 +1,1 @@
+"""Files, locks, the machine: small helpers without any knowledge of recommendation."""

@@ -1,0 +1,408 @@
+"""The commands as users type them, in process, on the toy shop."""
+
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from time import perf_counter
+
+import polars as pl
+import pytest
+import torch
+import yaml
+
+from mmrec.cli.main import lightning, main
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.prepare.manifest import Manifest
+from mmrec.nn.kernels import precision
+
+RUN = "lightning_configs/run"
+QUIET = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, far from the checkout; the prepared toy data is shared by all tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    return tmp_path
+
+
+def run(command: str, config: str, toy: RecDataModule, *args: str) -> None:
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    lightning([command, "--config", f"{RUN}/{config}.yaml", *data, *QUIET, *args])
+
+
+def result(model: str) -> dict[str, object]:
+    return json.loads(Path(f"runs/toy/{model}/seed1/result.json").read_text())
+
+
+def test_fit_tests_the_best_checkpoint_and_writes_everything(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "2")
+    folder = here / "runs/toy/mm_racl_kal/seed1"
+    written = result("mm_racl_kal")
+    assert set(written["metrics"]) == {"hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr"}
+    assert written["data_hash"] == toy.catalog.manifest.data_hash
+    assert written["protocol"] == {
+        "split": "leave_one_out", "candidates": "all", "mask_history": True, "instances": 800
+    }  # fmt: skip
+    assert written["training"]["epochs"] == 2
+    ranks = pl.read_parquet(folder / "test_ranks.parquet")
+    assert ranks.height == 800
+    assert (ranks["rank"] <= 10).mean() == pytest.approx(written["metrics"]["hr@10"], abs=1e-6)
+    curves = pl.read_csv(folder / "metrics.csv").columns
+    terms = ("alpha", "gate", "loss_rec", "loss_ui", "loss_ii", "loss_mm", "neighbour_churn")
+    assert {f"train/{name}" for name in terms} <= set(curves)
+    rows = [json.loads(line) for line in (folder / "explanations.jsonl").read_text().splitlines()]
+    assert len(rows) == 10
+    assert all(row["text"] and row["source"] == "template" and row["reason"] for row in rows)
+    assert yaml.safe_load((folder / "config.yaml").read_text())["model"]["class_path"].endswith("MMRaclKal")
+
+
+def test_validate_test_and_predict_find_the_runs_best_checkpoint(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "1")
+    first = result("mm_racl_kal")
+    curves = Path("runs/toy/mm_racl_kal/seed1/metrics.csv").read_text()
+    run("test", "toy_mm_racl_kal", toy)
+    assert result("mm_racl_kal")["metrics"] == first["metrics"]
+    assert result("mm_racl_kal")["training"] == first["training"]
+    run("validate", "toy_mm_racl_kal", toy)
+    run("predict", "toy_mm_racl_kal", toy)
+    lists = pl.read_parquet("runs/toy/mm_racl_kal/seed1/recommendations.parquet")
+    assert lists.group_by("user").len()["len"].to_list() == [10] * 800
+    assert Path("runs/toy/mm_racl_kal/seed1/metrics.csv").read_text() == curves
+    run("test", "toy_mm_racl_kal", toy, "--ckpt_path", "runs/toy/mm_racl_kal/seed1/checkpoints/best.ckpt")
+    assert result("mm_racl_kal")["metrics"] == first["metrics"]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [(), ("--trainer.max_steps", "1000"), ("--trainer.check_val_every_n_epoch", "2")],
+    ids=["epochs", "steps", "validation every other epoch"],
+)
+def test_resuming_gives_what_an_uninterrupted_run_gives(limit: tuple[str, ...], here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", *limit)
+    whole = result("mm_racl_kal")
+    started = perf_counter()
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "2", "--name", "parts", *limit)
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "4", "--name", "parts", "--ckpt_path", "last", *limit)
+    parts = result("parts")
+    assert parts["metrics"] == whole["metrics"]
+    assert parts["training"]["epochs"] == 4
+    assert parts["training"]["seconds"] < perf_counter() - started  # of the epochs, and of each once
+    assert Path("runs/toy/parts/seed1/metrics.1.csv").is_file()  # the curves of the first part are kept
+
+
+def test_fitting_again_keeps_the_earlier_run_and_repeats_it(here: Path, toy: RecDataModule) -> None:
+    for _ in range(2):
+        run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    earlier = json.loads(Path("runs/toy/sasrec/seed1.1/result.json").read_text())
+    assert earlier["metrics"] == result("sasrec")["metrics"]
+
+
+@pytest.mark.parametrize("model", ["sasrec", "popularity"])
+@pytest.mark.parametrize(
+    "mistake", [("--data.prepare.user_core", "60"), ("--data.prepare.newest", "2")], ids=["data", "split"]
+)
+def test_a_fit_that_cannot_start_leaves_the_earlier_run_in_its_place(
+    mistake: tuple[str, str], model: str, here: Path, toy: RecDataModule
+) -> None:
+    run("fit", f"toy_{model}", toy, "--trainer.max_epochs", "1")
+    before = sorted(here.glob("runs/**/*"))
+    mistakes = [mistake] if model == "popularity" else [mistake, (*mistake, "--ckpt_path", "last")]
+    for options in mistakes:
+        with pytest.raises(SystemExit):
+            run("fit", f"toy_{model}", toy, *options)
+        assert sorted(here.glob("runs/**/*")) == before
+
+
+def test_explanations_are_the_same_after_fit_and_after_test(here: Path, toy: RecDataModule) -> None:
+    def evidence() -> list[dict[str, object]]:
+        lines = Path("runs/toy/mm_racl_kal/seed1/explanations.jsonl").read_text().splitlines()
+        return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "3", "--trainer.limit_val_batches", "1")
+    after_fit = evidence()
+    run("test", "toy_mm_racl_kal", toy)
+    assert evidence() == after_fit
+
+
+def test_a_dry_run_touches_nothing(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    before = result("sasrec")
+    run("fit", "toy_sasrec", toy, "--trainer.fast_dev_run", "true")
+    assert result("sasrec") == before
+    assert not Path("runs/toy/sasrec/seed1.1").exists()
+
+
+def test_the_softmax_multiplies_as_it_is_told(here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(precision, "rounded_products", lambda rounded: asked.append(rounded) or nullcontext())
+    for option, rounded in (([], True), (["--softmax_products", "exact"], False)):
+        run("fit", "toy_sasrec", toy, "--trainer.fast_dev_run", "true", *option)
+        assert asked == [rounded]  # one step
+        asked.clear()
+
+
+def test_another_protocol_does_not_overwrite_the_result(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    before = result("sasrec")
+    run("test", "toy_sasrec", toy, "--data.candidates", "uniform100")
+    run("test", "toy_sasrec", toy, "--data.mask_history", "false")
+    assert result("sasrec") == before
+    names = {path.name for path in Path("runs/toy/sasrec/seed1").glob("result*.json")}
+    assert names == {"result.json", "result_uniform100.json", "result_history_kept.json"}
+
+
+def test_a_model_without_modalities_needs_no_features(here: Path, toy: RecDataModule) -> None:
+    absent = [
+        "--data.encoder.class_path",
+        "mmrec.data.features.encoders.PrecomputedEncoder",
+        "--data.encoder.init_args.items",
+    ]
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", *absent, "nowhere.csv")
+    assert result("sasrec")["features"] is None
+
+
+def test_a_source_of_the_users_own(here: Path, toy: RecDataModule) -> None:
+    (here / "my_shop.py").write_text(
+        "from mmrec.data.sources import Toy\n\nclass MyShop(Toy):\n    def __init__(self, path: str) -> None:\n"
+        "        super().__init__(path, name='my_shop')\n    name = 'my_shop'\n"
+    )
+    source = ["--data.source.class_path", "my_shop.MyShop", "--data.source.init_args.path", toy.source.path]
+    main(["fit", "--config", f"{RUN}/toy_popularity.yaml", *source, "--data.root", str(here / "data"), *QUIET])
+    assert Path("runs/my_shop/popularity/seed1/result.json").is_file()
+
+
+def test_popularity_needs_no_training(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_popularity", toy)
+    assert result("popularity")["training"]["epochs"] == 0
+    assert result("popularity")["metrics"]["ndcg@10"] < 0.03
+
+
+def test_the_sampled_protocol_has_its_own_names(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", "--data.candidates", "uniform100")
+    written = json.loads(Path("runs/toy/sasrec/seed1/result_uniform100.json").read_text())
+    assert set(written["metrics"]) == {f"{name}_uniform100" for name in ("hr@10", "ndcg@10", "hr@20", "ndcg@20", "mrr")}
+
+
+def test_validate_checks_what_prepare_does_and_writes_nothing(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ["--config", f"{RUN}/toy_mm_racl_kal.yaml", "--data.source.init_args.path", toy.source.path]
+    before = sorted(Path(toy.source.path).rglob("*"))
+    main(["validate", *config])
+    checked = capsys.readouterr().out
+    assert list(here.iterdir()) == []
+    assert sorted(Path(toy.source.path).rglob("*")) == before
+    main(["prepare", *config])
+    prepared = capsys.readouterr().out
+    assert toy.catalog.manifest.data_hash[:12] in checked
+    rows = [line for line in checked.splitlines() if "│" in line]
+    assert len(rows) > 25
+    assert [line for line in rows if line not in prepared] == []
+    with pytest.raises(SystemExit):
+        main(["validate", *config, "--data.prepare.max_bad_share", "0"])
+    assert "are bad, more than data.prepare.max_bad_share" in capsys.readouterr().err
+
+
+def test_brackets_in_a_folder_mean_nothing(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = here / "my [v2] shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    source = ["--data.source.init_args.path", toy.source.path]
+    lightning(["fit", "--config", f"{RUN}/toy_sasrec.yaml", *source, *QUIET, "--trainer.max_epochs", "1"])
+    main(["compare", "runs/toy", "--groups", str(Path(toy.source.path) / "tastes.csv")])
+    main(["prepare", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *source])
+    assert "text features (handcrafted)" in capsys.readouterr().out
+
+
+def test_an_interruption_is_one_line(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Manifest, "save", interrupt)
+    with pytest.raises(SystemExit) as exit_:
+        main(["prepare", "--config", f"{RUN}/toy_sasrec.yaml", "--data.source.init_args.path", toy.source.path])
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("mmrec: interrupted")
+    assert list(here.rglob("*.parquet")) == [here / "data" / "toy" / "images.parquet"]
+
+
+def test_compare_shows_models_groups_and_slices(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", "toy_popularity", toy)
+    main(["compare", "runs/toy", "--slices", "--groups", str(Path(toy.source.path) / "tastes.csv")])
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("popularity", "full ranking", "long_term", "unseen"))
+    Path("strangers.csv").write_text("user,group\nnobody,image\n")
+    with pytest.raises(SystemExit):
+        main(["compare", "runs/toy", "--groups", "strangers.csv"])
+    assert "none of its users is one of the runs'" in capsys.readouterr().err
+
+
+def test_wandb_records_offline_without_an_account(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", "--tracking.wandb", "true")
+    assert list(here.glob("runs/toy/sasrec/seed1/wandb/offline-run-*/*.wandb"))
+
+
+WRONG = {
+    "no such config": (["fit", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    "no such data": (
+        ["fit", "--config", f"{RUN}/movielens_sasrec.yaml", "--data.source.init_args.path", "absent"],
+        "absent not found",
+    ),
+    "not trained yet": (["test", "--config", f"{RUN}/toy_sasrec.yaml"], "fit this configuration first"),
+    "no such checkpoint": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "gone.ckpt"],
+        "gone.ckpt: no such file",
+    ),
+    "broken checkpoint": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "junk.ckpt"],
+        "junk.ckpt: not a readable checkpoint",
+    ),
+    "checkpoint of no run": (
+        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "weights.pt"],
+        "weights.pt: no checkpoint of a run",
+    ),
+    "no such file of a section": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data=my_shop.yaml"],
+        "--data my_shop.yaml: no such file",
+    ),
+    "empty config": (["fit", "--config", "empty.yaml"], "empty.yaml: must be a mapping of options"),
+    "broken section": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data", "broken.yaml"],
+        "broken.yaml:3: not valid YAML in UTF-8 (expected ',' or ']', but got ':')",
+    ),
+    "nothing to choose by": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--trainer.limit_val_batches", "0"],
+        "`valid/ndcg@10` which is not available",
+    ),
+    "seed": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--seed_everything", "-3"],
+        "--seed_everything must be between 0 and 4294967295, but is -3",
+    ),
+    "name": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--name", "../sasrec"],
+        "--name must be fit for a folder, but is '../sasrec'",
+    ),
+    "nothing left": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.prepare.user_core", "60"],
+        "no interaction is left",
+    ),
+    "contradiction": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.item_id", "false"],
+        "at least one of text, image and item_id",
+    ),
+    "no runs": (["compare", "runs"], "holds no"),
+    "wrong type": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.lr", "fast"],
+        "Parser key \"lr\": Expected a <class 'float'>. Got value: fast",
+    ),
+    "no such option of the model": (
+        ["fit", "--config", f"{RUN}/toy_lightgcn.yaml", "--model.init_args.weight_decay", "0.1"],
+        "LightGCN': Option 'weight_decay' is not accepted",
+    ),
+    "precision": (
+        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--trainer.precision", "bf16-true"],
+        "--trainer.precision must be one of 32-true",
+    ),
+    "known targets among new items": (
+        ["test", "--config", f"{RUN}/toy_popularity.yaml", "--data.prepare.repeats", "all"],
+        "set mask_history: false, or repeats: first",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_users_mistake_is_one_line(
+    case: str, here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MMREC_DATA", raising=False)
+    args, message = WRONG[case]
+    Path("empty.yaml").write_text("# nothing yet\n")
+    Path("broken.yaml").write_text("root: data\nitems: [1\nlimit: 2\n")
+    Path("junk.ckpt").write_text("no checkpoint")
+    torch.save({"weight": 1}, "weights.pt")
+    if "toy" in " ".join(args):
+        args = [*args, "--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path, *QUIET]
+    with pytest.raises(SystemExit) as exit_:
+        main(args)
+    assert exit_.value.code == 2
+    (last,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("mmrec: "))
+    assert message in last
+
+
+@pytest.mark.parametrize("model", ["sasrec", "racl_kal"])
+def test_a_checkpoint_is_found_by_its_path(model: str, here: Path, toy: RecDataModule) -> None:
+    """Of a class that takes less than the data offers, and of one that builds on another."""
+    run("fit", f"toy_{model}", toy, "--trainer.max_epochs", "1")
+    first = result(model)
+    run("test", f"toy_{model}", toy, "--ckpt_path", f"runs/toy/{model}/seed1/checkpoints/best.ckpt")
+    assert result(model)["metrics"] == first["metrics"]
+    assert set(first["hyperparameters"]) == set(result(model)["hyperparameters"])
+    assert "n_users" not in first["hyperparameters"]
+
+
+def test_a_model_without_training_is_a_run_like_others(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_ease", toy)
+    first = result("ease")
+    assert first["training"]["seconds"] > 0
+    run("fit", "toy_ease", toy, "--model.init_args.l2", "5")
+    assert result("ease")["metrics"] != first["metrics"]
+    assert json.loads(Path("runs/toy/ease/seed1.1/result.json").read_text()) == first
+    config = yaml.safe_load(Path("runs/toy/ease/seed1/config.yaml").read_text())
+    assert config["model"]["init_args"]["l2"] == 5
+
+
+def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.max_lenght", "5"])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "mmrec: unrecognized arguments: --data.max_lenght 5; --help names all options\n"
+
+
+def test_a_checkpoint_of_other_data_is_refused(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    shutil.copy("runs/toy/sasrec/seed1/checkpoints/best.ckpt", "other.ckpt")
+    with pytest.raises(SystemExit):
+        run("test", "toy_sasrec", toy, "--ckpt_path", "other.ckpt", "--data.prepare.split", "ratio")
+    assert "trained on other data" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("test", "toy_mm_racl_kal", toy, "--ckpt_path", "best", "--name", "sasrec")
+    assert "the checkpoint is of SASRec, the config of MMRaclKal" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("test", "toy_sasrec", toy, "--ckpt_path", "best", "--model.init_args.hidden_dim", "32")
+    assert "was trained with hidden_dim 64, but here it is 32" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("test", "toy_popularity", toy, "--ckpt_path", "other.ckpt")
+    assert "is of mmrec.models.sasrec.SASRec, the config of mmrec.models.popularity" in capsys.readouterr().err
+    assert torch.load("other.ckpt", weights_only=True)["data_hash"] == toy.catalog.manifest.data_hash
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "1")
+    alone = result("mm_racl_kal")
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    devices = ["--trainer.accelerator", "cpu", "--trainer.devices", "2"]
+    test = ["test", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *data, *QUIET, *devices]
+    subprocess.run([sys.executable, "-m", "mmrec", *test], check=True, timeout=300)
+    assert result("mm_racl_kal")["metrics"] == alone["metrics"]
+    assert result("mm_racl_kal")["slices"] == alone["slices"]
+    assert result("mm_racl_kal")["beyond_accuracy"] == pytest.approx(alone["beyond_accuracy"], abs=1e-6)
+    assert result("mm_racl_kal")["machine"]["processes"] == 2

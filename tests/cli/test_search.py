@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmrec.cli.main import main
+from mmrec.cli.search import read_sweep
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
+
+SWEEP = {
+    "method": "bayes",
+    "metric": {"name": "valid/ndcg@10", "goal": "maximize"},
+    "parameters": {
+        "model.init_args.lr": {"distribution": "log_uniform_values", "min": 0.0005, "max": 0.01},
+        "model.init_args.layers": {"values": [1, 2]},
+        "model.init_args.hidden_dim": {"value": 8},
+        "tracking.tags": {"value": ["a", "b"]},
+    },
+}
+
+
+def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
+    toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    run = ["fit", "--config", "lightning_configs/run/toy_sasrec.yaml", *data, "--trainer.max_epochs", "1"]
+    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["mmrec", "lightning", *run, "${args}"]}))
+    main(["search", "sweep.yaml", "--trials", "1"])
+    main(["search", "sweep.yaml", "--trials", "2"])
+    shown = capsys.readouterr().out
+    assert shown.count("trial 0:") == shown.count("trial 1:") == 1
+    values = {line.split()[1][:-1]: float(line.split()[2]) for line in shown.splitlines() if line.startswith("trial")}
+    best = max(values, key=values.__getitem__)
+    chosen = yaml.safe_load(Path("runs/search/sweep.yaml").read_text())["model"]["init_args"]
+    tried = yaml.safe_load(Path("runs/search/toy", f"sweep_{best}", "seed1/config.yaml").read_text())
+    assert chosen == {name: tried["model"]["init_args"][name] for name in ("lr", "layers", "hidden_dim")}
+    assert chosen["hidden_dim"] == 8
+    assert tried["tracking"]["tags"] == ["a", "b"]
+    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "parameters": {}, "command": ["lightning", *run]}))
+    with pytest.raises(SystemExit):
+        main(["search", "sweep.yaml", "--trials", "3"])
+    assert "sweep.journal holds trials of other parameters" in capsys.readouterr().err
+    assert not list(Path("runs").rglob("result.json"))  # the test split was not read
+
+
+def test_a_trial_that_diverges_is_no_end_of_the_search(
+    toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    run = ["fit", "--config", "lightning_configs/run/toy_sasrec.yaml", *data, "--trainer.max_epochs", "1"]
+    hot = {"model.init_args.lr": {"value": 1.0e30}, "model.init_args.hidden_dim": {"value": 8}}
+    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["lightning", *run], "parameters": hot}))
+    with pytest.raises(SystemExit):
+        main(["search", "sweep.yaml", "--trials", "2"])
+    shown = capsys.readouterr()
+    assert "trial 1: stopped early" in shown.out
+    assert "no trial has finished" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parameters": None}, "has the keys command, metric and parameters"),
+        ({"command": ["mmrec", "lightning", "test"]}, "command must run `fit`"),
+        ({"metric": {"name": "test/ndcg@10"}}, r"must be of the validation split .* but is test/ndcg@10"),
+        ({"metric": "valid/ndcg@10"}, "metric must be a mapping, but is 'valid/ndcg@10'"),
+        ({"parameters": {"a.b": 0.5}}, r"parameters\.a\.b needs values, value, or min and max"),
+        ({"parameters": {"a.b": {"min": 1}}}, r"parameters\.a\.b needs values, value, or min and max"),
+        ({"parameters": {"a.b": {"min": 1, "max": 2, "distribution": "beta"}}}, r"with a distribution of uniform"),
+        ({"parameters": {"a": {"min": 0.1, "max": 2, "distribution": "q_uniform"}}}, r"is q_uniform and needs q"),
+    ],
+)
+def test_a_sweep_that_cannot_be_run_is_said_so(change: dict, message: str, tmp_path: Path) -> None:
+    content = {**SWEEP, "command": ["lightning", "fit"], **change}
+    file = tmp_path / "sweep.yaml"
+    file.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
+    with pytest.raises(UserError, match=message):
+        read_sweep(file)

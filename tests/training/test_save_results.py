@@ -1,0 +1,64 @@
+"""What a test leaves in `result.json` beside the metrics over all instances."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from mmrec.cli.main import main
+from mmrec.data.datamodule import RecDataModule
+from mmrec.models.popularity import Popularity
+
+FOLDER = Path("runs/toy/popularity/seed1")
+
+
+def result_of(toy: RecDataModule, folder: Path, monkeypatch: pytest.MonkeyPatch, suffix: str = "") -> dict[str, Any]:
+    """Test the popularity model in a folder and return its result."""
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    candidates = suffix.removeprefix("_") or "all"
+    main(
+        ["test", "--config", "lightning_configs/run/toy_popularity.yaml", "--data.root", str(toy.root),
+         "--data.source.init_args.path", toy.source.path, "--data.candidates", candidates]
+    )  # fmt: skip
+    return json.loads((FOLDER / f"result{suffix}.json").read_text())
+
+
+@pytest.mark.parametrize("suffix", ["", "_uniform100"])
+def test_slices_follow_from_the_ranks_and_the_dataset(
+    suffix: str, toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = result_of(toy, tmp_path, monkeypatch, suffix)
+    counts = Counter(toy.catalog.train.items.tolist())
+    trained_on = [counts[item] for item in range(toy.n_items)]
+    items = toy.catalog.item_table.select("raw_id", "image", trained_on=pl.Series(trained_on))
+    table = pl.read_parquet(FOLDER / f"test_ranks{suffix}.parquet").join(items, left_on="item", right_on="raw_id")
+    expected = {
+        "cold": table.filter(pl.col("trained_on") < 20),
+        "image_present": table.filter(pl.col("image").is_not_null()),
+    }
+    for name, rows in expected.items():
+        found = written["slices"][name]
+        assert found["instances"] == rows.height
+        assert found[f"mrr{suffix}"] == pytest.approx((1 / rows["rank"]).mean(), abs=1e-6)
+        assert found.keys() == {"instances", *written["metrics"]}
+    assert 0 < expected["cold"].height < table.height  # or the test would show nothing
+    assert written["slices"]["neither"] == {"instances": 0, **dict.fromkeys(written["metrics"])}
+
+
+def test_beyond_accuracy_is_of_the_lists_that_recommend_gives(
+    toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measures = result_of(toy, tmp_path, monkeypatch)["beyond_accuracy"]
+    model = Popularity(toy.n_items)
+    model.attach(toy.catalog, None)
+    shown = torch.cat([model.recommend(batch, 10)[1] for batch in toy.test_dataloader()])
+    assert measures["coverage@10"] == pytest.approx(len(shown.unique()) / (toy.n_items - 1), abs=1e-6)
+    share = toy.catalog.train.popularity[shown] / len(toy.catalog.train.items)
+    assert measures["novelty@10"] == pytest.approx(-share.log2().mean().item(), abs=1e-5)
+    assert measures["text_diversity@10"] is None
+    assert result_of(toy, tmp_path, monkeypatch, "_uniform100")["beyond_accuracy"] is None
