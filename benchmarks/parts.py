@@ -25,7 +25,7 @@ from mmrec.batch import PAD, TrainBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.loaders.windows import TrainLoader
 from mmrec.models.mm_racl_kal import MMRaclKal
-from mmrec.nn.kernels.precision import set_softmax_products
+from mmrec.nn.kernels.precision import set_loss_precision
 from mmrec.utils.allocator import keep_freed_memory
 
 SASREC = "SASRec form"
@@ -80,9 +80,9 @@ def compare(options: argparse.Namespace) -> None:
     machine = quiet_machine()
     built = models(data, FORMS, options.seed)
     for model in built.values():
-        model.refresh_library()
+        model.refresh_neighbours()
     start = perf_counter()
-    built[FULL].refresh_library()
+    built[FULL].refresh_neighbours()
     refresh = perf_counter() - start
     loader = data.train_loader("windows")
     assert isinstance(loader, TrainLoader)
@@ -95,7 +95,7 @@ def compare(options: argparse.Namespace) -> None:
         # Of the same batch each: batches differ in length, and the machine in speed from one minute to the next.
         ratios = [one / base for one, base in zip(times, seconds[SASREC], strict=True)]
         forms[name] = spread("ms", [1e3 * one for one in times]) | spread("ratio", ratios)
-    settings = {key: getattr(options, key) for key in ("length", "steps", "seed", "threads", "softmax_products")}
+    settings = {key: getattr(options, key) for key in ("length", "steps", "seed", "threads", "loss_precision")}
     sizes = {"n_users": data.n_users, "n_items": data.n_items - 1, "steps_of_an_epoch": len(loader)}
     write_result(
         options.output,
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="timed steps of each form, after two")
     parser.add_argument("--seed", type=int, default=1, help="of parameters, batches and dropout")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--softmax-products", choices=("rounded", "exact"), default="rounded")
+    parser.add_argument("--loss-precision", choices=("reduced", "full"), default="reduced")
     parser.add_argument("--output", type=Path, help="results/parts_<length>.json if left out")
     options = parser.parse_args()
     if min(options.length, options.steps, options.threads) < 1:
@@ -132,7 +132,7 @@ def main() -> None:
     options.output = options.output or HERE / "results" / f"parts_{options.length}.json"
     keep_freed_memory()  # as the command line does at start-up
     torch.set_num_threads(options.threads)
-    set_softmax_products(options.softmax_products)
+    set_loss_precision(options.loss_precision)
     with one_line_errors():
         compare(options)
 

@@ -1,7 +1,7 @@
 """SASRec with full cross-entropy: mmrec against RePlay, same data, same settings, same machine, turn by turn.
 
 RePlay runs as it is installed, and with glibc told to keep freed memory, which mmrec tells it by itself. mmrec runs as
-it is installed, with rounded products in its softmax, and with exact ones, `--softmax_products exact`: RePlay's are in
+it is installed, with its loss at reduced precision, and at full precision, `--loss_precision full`: RePlay's are in
 fp32. Prints a table and writes it, with the machine's description, as JSON. RePlay runs in `.venv-replay`, which is
 made on first use.
 """
@@ -49,7 +49,7 @@ class Side:
 
     python: str
     module: str
-    softmax_products: Literal["rounded", "exact"] = "rounded"
+    loss_precision: Literal["reduced", "full"] = "reduced"
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -58,7 +58,7 @@ def sides() -> dict[str, Side]:
     replay = environment_of("replay", "replay-rec", "0.22.0", "torch")
     return {
         "mmrec": Side(sys.executable, "peers.mmrec_sasrec"),
-        "mmrec, exact": Side(sys.executable, "peers.mmrec_sasrec", "exact"),
+        "mmrec, full": Side(sys.executable, "peers.mmrec_sasrec", "full"),
         "RePlay": Side(replay, "peers.replay_sasrec"),
         "RePlay, malloc": Side(replay, "peers.replay_sasrec", environment=KEEP_FREED),
     }
@@ -101,7 +101,7 @@ def compare(options: argparse.Namespace) -> None:
         for turn in range(1, options.rounds + 1):
             for name, side in running.items():
                 print(f"round {turn} of {options.rounds}: {name}", file=sys.stderr, flush=True)
-                own = replace(settings, seed=turn, softmax_products=side.softmax_products)
+                own = replace(settings, seed=turn, loss_precision=side.loss_precision)
                 command = [side.python, "-m", side.module, json.dumps(asdict(own))]
                 rounds[name].append(measure(command, own.threads, side.environment))
     columns = {name: summary(reports, sizes) for name, reports in rounds.items()}
@@ -109,7 +109,7 @@ def compare(options: argparse.Namespace) -> None:
         for times in TIMES.values():
             one[times] = one[times.removeprefix("times_")] / columns["RePlay"][times.removeprefix("times_")]
     show(columns, f"SASRec-CE on {data.source.name}, L {settings.length}, threads: {settings.threads}")
-    kept = ("folder", "root", "seed", "longest", "softmax_products")
+    kept = ("folder", "root", "seed", "longest", "loss_precision")
     result = {
         "machine": machine,
         "data": {"name": data.source.name, "data_hash": data.catalog.manifest.data_hash, **sizes},

@@ -35,13 +35,14 @@ class Clock(NamedTuple):
     """The times of some windows, in seconds.
 
     Args:
-        chosen: (B, L) int64, when each item was chosen.
-        asked: (B, L) int64, when the item after each place is asked for: in training and for held-out interactions the
-            time at which it was chosen, for an unknown next item the newest time in the data.
+        item_time: (B, L) int64, the time of each interaction.
+        query_time: (B, L) int64, the time at which the item after each position is predicted. In training and for
+            held-out interactions it is the time of the next interaction; for an unknown next item it is the newest
+            time in the data.
     """
 
-    chosen: Tensor
-    asked: Tensor
+    item_time: Tensor
+    query_time: Tensor
 
 
 @dataclass

@@ -7,7 +7,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder
 from mmrec.data.prepare.pipeline import PrepareOptions
 from mmrec.data.sources import Toy
-from mmrec.nn.kernels.precision import set_softmax_products
+from mmrec.nn.kernels.precision import set_loss_precision
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # oracles compare to the last bit, which a GPU does not repeat
 
@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def exact_products() -> None:
-    """Oracles are exact. What runs through the command line chooses for itself, as users do."""
-    set_softmax_products("exact")
+def full_precision() -> None:
+    """Losses at full precision, as their oracles are; runs through the command line use its default."""
+    set_loss_precision("full")
 
 
 @pytest.fixture

@@ -245,5 +245,4 @@ def test_a_shop_without_any_picture_is_said_in_one_line(
         command("fit", tmp_path, "--data.source.init_args.pictures", "false", "--model.init_args.text", text)
     assert exit_.value.code == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last.startswith("mmrec: the model wants image features but the data has none")
-    assert last.endswith("where it has that switch and another input is left, model.init_args.image: false")
+    assert "image is true, but the data has no image features" in last

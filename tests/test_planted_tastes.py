@@ -39,7 +39,7 @@ def train(name: str, data: RecDataModule) -> dict[str, float]:
     epochs = iter(range(EPOCHS))
     loader = TrainLoader(data.catalog.train, 8, 64, seed=0, epoch=lambda: next(epochs), windows="all")
     for _ in range(EPOCHS):
-        model.refresh_library()
+        model.refresh_neighbours()
         for batch in loader:
             optimizer.zero_grad()
             model.losses(batch)["loss"].backward()

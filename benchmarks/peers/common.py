@@ -27,7 +27,7 @@ class Settings:
         tests: timed tests, after one to warm up.
         ffn_dim: width of the network on each position; RePlay's default is `hidden_dim`.
         attention_dropout: RePlay's block uses its one dropout rate on the attention weights too.
-        softmax_products: "rounded" or "exact", of mmrec.
+        loss_precision: precision of the loss's products in mmrec, "reduced" or "full".
     """
 
     config: str = ""
@@ -49,7 +49,7 @@ class Settings:
     dropout: float = 0.2
     attention_dropout: float = 0.2
     lr: float = 1e-3
-    softmax_products: Literal["rounded", "exact"] = "rounded"
+    loss_precision: Literal["reduced", "full"] = "reduced"
 
     @classmethod
     def from_command_line(cls) -> Settings:

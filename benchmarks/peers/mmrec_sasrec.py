@@ -10,7 +10,7 @@ from harness import data_module, quiet_trainer
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.models.sasrec import SASRec
-from mmrec.nn.kernels.precision import set_softmax_products
+from mmrec.nn.kernels.precision import set_loss_precision
 from mmrec.utils.allocator import keep_freed_memory
 from peers.common import EpochClock, Settings, report, timed_tests
 
@@ -31,7 +31,7 @@ def main() -> None:
     keep_freed_memory()  # as the command line does at start-up
     torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed)
-    set_softmax_products(settings.softmax_products)
+    set_loss_precision(settings.loss_precision)
     data = newest_windows(settings)
     model = SASRec(
         n_items=data.n_items,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmrec.data.datamodule import RecDataModule
 
 OTHER_KEYS = (
-    "model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "explain", "softmax_products",
+    "model", "trainer", "seed_everything", "name", "runs", "test_after_fit", "explain", "loss_precision",
     "tracking", "ckpt_path",
 )  # fmt: skip
 """What a run config may hold beside its data; these commands do not look at it."""

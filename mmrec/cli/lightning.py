@@ -22,7 +22,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError, require, require_folder_name
 from mmrec.models.recommender import Recommender
-from mmrec.nn.kernels.precision import Products, set_softmax_products
+from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory
@@ -116,7 +116,7 @@ class RecCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
         config = self.config[self.subcommand]
-        set_softmax_products(config.softmax_products)
+        set_loss_precision(config.loss_precision)
         dataset = source_name(config.data.source)
         name = config.name or _snake(config.model.class_path.rpartition(".")[2])
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
@@ -208,8 +208,8 @@ def add_options(parser: LightningArgumentParser) -> None:
     )
     parser.add_argument("--explain", type=bool, default=True, help="explain recommendations after the test")
     parser.add_argument(
-        "--softmax_products", type=Products, default="rounded",
-        help="rounded: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; exact: fp32",
+        "--loss_precision", type=LossPrecision, default="reduced",
+        help="reduced: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; full: fp32",
     )  # fmt: skip
     parser.add_argument(
         "--compile", type=bool, default=False,

@@ -24,7 +24,7 @@ from mmrec.data.prepare.pipeline import dataset_folder
 from mmrec.errors import UserError
 from mmrec.utils.shipped import locate_configs
 
-SECTIONS = ("model", "data", "trainer", "softmax_products", "compile")
+SECTIONS = ("model", "data", "trainer", "loss_precision", "compile")
 MADE = ("source", "prepare", "encoder", "root", "encoder_devices")
 """Options of the data that say what is prepared and where: the version of the data stands for them."""
 SHOWN = ("enable_progress_bar", "enable_model_summary", "logger", "default_root_dir", "log_every_n_steps")

@@ -11,7 +11,8 @@ which needs neither. Two departures:
 
 - s is the dot product plus log(β / k), at which all terms balance when nothing is known of the user. It is the same for
   all items, so that no ranking depends on it; without it the first thousand steps go into finding it.
-- The paper draws k negatives for each position, here blocks of positions share them, see `mmrec.nn.kernels.candidate_blocks`.
+- The paper draws k negatives for each position, here blocks of positions share them, see
+  `mmrec.nn.kernels.candidate_blocks`.
 """
 
 from __future__ import annotations

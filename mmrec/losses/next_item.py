@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmrec.nn.kernels.precision import factor_dtype, softmax_products
+from mmrec.nn.kernels.precision import factor_dtype, loss_precision
 
 ROWS = 512  # positions whose logits are alive at a time on a CPU: 512 x 3,416 in fp32 is 7 MB, what stays in cache
 SHAPES = 128  # the last block is filled up with zeros to a multiple: for every new shape a kernel is made and kept
@@ -40,7 +40,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         small = not hidden.is_cuda and bool(longest(hidden) * longest(items) <= LARGEST)
         scaled, dtype = hidden / LN2, factor_dtype(hidden.device)
         candidates = items.to(dtype)
-        with softmax_products():
+        with loss_precision():
             for start in range(0, len(hidden), block):
                 part = slice(start, start + block)
                 exponential = torch.mm(scaled[part], items.T, out=buffer[: len(hidden[part])])
@@ -71,7 +71,7 @@ def longest(vectors: Tensor) -> Tensor:
 def next_item_cross_entropy(hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of the next item over the whole catalogue; PAD is no candidate.
 
-    The products round what they multiply, see `softmax_products`; all the rest is in fp32, under mixed precision too.
+    The products round what they multiply, see `loss_precision`; all the rest is in fp32, under mixed precision too.
 
     Args:
         hidden: (P, D) user vectors at the positions that have a target.

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from mmrec.data.catalog import TrainView
-from mmrec.data.loaders.negatives import UnknownItems
-from mmrec.errors import UserError, require
+from mmrec.data.loaders.negatives import UniformNegativeSampler
+from mmrec.errors import require
 from mmrec.losses.bce import binary_cross_entropy
 from mmrec.losses.gbce import generalised_bce
 from mmrec.losses.next_item import next_item_cross_entropy
@@ -29,24 +29,23 @@ class NextItemLoss(nn.Module):
         gbce_t: calibration t of "gbce", in [0, 1].
 
     Raises:
-        UserError: an option out of its range.
+        InvalidArgument: an option is outside its range.
     """
 
     def __init__(self, name: LossName, n_negatives: int, gbce_t: float) -> None:
         super().__init__()
-        if name not in get_args(LossName):
-            raise UserError(f"model.init_args.loss must be one of {', '.join(get_args(LossName))}, but is {name}")
-        require(n_negatives >= 1, "model.init_args.n_negatives", n_negatives, "at least 1")
-        require(0 <= gbce_t <= 1, "model.init_args.gbce_t", gbce_t, "between 0 and 1")
+        require(name in get_args(LossName), "loss", name, f"one of {', '.join(get_args(LossName))}")
+        require(n_negatives >= 1, "n_negatives", n_negatives, "at least 1")
+        require(0 <= gbce_t <= 1, "gbce_t", gbce_t, "between 0 and 1")
         self.name = name
         self.n_negatives = n_negatives
         self.gbce_t = gbce_t
-        self.unknown_items = UnknownItems() if name == "bce" else None
+        self.negative_sampler = UniformNegativeSampler() if name == "bce" else None
 
     def set_view(self, view: TrainView) -> None:
         """Take the training interactions, from which "bce" knows what a user knows."""
-        if self.unknown_items is not None:
-            self.unknown_items.set_view(view)
+        if self.negative_sampler is not None:
+            self.negative_sampler.set_view(view)
 
     def forward(self, user: Tensor, hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the positions that have a target, a scalar.
@@ -59,8 +58,8 @@ class NextItemLoss(nn.Module):
         """
         if self.name == "cross_entropy":
             return next_item_cross_entropy(hidden, items, target)
-        if self.unknown_items is not None:
-            return binary_cross_entropy(hidden, items, target, self.unknown_items(user))
+        if self.negative_sampler is not None:
+            return binary_cross_entropy(hidden, items, target, self.negative_sampler(user))
         negatives = draw_negatives(len(hidden), self.n_negatives, len(items), items.device)
         if self.name == "gbce":
             return generalised_bce(hidden, items, target, negatives, self.gbce_t)

@@ -11,7 +11,7 @@ from mmrec.batch import SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.co_occurrence import co_occurrence
 from mmrec.data.features.store import Features
-from mmrec.errors import UserError, require
+from mmrec.errors import InvalidArgument, require
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.sparse import csr
 
@@ -34,7 +34,7 @@ class EASE(Recommender):
         max_memory_gb: what the inverse may take, in GB; it needs 25 bytes for each pair of items.
 
     Raises:
-        UserError: an option out of its range, or too many items for `max_memory_gb`.
+        InvalidArgument: an option is outside its range, or too many items for `max_memory_gb`.
     """
 
     trains_on: ClassVar[TrainsOn] = "nothing"
@@ -43,13 +43,14 @@ class EASE(Recommender):
     def __init__(self, n_items: int, l2: float = 200.0, max_memory_gb: float = 8.0) -> None:
         super().__init__()
         self.save_hyperparameters()
-        require(l2 > 0, "model.init_args.l2", l2, "above 0")
+        require(l2 > 0, "l2", l2, "above 0")
         needed = BYTES * n_items**2 / 1e9
         if needed > max_memory_gb:
-            raise UserError(
-                f"EASE inverts a matrix of all pairs of {n_items - 1:,} items, which takes {needed:,.1f} GB and "
-                f"model.init_args.max_memory_gb is {max_memory_gb:g}: raise it if the machine has as much, raise "
-                "data.prepare.item_core, or take ItemKNN"
+            raise InvalidArgument(
+                "max_memory_gb",
+                f"max_memory_gb is {max_memory_gb:g}, but EASE inverts a matrix of all pairs of {n_items - 1:,} items, "
+                f"which takes {needed:,.1f} GB: raise it if the machine has that memory, keep fewer items, or use "
+                "ItemKNN",
             )
         self.n_items = n_items
         self.l2 = l2

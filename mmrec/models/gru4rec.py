@@ -32,7 +32,7 @@ class GRU4Rec(NextItemModel):
         weight_decay: of AdamW.
 
     Raises:
-        UserError: an option out of its range.
+        InvalidArgument: an option is outside its range.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class GRU4Rec(NextItemModel):
         weight_decay: float = 0.0,
     ) -> None:
         for name, value in {"embedding_dim": embedding_dim, "hidden_dim": hidden_dim, "layers": layers}.items():
-            require(value >= 1, f"model.init_args.{name}", value, "at least 1")
-        require(0 <= dropout < 1, "model.init_args.dropout", dropout, "at least 0 and below 1")
-        require(lr > 0, "model.init_args.lr", lr, "above 0")
-        require(weight_decay >= 0, "model.init_args.weight_decay", weight_decay, "at least 0")
+            require(value >= 1, name, value, "at least 1")
+        require(0 <= dropout < 1, "dropout", dropout, "at least 0 and below 1")
+        require(lr > 0, "lr", lr, "above 0")
+        require(weight_decay >= 0, "weight_decay", weight_decay, "at least 0")
         super().__init__(
             ItemEncoder(n_items, embedding_dim, text=False, image=False, item_id=True),
             RecurrentEncoder(embedding_dim, hidden_dim, layers, dropout),

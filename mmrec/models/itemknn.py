@@ -35,7 +35,7 @@ class ItemKNN(Recommender):
         shrinkage: h.
 
     Raises:
-        UserError: an option out of its range.
+        InvalidArgument: an option is outside its range.
     """
 
     trains_on: ClassVar[TrainsOn] = "nothing"
@@ -44,8 +44,8 @@ class ItemKNN(Recommender):
     def __init__(self, n_items: int, neighbours: int = 20, shrinkage: float = 10.0) -> None:
         super().__init__()
         self.save_hyperparameters()
-        require(neighbours >= 1, "model.init_args.neighbours", neighbours, "at least 1")
-        require(shrinkage >= 0, "model.init_args.shrinkage", shrinkage, "at least 0")
+        require(neighbours >= 1, "neighbours", neighbours, "at least 1")
+        require(shrinkage >= 0, "shrinkage", shrinkage, "at least 0")
         self.n_items = n_items
         self.n_neighbours = neighbours
         self.shrinkage = shrinkage

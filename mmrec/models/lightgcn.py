@@ -51,7 +51,7 @@ class LightGCN(Recommender):
         lr: learning rate.
 
     Raises:
-        UserError: options that contradict each other, or data without the features asked for.
+        InvalidArgument: options that contradict each other, or data without the features asked for.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
@@ -72,10 +72,10 @@ class LightGCN(Recommender):
     ) -> None:
         super().__init__(lr)
         self.save_hyperparameters()
-        require(hidden_dim >= 1, "model.init_args.hidden_dim", hidden_dim, "at least 1")
-        require(layers >= 0, "model.init_args.layers", layers, "at least 0")
-        require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
-        require(lr > 0, "model.init_args.lr", lr, "above 0")
+        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
+        require(layers >= 0, "layers", layers, "at least 0")
+        require(l2 >= 0, "l2", l2, "at least 0")
+        require(lr > 0, "lr", lr, "above 0")
         self.l2 = l2
         self.user_embedding = nn.Embedding(n_users, hidden_dim)
         self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from mmrec.batch import PAD, SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
-from mmrec.data.loaders.negatives import TrainedPairs, uniform_items
-from mmrec.errors import UserError, require
+from mmrec.data.loaders.negatives import SeenPairs, uniform_items
+from mmrec.errors import InvalidArgument, require
 from mmrec.losses.contrastive import cosines, cross_modal, info_nce, unit
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.models.recommender import Recommender, once_per_evaluation
@@ -89,7 +89,7 @@ class MMRaclKal(Recommender):
         weight_decay: of AdamW.
 
     Raises:
-        UserError: options that contradict each other.
+        InvalidArgument: options that contradict each other.
     """
 
     def __init__(
@@ -134,17 +134,21 @@ class MMRaclKal(Recommender):
         super().__init__(lr, weight_decay)
         self.save_hyperparameters()
         if not dynamic and static_user == "none":
-            raise UserError("no user side is left: set model.init_args.dynamic: true or static_user: prefix")
+            raise InvalidArgument(
+                "dynamic",
+                "dynamic is false and static_user is none, so users have no vector: set dynamic to true or static_user "
+                "to prefix",
+            )
         for name, value in {"hidden_dim": hidden_dim, "n_negatives": n_negatives}.items():
-            require(value >= 1, f"model.init_args.{name}", value, "at least 1")
+            require(value >= 1, name, value, "at least 1")
         for name, weight in {
             "graph_layers": graph_layers, "warmup_epochs": warmup_epochs, "beta": beta, "lambda_ui": lambda_ui,
             "lambda_ii": lambda_ii, "lambda_mm": lambda_mm, "weight_decay": weight_decay,
         }.items():  # fmt: skip
-            require(weight >= 0, f"model.init_args.{name}", weight, "at least 0")
+            require(weight >= 0, name, weight, "at least 0")
         for name, scale in {"temperature": temperature, "lr": lr, "id_lr": id_lr}.items():
-            require(scale > 0, f"model.init_args.{name}", scale, "above 0")
-        require(0 <= replace_prob <= 1, "model.init_args.replace_prob", replace_prob, "a probability")
+            require(scale > 0, name, scale, "above 0")
+        require(0 <= replace_prob <= 1, "replace_prob", replace_prob, "a probability")
         self.n_items = n_items
         self.replace_prob = replace_prob
         self.static_user = static_user
@@ -175,8 +179,17 @@ class MMRaclKal(Recommender):
         self.known_users = KnownUsers(n_users) if static_user == "node" else None
         self.gate = GatedFusion(hidden_dim) if self.dynamic is not None and self.static is not None else None
         retrieves = replace_prob > 0 or (self._contrasts("ii") and self.hard_negatives)
+        if retrieves:
+            others = n_items - 2
+            require(1 <= neighbours <= others, "neighbours", neighbours, f"between 1 and {others}, the other items")
+            require(
+                index_backend in get_args(Backend),
+                "index_backend",
+                index_backend,
+                f"one of {', '.join(get_args(Backend))}",
+            )
         self.library = NeighbourTable(neighbours, index_backend) if retrieves else None
-        self.trained_pairs = TrainedPairs() if self._contrasts("ui") or self._contrasts("ii") else None
+        self.seen_pairs = SeenPairs() if self._contrasts("ui") or self._contrasts("ii") else None
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Set the id vectors apart, which have a learning rate of their own."""
@@ -193,8 +206,8 @@ class MMRaclKal(Recommender):
             self.static.set_graph(catalog.train)
         if self.known_users is not None:
             self.known_users.set_view(catalog.train)
-        if self.trained_pairs is not None:
-            self.trained_pairs.set_view(catalog.train)
+        if self.seen_pairs is not None:
+            self.seen_pairs.set_view(catalog.train)
 
     @property
     def warming_up(self) -> bool:
@@ -220,7 +233,7 @@ class MMRaclKal(Recommender):
         return self._interests(batch, batch.items, self.tables(), (rows, batch.lengths - 1))[0]
 
     @torch.no_grad()
-    def refresh_library(self) -> float | None:
+    def refresh_neighbours(self) -> float | None:
         """Rebuild the neighbour table from the current e where it is used; return its churn, see `NeighbourTable`."""
         if self.library is None or self.warming_up:
             return None
@@ -253,12 +266,12 @@ class MMRaclKal(Recommender):
         if not self.training:
             return self._neighbours_now()
         if not self.library.ready:
-            self.refresh_library()
+            self.refresh_neighbours()
         return self.library.neighbours
 
     @once_per_evaluation
     def _neighbours_now(self) -> Tensor | None:
-        self.refresh_library()
+        self.refresh_neighbours()
         return None if self.library is None else self.library.neighbours
 
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
@@ -358,8 +371,8 @@ class MMRaclKal(Recommender):
 
     def _unknown(self, user: Tensor, items: Tensor) -> Tensor:
         """Return whether each user (B,) never interacted with the items (B, N) or (1, N) in training, (B, N) bool."""
-        assert self.trained_pairs is not None  # built whenever L_ui or L_ii is on
-        known: Tensor = self.trained_pairs(user[:, None], items)
+        assert self.seen_pairs is not None  # built whenever L_ui or L_ii is on
+        known: Tensor = self.seen_pairs(user[:, None], items)
         return ~known
 
 

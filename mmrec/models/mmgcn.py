@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
-from mmrec.errors import UserError, require
+from mmrec.errors import InvalidArgument, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.bipartite_graph import BipartiteGraph
@@ -52,7 +52,7 @@ class MMGCN(Recommender):
         lr: learning rate.
 
     Raises:
-        UserError: an option out of its range, or data without the features asked for.
+        InvalidArgument: an option is outside its range, or data without the features asked for.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
@@ -73,14 +73,16 @@ class MMGCN(Recommender):
     ) -> None:
         super().__init__(lr)
         self.save_hyperparameters()
-        require(hidden_dim >= 1, "model.init_args.hidden_dim", hidden_dim, "at least 1")
-        require(layers >= 1, "model.init_args.layers", layers, "at least 1")
-        require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
-        require(lr > 0, "model.init_args.lr", lr, "above 0")
+        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
+        require(layers >= 1, "layers", layers, "at least 1")
+        require(l2 >= 0, "l2", l2, "at least 0")
+        require(lr > 0, "lr", lr, "above 0")
         self.l2 = l2
         self.n_users = n_users
         if not (text or image):
-            raise UserError("MMGCN is made for item features: set model.init_args.text or image to true")
+            raise InvalidArgument(
+                "image", "text and image are both false, but MMGCN needs item features: set one to true"
+            )
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.graph = BipartiteGraph("mean")
         self.known_users = KnownUsers(n_users)

@@ -39,7 +39,7 @@ class RaclKal(MMRaclKal):
         weight_decay: of AdamW.
 
     Raises:
-        UserError: options that contradict each other, or data without text features.
+        InvalidArgument: options that contradict each other, or data without text features.
     """
 
     def __init__(

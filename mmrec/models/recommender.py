@@ -112,7 +112,7 @@ class Recommender(pl.LightningModule):
         """Return vectors (n, D), in the space of users and items, of any text features (n, T); None without text."""
         return None
 
-    def refresh_library(self) -> float | None:
+    def refresh_neighbours(self) -> float | None:
         """Rebuild what is retrieved from, if anything is; return its churn, see `NeighbourTable.refresh`."""
         return None
 

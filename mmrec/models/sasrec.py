@@ -46,7 +46,7 @@ class SASRec(NextItemModel):
         weight_decay: of AdamW.
 
     Raises:
-        UserError: options that contradict each other.
+        InvalidArgument: options that contradict each other.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class SASRec(NextItemModel):
         lr: float = 2e-3,
         weight_decay: float = 0.0,
     ) -> None:
-        require(hidden_dim >= 1, "model.init_args.hidden_dim", hidden_dim, "at least 1")
-        require(weight_decay >= 0, "model.init_args.weight_decay", weight_decay, "at least 0")
-        require(lr > 0, "model.init_args.lr", lr, "above 0")
+        require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
+        require(weight_decay >= 0, "weight_decay", weight_decay, "at least 0")
+        require(lr > 0, "lr", lr, "above 0")
         super().__init__(
             ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id),
             SequenceEncoder(

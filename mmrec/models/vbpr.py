@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
-from mmrec.errors import UserError, require
+from mmrec.errors import InvalidArgument, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.item_features import ItemFeatures
@@ -47,7 +47,7 @@ class VBPR(Recommender):
         lr: learning rate.
 
     Raises:
-        UserError: an option out of its range, or data without the features asked for.
+        InvalidArgument: an option is outside its range, or data without the features asked for.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
@@ -68,12 +68,14 @@ class VBPR(Recommender):
         super().__init__(lr)
         self.save_hyperparameters()
         for name, width in {"hidden_dim": hidden_dim, "feature_dim": feature_dim}.items():
-            require(width >= 1, f"model.init_args.{name}", width, "at least 1")
-        require(l2 >= 0, "model.init_args.l2", l2, "at least 0")
-        require(lr > 0, "model.init_args.lr", lr, "above 0")
+            require(width >= 1, name, width, "at least 1")
+        require(l2 >= 0, "l2", l2, "at least 0")
+        require(lr > 0, "lr", lr, "above 0")
         self.l2 = l2
         if not (text or image):
-            raise UserError("VBPR is made for item features: set model.init_args.text or image to true")
+            raise InvalidArgument(
+                "image", "text and image are both false, but VBPR needs item features: set one to true"
+            )
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.known_users = KnownUsers(n_users)
         self.user_factors = nn.Embedding(n_users, hidden_dim)  # γ_u

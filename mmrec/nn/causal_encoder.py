@@ -64,8 +64,8 @@ class CausalEncoder(nn.Module):
             (part[:, : (length := int(at.max()) + 1)], Clock(*(time[:, :length] for time in times)), of - first, at)
             for part, *times, of, at, first in zip(
                 items.split(size),
-                clock.chosen.split(size),
-                clock.asked.split(size),
+                clock.item_time.split(size),
+                clock.query_time.split(size),
                 row.split(places),
                 position.split(places),
                 edges,

@@ -3,8 +3,8 @@ r"""Multimodal item representation (paper, section 3.1, eq. 1-3).
     v̂_t = W_t v_t,  v̂_m = W_m v_m                                  (2)
     e = α v̂_t + (1 - α) v̂_m                                        (3)
 
-The encoders of eq. 1 ran before training (`mmrec.data.features.store`); their outputs v_t, v_m come in as fixed matrices,
-centred and scaled to length 1 by `ItemFeatures` (the paper says nothing on their scale).
+The encoders of eq. 1 run before training (`mmrec.data.features.store`). Their outputs v_t and v_m are fixed matrices,
+which `ItemFeatures` centres and scales to length 1; the paper does not give their scale.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.nn.item_features import ItemFeatures
 
 INIT_STD = 0.02  # of ids and projections alike: a feature row has length 1, so both start on the same scale
@@ -58,8 +58,8 @@ class ItemEncoder(nn.Module):
         features_first: begin at the features instead of the ids.
 
     Raises:
-        UserError: nothing is switched on, `features_first` without features and ids, or the data has no features for a
-            modality.
+        InvalidArgument: text, image and item_id are all false, `features_first` lacks ids or features, or the data has
+            no features for a modality that is in use.
     """
 
     def __init__(
@@ -75,10 +75,11 @@ class ItemEncoder(nn.Module):
     ) -> None:
         super().__init__()
         if not (text or image or item_id):
-            raise UserError("the item encoder has no input: switch on at least one of text, image and item_id")
+            raise InvalidArgument("item_id", "item_id, text and image are all false: set at least one of them to true")
         if features_first and not (item_id and (text or image)):
-            raise UserError(
-                "model.init_args.features_first needs item_id and one of text and image: switch these on, or it off"
+            raise InvalidArgument(
+                "features_first",
+                "features_first needs item_id and one of text and image: set these to true, or features_first to false",
             )
         self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
         self.id = nn.Embedding(n_items, dim) if item_id else None

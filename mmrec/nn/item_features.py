@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.data.features.store import Features
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 
 
 class ItemFeatures(nn.Module):
@@ -28,7 +28,7 @@ class ItemFeatures(nn.Module):
         modalities: those in use, "text" before "image".
 
     Raises:
-        UserError: the data has no features for a modality that is in use.
+        InvalidArgument: the data has no features for a modality that is in use.
     """
 
     def __init__(self, n_items: int, text_dim: int, image_dim: int, text: bool, image: bool) -> None:
@@ -37,10 +37,11 @@ class ItemFeatures(nn.Module):
         self.modalities = [name for name, width in widths.items() if width is not None]
         for name, width in widths.items():
             if width == 0:
-                raise UserError(
-                    f"the model wants {name} features but the data has none (no data.encoder makes them, or no item "
-                    f"has any {name}): choose an encoder that does, another model, or, where it has that switch and "
-                    f"another input is left, model.init_args.{name}: false"
+                raise InvalidArgument(
+                    name,
+                    f"{name} is true, but the data has no {name} features (the encoder makes none, or no item has "
+                    f"any {name}): choose an encoder that makes them, another model, or {name}: false if the model has "
+                    "another input",
                 )
             self.register_buffer(name, torch.zeros(n_items, width or 0), persistent=False)
             self.register_buffer(f"{name}_present", torch.zeros(n_items, dtype=torch.bool), persistent=False)

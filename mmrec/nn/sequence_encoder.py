@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import Clock
-from mmrec.errors import UserError, require
+from mmrec.errors import require
 from mmrec.nn.causal_encoder import CausalEncoder, pick
 from mmrec.nn.kernels.dropout import Dropout
 from mmrec.nn.time_bias import TimeBias, gap_buckets
@@ -198,7 +198,7 @@ class SequenceEncoder(CausalEncoder):
         time_bias: attention knows the time gaps, see `TimeBias`.
 
     Raises:
-        UserError: an option out of its range.
+        InvalidArgument: an option is outside its range.
     """
 
     tokens_at_once: ClassVar[int | None] = 6400  # x D of 64 in fp32: 1.6 MB, what two cores' caches hold
@@ -216,14 +216,12 @@ class SequenceEncoder(CausalEncoder):
         time_bias: bool = False,
     ) -> None:
         for name, width in {"hidden_dim": dim, "heads": heads, "ffn_dim": ffn_dim}.items():
-            require(width >= 1, f"model.init_args.{name}", width, "at least 1")
-        require(layers >= 0, "model.init_args.layers", layers, "at least 0")
+            require(width >= 1, name, width, "at least 1")
+        require(layers >= 0, "layers", layers, "at least 0")
         for name, share in {"dropout": dropout, "attention_dropout": attention_dropout}.items():
-            require(0 <= share < 1, f"model.init_args.{name}", share, "at least 0 and below 1")
-        if dim % heads:
-            raise UserError(f"model.init_args.heads ({heads}) must divide hidden_dim ({dim})")
-        if block not in get_args(BlockKind):
-            raise UserError(f"model.init_args.block must be one of {', '.join(get_args(BlockKind))}, but is {block}")
+            require(0 <= share < 1, name, share, "at least 0 and below 1")
+        require(dim % heads == 0, "heads", heads, f"a divisor of hidden_dim ({dim})")
+        require(block in get_args(BlockKind), "block", block, f"one of {', '.join(get_args(BlockKind))}")
         super().__init__()
         self.scale = dim**0.5
         self.time_bias = time_bias

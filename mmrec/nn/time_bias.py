@@ -27,7 +27,7 @@ def gap_buckets(clock: Clock) -> Tensor:
 
     A gap below zero, as clocks that are off make it, counts as none.
     """
-    first = clock.chosen[:, :1]  # from there an int32 holds the 68 years
+    first = clock.item_time[:, :1]  # from there an int32 holds the 68 years
     chosen, asked = ((times - first).clamp(max=2**31 - 1).int() for times in clock)
     gap = (asked[:, :, None] - chosen[:, None, :]).clamp_(min=0)
     # An fp32 is its exponent, then its mantissa: the exponent and the first bit after it count half doublings.

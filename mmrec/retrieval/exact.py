@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmrec.nn.kernels.precision import rounded_products
+from mmrec.nn.kernels.precision import reduced_precision
 
 ELEMENTS = 2**24  # similarities alive at a time: 64 MB of fp32
 GROUP = 64  # columns
@@ -81,7 +81,7 @@ def _blocks(library: Tensor, asking: Tensor, k: int, rounded: bool) -> Iterator[
 
 
 def _product(rows: Tensor, library: Tensor, rounded: bool, out: Tensor) -> None:
-    with rounded_products(rounded):
+    with reduced_precision(rounded):
         torch.mm(rows, library.T, out=out)
 
 

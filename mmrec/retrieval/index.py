@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, require
 from mmrec.retrieval import exact
 
 Backend = Literal["torch", "faiss", "faiss_ivf"]
@@ -31,15 +31,11 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
         row names itself, as does the row of PAD and the end of a row where fewer than K others were found.
 
     Raises:
-        UserError: there are not K other items, there is no such backend, or faiss is not installed.
+        InvalidArgument: there are not K other items, there is no such backend, or faiss is not installed.
     """
     n_items = len(vectors)
-    if not 1 <= k <= n_items - 2:
-        raise UserError(
-            f"model.init_args.neighbours must be between 1 and {n_items - 2}, the number of other items, but is {k}"
-        )
-    if backend not in get_args(Backend):
-        raise UserError(f"index_backend must be one of {', '.join(get_args(Backend))}, but is {backend}")
+    require(1 <= k <= n_items - 2, "k", k, f"between 1 and {n_items - 2}, the number of other items")
+    require(backend in get_args(Backend), "backend", backend, f"one of {', '.join(get_args(Backend))}")
     table = torch.arange(n_items, device=vectors.device)[:, None].repeat(1, k)
     # The cosine with a zero vector is undefined; the 0 that a product makes of it would beat every negative cosine.
     known = 1 + torch.nonzero(vectors[1:].detach().any(dim=1)).squeeze(1)
@@ -58,9 +54,8 @@ def _search_faiss(library: Tensor, k: int, inverted_lists: bool) -> Tensor:
     try:
         import faiss
     except ImportError:
-        raise UserError(
-            "faiss is not installed: pip install 'mmrec[cpu]' (or 'mmrec[gpu]'), "
-            "or choose model.init_args.index_backend: torch"
+        raise InvalidArgument(
+            "backend", "faiss is not installed: pip install 'mmrec[cpu]' (or 'mmrec[gpu]'), or choose backend torch"
         ) from None
     rows = library.cpu().numpy()
     index: faiss.Index = faiss.IndexFlatIP(rows.shape[1])

@@ -137,12 +137,14 @@ def test_a_dry_run_touches_nothing(here: Path, toy: RecDataModule) -> None:
     assert not Path("runs/toy/sasrec/seed1.1").exists()
 
 
-def test_the_softmax_multiplies_as_it_is_told(here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loss_has_the_precision_of_its_option(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(precision, "rounded_products", lambda rounded: asked.append(rounded) or nullcontext())
-    for option, rounded in (([], True), (["--softmax_products", "exact"], False)):
+    monkeypatch.setattr(precision, "reduced_precision", lambda reduced: asked.append(reduced) or nullcontext())
+    for option, reduced in (([], True), (["--loss_precision", "full"], False)):
         run("fit", "toy_sasrec", toy, "--trainer.fast_dev_run", "true", *option)
-        assert asked == [rounded]  # one step
+        assert asked == [reduced]  # one step
         asked.clear()
 
 

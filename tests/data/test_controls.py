@@ -58,10 +58,14 @@ def test_shuffled_training_windows_hold_the_same_events(toy: RecDataModule) -> N
             for batch in (one, other):
                 window, targets = batch.items[row, :length].tolist(), batch.targets[row, :length].tolist()
                 assert window[1:] == targets[:-1]  # a target is the next input
-                assert batch.clock.chosen[row, 1:length].tolist() == batch.clock.asked[row, : length - 1].tolist()
+                assert (
+                    batch.clock.item_time[row, 1:length].tolist() == batch.clock.query_time[row, : length - 1].tolist()
+                )
                 sequences.append([*window, targets[-1]])
-                last = batch.clock.asked[row, length - 1].item()
-                times.append(dict(zip(sequences[-1], [*batch.clock.chosen[row, :length].tolist(), last], strict=True)))
+                last = batch.clock.query_time[row, length - 1].item()
+                times.append(
+                    dict(zip(sequences[-1], [*batch.clock.item_time[row, :length].tolist(), last], strict=True))
+                )
             assert sorted(sequences[0]) == sorted(sequences[1])
             assert times[0] == times[1]
             moved += sequences[0] != sequences[1]

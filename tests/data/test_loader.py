@@ -33,8 +33,8 @@ def test_every_batch_equals_the_naive_construction() -> None:
             assert batch.targets[row][: len(window)].tolist() == targets
             newest = int(view.offsets[user + 1]) - 1
             rows = torch.arange(newest - len(window), newest)
-            assert torch.equal(batch.clock.chosen[row][: len(window)], view.timestamp[rows])
-            assert torch.equal(batch.clock.asked[row][: len(window)], view.timestamp[rows + 1])
+            assert torch.equal(batch.clock.item_time[row][: len(window)], view.timestamp[rows])
+            assert torch.equal(batch.clock.query_time[row][: len(window)], view.timestamp[rows + 1])
             assert not batch.items[row][len(window) :].any()
             assert not batch.targets[row][len(window) :].any()
             earlier = batch.earlier[batch.earlier_offsets[row] : batch.earlier_offsets[row + 1]].tolist()

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
-from mmrec.data.loaders.negatives import TrainedPairs, UnknownItems
+from mmrec.data.loaders.negatives import SeenPairs, UniformNegativeSampler
 
 
 def test_pairs_equal_a_set() -> None:
     view = TrainView(3, 6, torch.tensor([0, 3, 3, 5]), torch.tensor([5, 2, 5, 1, 4]), torch.zeros(5))
-    pairs = TrainedPairs()
+    pairs = SeenPairs()
     pairs.set_view(view)
     known = {(0, 5), (0, 2), (2, 1), (2, 4)}
     user, item = torch.arange(3)[:, None], torch.arange(6)[None]
@@ -19,17 +19,17 @@ def test_pairs_equal_a_set() -> None:
     assert torch.equal(pairs(user, item), expected)
 
 
-def sampler(histories: list[list[int]], n_items: int) -> UnknownItems:
+def sampler(histories: list[list[int]], n_items: int) -> UniformNegativeSampler:
     offsets = torch.tensor([0, *(len(history) for history in histories)]).cumsum(0)
     items = torch.tensor([*chain(*histories)], dtype=torch.int32)
-    made = UnknownItems()
+    made = UniformNegativeSampler()
     made.set_view(TrainView(len(histories), n_items, offsets, items, torch.zeros(len(items))))
     return made
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.integers(1, 8), max_size=12), min_size=1, max_size=4))
-def test_exactly_the_unknown_items_are_drawn(histories: list[list[int]]) -> None:
+def test_exactly_the_unseen_items_are_drawn(histories: list[list[int]]) -> None:
     torch.manual_seed(0)
     user = torch.arange(len(histories)).repeat_interleave(400)
     drawn = sampler(histories, n_items=9)(user)

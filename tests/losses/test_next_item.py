@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from mmrec.losses.next_item import LARGEST, ROWS, longest, next_item_cross_entropy
-from mmrec.nn.kernels.precision import rounded_products, set_softmax_products
+from mmrec.nn.kernels.precision import reduced_precision, set_loss_precision
 
 
 def test_value_and_gradients_equal_plain_cross_entropy() -> None:
@@ -29,7 +29,7 @@ def test_padding_is_no_candidate() -> None:
 
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("scale", [0.5, 1.0])  # as they are, and with the largest taken off
-def test_rounded_products_are_close_and_the_rest_is_exact(scale: float, mixed: bool) -> None:
+def test_reduced_precision_is_close_to_full_precision(scale: float, mixed: bool) -> None:
     torch.manual_seed(0)
     hidden, items = (scale * torch.randn(count, 64) for count in (40, 300))
     assert (longest(hidden) * longest(items) <= LARGEST) == (scale < 1)
@@ -37,7 +37,7 @@ def test_rounded_products_are_close_and_the_rest_is_exact(scale: float, mixed: b
         vectors.requires_grad_()
     target, before = torch.randint(1, 300, (40,)), torch.backends.mkldnn.matmul.fp32_precision
     exact = next_item_cross_entropy(hidden, items, target)
-    set_softmax_products("rounded")
+    set_loss_precision("reduced")
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
         rounded = next_item_cross_entropy(hidden, items, target)
     assert torch.backends.mkldnn.matmul.fp32_precision == before
@@ -49,6 +49,6 @@ def test_rounded_products_are_close_and_the_rest_is_exact(scale: float, mixed: b
 
 def test_precision_is_given_back_after_an_error() -> None:
     before = torch.backends.mkldnn.matmul.fp32_precision
-    with pytest.raises(RuntimeError), rounded_products(True):
+    with pytest.raises(RuntimeError), reduced_precision(True):
         torch.zeros(2, 3) @ torch.zeros(2, 3)
     assert torch.backends.mkldnn.matmul.fp32_precision == before

@@ -6,7 +6,7 @@ import torch
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.models.ease import EASE
 from tests.contracts.conftest import build
 
@@ -45,7 +45,9 @@ def test_no_item_explains_itself_and_padding_explains_nothing(toy: RecDataModule
 
 
 def test_too_many_items_are_the_users_error() -> None:
-    with pytest.raises(UserError, match=r"of 59,999 items, which takes 90.0 GB and .*max_memory_gb is 8: .*ItemKNN"):
+    with pytest.raises(
+        InvalidArgument, match=r"max_memory_gb is 8, .* of 59,999 items, which takes 90.0 GB: .*ItemKNN"
+    ):
         EASE(60_000)
-    with pytest.raises(UserError, match="l2 must be above 0"):
+    with pytest.raises(InvalidArgument, match="l2 must be above 0"):
         EASE(10, l2=0.0)

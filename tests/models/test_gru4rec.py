@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from mmrec.batch import SequenceBatch
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from tests.clocks import no_times
 from tests.contracts.conftest import build
 
@@ -37,6 +37,6 @@ def test_input_and_output_embedding_are_one_and_unprojected_at_equal_width(toy: 
     ("changes", "message"),
     [({"layers": 0}, "layers must be at least 1"), ({"dropout": -0.1}, "dropout must be at least 0 and below 1")],
 )
-def test_options_out_of_range_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=message):
+def test_options_out_of_range_are_refused(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         build("gru4rec", toy, **changes)

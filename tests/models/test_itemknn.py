@@ -6,7 +6,7 @@ import torch
 from mmrec.data import co_occurrence
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from tests.contracts.conftest import build
 
 
@@ -54,8 +54,8 @@ def test_the_most_similar_are_kept_of_the_item_that_is_scored(toy: RecDataModule
         assert values[0] == pytest.approx(similarity[item][int(others[0])])
 
 
-def test_options_out_of_range_are_the_users_errors(toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match="neighbours must be at least 1"):
+def test_options_out_of_range_are_refused(toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match="neighbours must be at least 1"):
         build("itemknn", toy, neighbours=0)
-    with pytest.raises(UserError, match="shrinkage must be at least 0"):
+    with pytest.raises(InvalidArgument, match="shrinkage must be at least 0"):
         build("itemknn", toy, shrinkage=-1.0)

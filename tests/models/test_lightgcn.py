@@ -5,7 +5,7 @@ from torch_geometric.nn import LGConv
 from mmrec.batch import PairBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.models.lightgcn import LightGCN
 from tests.contracts.conftest import build
 
@@ -71,14 +71,14 @@ def test_an_evaluation_propagates_once(toy: RecDataModule, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"item_id": False}, "no input"),
+        ({"item_id": False}, "item_id, text and image are all false"),
         ({"layers": -1}, "layers must be at least 0"),
         ({"l2": -1.0}, "l2 must be at least 0"),
         ({"lr": 0.0}, "lr must be above 0"),
     ],
 )
-def test_contradictory_options_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=message):
+def test_contradictory_options_are_refused(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         build("lightgcn", toy, **changes)
 
 

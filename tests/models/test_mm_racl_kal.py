@@ -5,7 +5,7 @@ import torch
 
 from mmrec.batch import SequenceBatch
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.models.mm_racl_kal import MMRaclKal, _prefix_mean
 from tests.clocks import no_times
 from tests.contracts.conftest import build
@@ -39,7 +39,7 @@ def test_retrieval_and_contrast_wait_for_the_warm_up(toy: RecDataModule) -> None
     without = build("mm_racl_kal", toy, beta=0, replace_prob=0.0, dropout=0.0)
     without.load_state_dict(model.state_dict())
     torch.testing.assert_close(model.losses(batch)["loss"], without.losses(batch)["loss"])
-    assert model.refresh_library() is None
+    assert model.refresh_neighbours() is None
     assert not model.library.ready
     model.trainer = SimpleNamespace(current_epoch=1)
     assert {"loss_ui", "loss_ii", "loss_mm"} <= model.losses(batch).keys()
@@ -95,16 +95,16 @@ def test_the_literal_user_node_sees_the_edge_to_the_target_in_training(toy: RecD
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dynamic": False, "static_user": "none"}, "no user side"),
-        ({"heads": 3}, r"heads \(3\) must divide hidden_dim \(64\)"),
+        ({"dynamic": False, "static_user": "none"}, "dynamic is false and static_user is none"),
+        ({"heads": 3}, r"heads must be a divisor of hidden_dim \(64\), but is 3"),
         ({"replace_prob": 1.5}, "probability"),
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"beta": -1.0}, "beta must be at least 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
     ],
 )
-def test_contradictory_options_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=message):
+def test_contradictory_options_are_refused(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         build("mm_racl_kal", toy, **changes)
 
 

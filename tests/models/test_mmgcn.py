@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.models.mmgcn import MMGCN
 from tests.contracts.conftest import build
 
@@ -67,8 +67,8 @@ def test_each_modality_has_a_graph_of_its_own_and_shares_the_ids(toy: RecDataMod
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"layers": 0}, "layers must be at least 1"), ({"text": False, "image": False}, "text or image")],
+    [({"layers": 0}, "layers must be at least 1"), ({"text": False, "image": False}, "text and image are both false")],
 )
-def test_options_out_of_range_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=message):
+def test_options_out_of_range_are_refused(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         build("mmgcn", toy, **changes)

@@ -16,7 +16,7 @@ def test_it_is_mm_racl_kal_without_image_graph_and_gate(toy: RecDataModule) -> N
     batch = next(iter(toy.train_dataloader()))
     losses = []
     for model in (ours, theirs):
-        model.refresh_library()
+        model.refresh_neighbours()
         torch.manual_seed(0)
         losses.append(model.losses(batch))
     assert set(losses[0]) == {"loss", "loss_rec", "loss_ui", "loss_ii"}

@@ -3,7 +3,7 @@ import torch
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from tests.contracts.conftest import build
 
 OFF = {"item_id": True, "text": False, "image": False, "replace_prob": 0.0, "static_user": "none", "beta": 0.0}
@@ -40,14 +40,14 @@ def test_an_item_is_its_feature_alone(name: str, toy: RecDataModule) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"item_id": False}, "no input"),
-        ({"heads": 3}, r"heads \(3\) must divide hidden_dim \(64\)"),
+        ({"item_id": False}, "item_id, text and image are all false"),
+        ({"heads": 3}, r"heads must be a divisor of hidden_dim \(64\), but is 3"),
         ({"ffn_dim": 0}, "ffn_dim must be at least 1"),
         ({"layers": -1}, "layers must be at least 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ({"lr": 0.0}, "lr must be above 0"),
     ],
 )
-def test_contradictory_options_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=message):
+def test_contradictory_options_are_refused(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         build("sasrec", toy, **changes)

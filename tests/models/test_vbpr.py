@@ -3,7 +3,7 @@ import torch
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.models.vbpr import VBPR
 from tests.contracts.conftest import build
 
@@ -45,8 +45,8 @@ def test_features_are_fixed_and_not_in_the_checkpoint(toy: RecDataModule) -> Non
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"image": False}, "text or image"), ({"feature_dim": 0}, "feature_dim must be at least 1")],
+    [({"image": False}, "text and image are both false"), ({"feature_dim": 0}, "feature_dim must be at least 1")],
 )
-def test_options_out_of_range_are_the_users_errors(changes: dict, message: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=message):
+def test_options_out_of_range_are_refused(changes: dict, message: str, toy: RecDataModule) -> None:
+    with pytest.raises(InvalidArgument, match=message):
         build("vbpr", toy, **changes)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.nn.item_features import ItemFeatures
 from tests.contracts.conftest import build
 
@@ -28,7 +28,9 @@ def test_rows_are_centred_and_of_length_one_and_missing_ones_zero() -> None:
 
 
 def test_a_modality_the_data_lacks_is_the_users_error() -> None:
-    with pytest.raises(UserError, match=r"wants image features but the data has none .*model.init_args.image: false$"):
+    with pytest.raises(
+        InvalidArgument, match=r"^image is true, but the data has no image features .* or image: false if"
+    ):
         ItemFeatures(4, 2, 0, text=True, image=True)
 
 
@@ -41,5 +43,5 @@ def test_what_is_not_in_use_is_not_needed() -> None:
 
 @pytest.mark.parametrize("model", ["vbpr", "mmgcn"])
 def test_a_model_made_for_features_needs_one(model: str, toy: RecDataModule) -> None:
-    with pytest.raises(UserError, match=r"is made for item features: set model.init_args.text or image to true"):
+    with pytest.raises(InvalidArgument, match=r"^text and image are both false, but .* needs item features"):
         build(model, toy, text=False, image=False)

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from mmrec.batch import PAD
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.retrieval import index
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import nearest_neighbours
@@ -57,12 +57,12 @@ def test_few_items_leave_rows_of_inverted_lists_that_name_themselves(monkeypatch
 
 
 def test_a_backend_that_does_not_exist_is_the_users_error() -> None:
-    with pytest.raises(UserError, match="torch, faiss, faiss_ivf, but is annoy"):
+    with pytest.raises(InvalidArgument, match="torch, faiss, faiss_ivf, but is annoy"):
         nearest_neighbours(torch.randn(10, 4), 2, "annoy")  # type: ignore[arg-type]
 
 
 def test_too_many_neighbours_is_the_users_error() -> None:
-    with pytest.raises(UserError, match="between 1 and 8"):
+    with pytest.raises(InvalidArgument, match="between 1 and 8"):
         nearest_neighbours(torch.randn(10, 4), 9)
 
 

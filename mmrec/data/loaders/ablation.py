@@ -66,9 +66,9 @@ class ShuffledTrainLoader(TrainLoader):
         items, clock = batch.items, batch.clock
         rows, last = torch.arange(len(items), device=items.device), batch.lengths - 1
         events, times = (
-            torch.cat([column, torch.zeros_like(column[:, :1])], dim=1) for column in (items, clock.chosen)
+            torch.cat([column, torch.zeros_like(column[:, :1])], dim=1) for column in (items, clock.item_time)
         )
-        events[rows, last + 1], times[rows, last + 1] = batch.targets[rows, last], clock.asked[rows, last]
+        events[rows, last + 1], times[rows, last + 1] = batch.targets[rows, last], clock.query_time[rows, last]
         order = _order(batch.user, events != PAD)
         events, times = events.gather(1, order), times.gather(1, order)
         inputs = events[:, :-1].masked_fill(items == PAD, PAD)  # the last event of a row is a target alone
@@ -82,7 +82,7 @@ class ShuffledEvalLoader(EvalLoader):
         """Assemble the windows, then shuffle them."""
         batch = super().batch(index)
         order = _order(batch.user, batch.items != PAD)
-        clock = Clock(batch.clock.chosen.gather(1, order), batch.clock.asked)
+        clock = Clock(batch.clock.item_time.gather(1, order), batch.clock.query_time)
         return replace(batch, items=batch.items.gather(1, order), clock=clock)
 
 

@@ -9,7 +9,7 @@ from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
 
 
-class TrainedPairs(nn.Module):
+class SeenPairs(nn.Module):
     """Answers whether a user has an item among the training interactions.
 
     The pairs are one sorted row of keys, user * I + item, so that a question is a binary search on the device.
@@ -35,7 +35,7 @@ class TrainedPairs(nn.Module):
         return self.keys[place] == key
 
 
-class UnknownItems(nn.Module):
+class UniformNegativeSampler(nn.Module):
     """Draws, for each user asked about, one of the items that the user has not among the training interactions.
 
     Of a user's known items in order, s_0 < s_1 < ..., the t-th has s_t - 1 - t unknown ones before it. So the j-th

@@ -8,7 +8,7 @@ import torch
 
 from mmrec.batch import PairBatch
 from mmrec.data.catalog import TrainView
-from mmrec.data.loaders.negatives import UnknownItems
+from mmrec.data.loaders.negatives import UniformNegativeSampler
 from mmrec.data.loaders.windows import share
 from mmrec.errors import UserError
 
@@ -50,9 +50,9 @@ class PairLoader:
         self.world = world
         self.device = device
         self.users, self.items = view.users.to(device), view.items.to(device)
-        self.unknown_items = UnknownItems()
-        self.unknown_items.set_view(view)
-        knows_all = self.unknown_items.starts.diff() == view.n_items - 1
+        self.negative_sampler = UniformNegativeSampler()
+        self.negative_sampler.set_view(view)
+        knows_all = self.negative_sampler.starts.diff() == view.n_items - 1
         self.rows = torch.nonzero(~knows_all[view.users]).squeeze(1)
         if not len(self.rows):
             raise UserError(
@@ -67,7 +67,7 @@ class PairLoader:
         with torch.random.fork_rng(devices=[]):  # the model draws from the same generator: leave it where it was
             torch.default_generator.manual_seed(self.seed * 1_000_003 + self.epoch())
             order = self.rows[torch.randperm(len(self.rows))]
-            negatives = self.unknown_items(self.view.users[order])
+            negatives = self.negative_sampler(self.view.users[order])
         columns = (column.to(self.device) for column in (order, negatives))
         parts = (share(column, self.batch_size, self.rank, self.world) for column in columns)
         for rows, negative in zip(*parts, strict=True):

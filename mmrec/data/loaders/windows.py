@@ -233,7 +233,7 @@ class EvalLoader:
         rows = windows(start, end, self.device)
         times = clock(self.timestamp, rows)
         if self.rows is None:  # what comes next is asked for at the end of the data
-            times.asked[torch.arange(len(user)), end - start - 1] = catalog.newest
+            times.query_time[torch.arange(len(user)), end - start - 1] = catalog.newest
         user, target, instance = (column.to(self.device, non_blocking=True) for column in (user, target, instance))
         return EvalBatch(
             user=user,

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrec.nn.kernels.precision import softmax_products
+from mmrec.nn.kernels.precision import loss_precision
 
 BLOCK = 128  # positions that share their negatives
 
@@ -29,7 +29,7 @@ class _Blockwise(torch.autograd.Function):
     def forward(ctx: Any, loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
         grad_hidden, grad_items = torch.empty_like(hidden), torch.zeros_like(items)
         total = hidden.new_zeros(())
-        with softmax_products():
+        with loss_precision():
             for block, drawn in enumerate(negatives):
                 part = slice(block * BLOCK, (block + 1) * BLOCK)
                 rows, wanted, others = hidden[part], items[target[part]], items[drawn]
@@ -50,7 +50,7 @@ class _Blockwise(torch.autograd.Function):
 def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
     """Return the sum over positions of a loss of logits; a negative that is a position's target does not count there.
 
-    The products round what they multiply, see `softmax_products`; all the rest is in fp32, under mixed precision too.
+    The products round what they multiply, see `loss_precision`; all the rest is in fp32, under mixed precision too.
 
     Args:
         loss: see `LogitLoss`.

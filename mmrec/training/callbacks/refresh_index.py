@@ -15,6 +15,6 @@ class RefreshIndex(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refresh before the epoch's first batch."""
-        churn = pl_module.refresh_library() if isinstance(pl_module, Recommender) else None
+        churn = pl_module.refresh_neighbours() if isinstance(pl_module, Recommender) else None
         if churn is not None:
             pl_module.log("train/neighbour_churn", churn)

@@ -171,8 +171,8 @@ def test_histories_longer_than_the_window_keep_their_beginning(toy: RecDataModul
     assert batch.items.tolist() == [[items[1], items[3]], [items[4], 0]]
     assert (batch.earlier.tolist(), batch.earlier_offsets.tolist()) == ([items[0]], [0, 1, 1])
     assert batch.user.tolist() == [3, 3]
-    assert batch.clock.chosen[0].tolist() == [times[1], times[3]]
-    assert batch.clock.asked[0].tolist() == [times[3], times[5]]
+    assert batch.clock.item_time[0].tolist() == [times[1], times[3]]
+    assert batch.clock.query_time[0].tolist() == [times[3], times[5]]
 
 
 def test_the_linker_catches_what_is_injected(toy: RecDataModule, shop: Knowledge, tmp_path) -> None:
