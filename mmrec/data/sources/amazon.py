@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, merge_rejected
+from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, Source, merge_rejected
 from mmrec.data.sources.readers.events import check_events, find_images
 from mmrec.data.sources.readers.jsonl import Record, read_records, read_table, repeats_a_key
 from mmrec.data.sources.readers.paths import find_raw
@@ -26,7 +26,7 @@ REVIEW = pl.Schema(
 )
 
 
-class Amazon:
+class Amazon(Source):
     """Reviews and product records of one category; the release is told by the fields of the files.
 
     The folder holds the reviews (`<category>.json.gz` or `<category>_5.json.gz` in 2018, `<Category>.jsonl.gz` in

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, merge_rejected
+from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, Source, merge_rejected
 from mmrec.data.sources.readers.csv import SURPLUS, explained, line_of, read_header, require_utf8, scan_rows
 from mmrec.data.sources.readers.events import EARLIEST, check_events, find_images
 from mmrec.data.sources.readers.paths import find_raw
@@ -39,7 +39,7 @@ Movie = tuple[str, str, list[str]]
 RATING_NAMES = ("user", "item", "rating", "timestamp")
 
 
-class MovieLens:
+class MovieLens(Source):
     """Ratings, titles, genres and posters; the layout is told by the files that are there.
 
     | layout | ratings | movies |

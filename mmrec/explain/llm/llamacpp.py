@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrec.errors import UserError
-from mmrec.explain.llm.base import MAX_TOKENS, FailureKind, LLMFailure, Reply, within
+from mmrec.explain.llm.base import LLM, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
 from mmrec.explain.llm.native import Answer, close, has_template, import_runtime, line, start
 from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
 
@@ -22,7 +22,7 @@ LOAD_SECONDS = 120.0
 _PENALTY = {"repeat_penalty": 1.1, "repeat_last_n": 64}  # Ollama's; without it small models repeat their first sentence
 
 
-class LlamaCppLLM:
+class LlamaCppLLM(LLM):
     """A language model in a GGUF file. It answers one question at a time and looks at no pictures.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from mmrec.errors import UserError
-from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
+from mmrec.explain.llm.base import CONTEXT_TOKENS, LLM, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
 from mmrec.explain.llm.pictures import picture
 from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
 
@@ -26,7 +26,7 @@ _DEFAULT_HOST = "http://127.0.0.1:11434"
 _TRANSIENT = {FailureKind.CONNECTION, FailureKind.NO_SERVER, FailureKind.SERVER}
 
 
-class OllamaLLM:
+class OllamaLLM(LLM):
     """A model of an Ollama server, asked through the `ollama` client.
 
     Args:

@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 WIDTH = 512  # the only width tried
 
 
-class WithAttributesEncoder:
+class WithAttributesEncoder(FeatureEncoder):
     """The text vectors of an encoder, of length 1, and beside them as long a vector of the item's attributes.
 
     Every value of an attribute is hashed to two signed buckets; the values of one attribute share its weight, and all

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmrec.data.features.encoders.base import MODALITIES, Block, Modality, Part, RejectedItem
+from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem
 from mmrec.data.features.encoders.hashing import buckets
 from mmrec.data.features.encoders.inputs import read_parts
 from mmrec.errors import UserError
@@ -33,7 +33,7 @@ IMAGE_DIM = 2 * COLOURS + GRID * GRID * ORIENTATIONS + CELLS * CELLS
 WORD = re.compile(r"\w+")
 
 
-class HandcraftedEncoder:
+class HandcraftedEncoder(FeatureEncoder):
     """Weight-free features.
 
     Text: lower-cased words, each hashed to two signed buckets (the sign makes collisions cancel on average),

@@ -9,7 +9,7 @@ from mmrec.data.features.encoders.base import Block, FeatureEncoder, Modality, P
 from mmrec.errors import UserError
 
 
-class JoinedEncoder:
+class JoinedEncoder(FeatureEncoder):
     """Takes the text vectors of one encoder and the image vectors of another.
 
     Args:

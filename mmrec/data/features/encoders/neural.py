@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmrec.data.features.encoders.base import PART_ITEMS, Block, Modality, Part, hash_file
+from mmrec.data.features.encoders.base import PART_ITEMS, Block, FeatureEncoder, Modality, Part, hash_file
 from mmrec.data.features.encoders.inputs import read_parts
 from mmrec.errors import UserError
 
@@ -43,7 +43,7 @@ class Network:
     prepare: Callable[[Image.Image], Any] | None = None
 
 
-class NeuralEncoder(ABC):
+class NeuralEncoder(FeatureEncoder, ABC):
     """Runs a network over parts, batch by batch. Subclasses load it.
 
     Args:

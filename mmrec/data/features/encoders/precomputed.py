@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mmrec.data.features.encoders.base import MODALITIES, Block, Modality, Part, RejectedItem, hash_file
+from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem, hash_file
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import UserError
 
 Array = NDArray[np.floating[Any]]
 
 
-class PrecomputedEncoder:
+class PrecomputedEncoder(FeatureEncoder):
     """Imports arrays, matching rows by the raw item id. Values are taken as they are, not normalised.
 
     Relative paths are looked for in the current folder, then in the folders of raw data. Rows of NaN, the usual mark

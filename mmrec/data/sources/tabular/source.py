@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmrec.data.schema import ITEM_COLUMNS, RawData
+from mmrec.data.schema import ITEM_COLUMNS, RawData, Source
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.data.sources.tabular.event_tables import read_events
 from mmrec.data.sources.tabular.files import find_tables
@@ -20,7 +20,7 @@ PREFIX = "data.source.init_args."
 ITEM_OPTIONS = ("item_id", "title", "text", "image", "images", "image_url", "attributes")
 
 
-class Tabular:
+class Tabular(Source):
     """Tables of one's own: interactions, one row each, and, if there are any, records of the items.
 
     Files end in .csv, .tsv, .parquet, .jsonl, .ndjson or .json (one JSON object a line); all but Parquet may be

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmrec.data.schema import RawData
+from mmrec.data.schema import RawData, Source
 from mmrec.data.sources.amazon import Amazon
 from mmrec.data.sources.toy.shop import Product, make_products, photo, record
 from mmrec.data.sources.toy.users import make_histories
@@ -26,7 +26,7 @@ DAY = 86_400  # Amazon's times have no hours
 OPENING = 1_420_070_400  # 2015-01-01
 
 
-class Toy:
+class Toy(Source):
     """A seeded shop of 288 products whose customers have planted tastes (see `users.py`); flawed as real data is.
 
     A few products lack a photo or a text, one photo is cut off, a few lines are broken, and many times tie. Beside the
