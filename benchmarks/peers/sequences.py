@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mmrec.data.catalog import Catalog
-from mmrec.data.loaders.windows import ragged
+from mmrec.data.loaders.indexing import ragged
 from mmrec.data.schema import Split
 
 

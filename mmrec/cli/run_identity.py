@@ -19,7 +19,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mmrec.cli.lightning import EXPLAINS, config_parser, reads_features
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.features.store import feature_folder
+from mmrec.data.features.extract import feature_folder
 from mmrec.data.prepare.pipeline import dataset_folder
 from mmrec.errors import UserError
 from mmrec.utils.shipped import locate_configs

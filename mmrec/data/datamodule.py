@@ -14,12 +14,13 @@ from mmrec.batch import TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.encoders import FeatureEncoder
 from mmrec.data.features.encoders.processes import Devices, count_devices
-from mmrec.data.features.store import Features, extract_features
+from mmrec.data.features.extract import extract_features
+from mmrec.data.features.store import Features
 from mmrec.data.features.whiten import whiten_features
-from mmrec.data.loaders.ablation import Control, ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
-from mmrec.data.loaders.candidates import uniform_candidates
+from mmrec.data.loaders.ablation import InputAblation, ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
+from mmrec.data.loaders.evaluation import EvalLoader, uniform_candidates
 from mmrec.data.loaders.pairs import PairLoader
-from mmrec.data.loaders.windows import EvalLoader, TrainLoader, Windows
+from mmrec.data.loaders.windows import TrainLoader, Windows
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import Source, Split
@@ -46,7 +47,8 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: remove a user's history from the candidates; false where repeats are kept and predicted.
         encoder_devices: processes that encode, on a GPU each where there are any; "auto" is one for each GPU.
         whiten: PCA-whiten the features to this width, fitted on items of training interactions; null for off.
-        control: take something from the data to see what a gain comes from, see `mmrec.data.loaders.ablation`; null for off.
+        input_ablation: remove one kind of information from the input to test where a gain comes from, see
+            `mmrec.data.loaders.ablation`; null for off.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: bool = True,
         encoder_devices: Devices = 1,
         whiten: int | None = None,
-        control: Control | None = None,
+        input_ablation: InputAblation | None = None,
     ) -> None:
         super().__init__()
         for name, value in {
@@ -75,7 +77,7 @@ class RecDataModule(pl.LightningDataModule):
             "encoder_devices": 1 if encoder_devices == "auto" else encoder_devices,
             "whiten": 1 if whiten is None else whiten,
         }.items():
-            require(value >= 1, f"data.{name}", value, "at least 1")
+            require(value >= 1, name, value, "at least 1")
         self.source = source
         self.options = prepare
         self.encoder = encoder
@@ -89,7 +91,7 @@ class RecDataModule(pl.LightningDataModule):
         self.mask_history = mask_history
         self.encoder_devices = encoder_devices
         self.whiten = whiten
-        self.control = control
+        self.input_ablation = input_ablation
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -100,13 +102,15 @@ class RecDataModule(pl.LightningDataModule):
     def features(self) -> Features | None:
         """The item features, whitened if asked, or None without an encoder."""
         if self.encoder is None:
-            if self.control in ("features_shuffled", "features_noise"):
-                raise UserError(f"data.control is {self.control}, but the model reads no features: set it to null")
+            if self.input_ablation in ("features_shuffled", "features_noise"):
+                raise UserError(
+                    f"data.input_ablation is {self.input_ablation}, but the model reads no features: set it to null"
+                )
             return None
         folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
         if self.whiten is not None:
             folder = whiten_features(folder, self.catalog.train.popularity.numpy() > 0, self.whiten)
-        return controlled_features(Features(folder), self.control)
+        return ablate_features(Features(folder), self.input_ablation)
 
     @property
     def n_users(self) -> int:
@@ -161,7 +165,7 @@ class RecDataModule(pl.LightningDataModule):
             raise UserError("the model has nothing to train: run `lightning test` directly")
         if trains_on == "pairs":
             return PairLoader(view, self.pair_batch_size, seed, epoch, rank, world, self.device)
-        make = ShuffledTrainLoader if self.control == "order_shuffled" else TrainLoader
+        make = ShuffledTrainLoader if self.input_ablation == "order_shuffled" else TrainLoader
         loader = make(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world, self.device)
         if not len(loader.user):
             raise UserError(
@@ -209,7 +213,7 @@ class RecDataModule(pl.LightningDataModule):
             rows: (n,) of the catalogue's interactions; None for all users.
             candidates: (n, C) items that each is ranked among; None for all.
         """
-        make = ShuffledEvalLoader if self.control == "order_shuffled" else EvalLoader
+        make = ShuffledEvalLoader if self.input_ablation == "order_shuffled" else EvalLoader
         return make(
             self.catalog,
             rows,

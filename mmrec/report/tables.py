@@ -153,7 +153,8 @@ def _epoch(model: Model) -> float | None:
 def _features(result: dict[str, object]) -> str:
     features = result.get("features")
     named = str(features["encoder"]) if isinstance(features, dict) else "none"
-    return named + (f", {str(result['control']).replace('_', ' ')}" if result.get("control") else "")
+    ablation = result.get("input_ablation") or result.get("control")  # the key's name before 0.2
+    return named + (f", {str(ablation).replace('_', ' ')}" if ablation else "")
 
 
 def _has(result: dict[str, object], name: str) -> bool:

@@ -9,7 +9,7 @@ import torch
 
 from mmrec.batch import PAD, EvalBatch, PairBatch, TrainBatch
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.loaders.windows import EvalLoader
+from mmrec.data.loaders.evaluation import EvalLoader
 from mmrec.data.schema import Split
 from mmrec.models.recommender import Recommender
 from tests.contracts.conftest import MODELS, build

@@ -8,11 +8,11 @@ from mmrec.explain.evidence import first_instances, recommendations
 from tests.contracts.conftest import build
 
 
-def test_what_is_explained_is_what_the_model_recommends_under_its_control(toy: RecDataModule) -> None:
+def test_what_is_explained_is_what_the_model_recommends_under_its_input_ablation(toy: RecDataModule) -> None:
     model = build("sasrec", toy).eval()
     torch.nn.init.normal_(model.sequence_encoder.position.weight, std=3.0)  # it goes by the order
     shuffled = copy(toy)
-    shuffled.control = "order_shuffled"
+    shuffled.input_ablation = "order_shuffled"
     lists = {}
     for data in (toy, shuffled):
         rows = first_instances(data, Split.TEST, users=20)
@@ -21,5 +21,5 @@ def test_what_is_explained_is_what_the_model_recommends_under_its_control(toy: R
         scores, _ = model.recommend(batch, 5)
         of_row = dict(zip(batch.instance.tolist(), scores.tolist(), strict=True))
         assert [one.score for one in explained] == [score for row in rows.tolist() for score in of_row[row]]
-        lists[data.control] = [one.item for one in explained]
+        lists[data.input_ablation] = [one.item for one in explained]
     assert lists[None] != lists["order_shuffled"]

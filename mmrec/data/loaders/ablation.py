@@ -1,12 +1,12 @@
-"""Controls: the same run with one thing taken from it, to see whether a gain comes from what it is said to come from.
+"""Input ablation: the same run without one kind of information, to test where a gain comes from.
 
-| control | what is left |
+| `data.input_ablation` | what remains |
 |---|---|
 | `features_shuffled` | every item has the features of another, text and image of the same one |
-| `features_noise` | every item has Gaussian noise in place of its features, of their mean and deviation by dimension |
+| `features_noise` | every item has Gaussian noise with the mean and standard deviation of each dimension |
 | `order_shuffled` | every window, in training and evaluation, holds its items and their times in a random order |
 
-Items keep which modalities they have. Draws are fixed by a seed of their own: the same control in every run.
+An item without text or image stays without it. All draws use one fixed seed, so every run is ablated alike.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from torch import Tensor
 from mmrec.batch import PAD, Clock, EvalBatch, TrainBatch
 from mmrec.data.features.encoders.base import MODALITIES
 from mmrec.data.features.store import Features
-from mmrec.data.loaders.windows import EvalLoader, TrainLoader
+from mmrec.data.loaders.evaluation import EvalLoader
+from mmrec.data.loaders.windows import TrainLoader
 
-Control = Literal["features_shuffled", "features_noise", "order_shuffled"]
+InputAblation = Literal["features_shuffled", "features_noise", "order_shuffled"]
 SEED = 20_260_215
 
 
-def controlled_features(features: Features, control: Control | None) -> Features:
-    """Return features as the control has them; the same where it is about something else."""
-    if control not in ("features_shuffled", "features_noise"):
+def ablate_features(features: Features, input_ablation: InputAblation | None) -> Features:
+    """Return the ablated features; the same object if the ablation does not concern features."""
+    if input_ablation not in ("features_shuffled", "features_noise"):
         return features
     draw = np.random.default_rng(SEED)
     arrays = {name: getattr(features, name) for name in MODALITIES}
     present = {name: getattr(features, f"{name}_present") for name in MODALITIES}
-    if control == "features_noise":
+    if input_ablation == "features_noise":
         made = {name: _noise(arrays[name], present[name], draw) for name in MODALITIES}
     else:
         made = {name: np.array(array) for name, array in arrays.items()}

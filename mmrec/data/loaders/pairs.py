@@ -8,8 +8,8 @@ import torch
 
 from mmrec.batch import PairBatch
 from mmrec.data.catalog import TrainView
+from mmrec.data.loaders.indexing import shard
 from mmrec.data.loaders.negatives import UniformNegativeSampler
-from mmrec.data.loaders.windows import share
 from mmrec.errors import UserError
 
 
@@ -61,7 +61,7 @@ class PairLoader:
             )
 
     def __len__(self) -> int:
-        return len(share(self.rows, self.batch_size, self.rank, self.world))
+        return len(shard(self.rows, self.batch_size, self.rank, self.world))
 
     def __iter__(self) -> Iterator[PairBatch]:
         with torch.random.fork_rng(devices=[]):  # the model draws from the same generator: leave it where it was
@@ -69,6 +69,6 @@ class PairLoader:
             order = self.rows[torch.randperm(len(self.rows))]
             negatives = self.negative_sampler(self.view.users[order])
         columns = (column.to(self.device) for column in (order, negatives))
-        parts = (share(column, self.batch_size, self.rank, self.world) for column in columns)
+        parts = (shard(column, self.batch_size, self.rank, self.world) for column in columns)
         for rows, negative in zip(*parts, strict=True):
             yield PairBatch(self.users[rows], self.items[rows].long(), negative)

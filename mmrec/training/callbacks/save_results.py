@@ -104,7 +104,7 @@ class SaveResults(lightning.Callback):
             "slices": {name: _rounded(row) for name, row in slices.items()},
             "beyond_accuracy": None if beyond is None else _rounded(beyond.compute()),
             "protocol": {**data.protocol(), "instances": len(ranks)},
-            "control": data.control,
+            "input_ablation": data.input_ablation,
             "data_hash": data.catalog.manifest.data_hash,
             "features": None
             if data.features is None

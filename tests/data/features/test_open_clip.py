@@ -12,7 +12,7 @@ from PIL import Image
 from mmrec.data.features.encoders import HandcraftedEncoder, JoinedEncoder, OpenClipEncoder
 from mmrec.data.features.encoders.tower import text_tower
 from mmrec.errors import UserError
-from tests.data.encoding import encoded, pictured_items
+from tests.data.features.encoding import encoded, pictured_items
 
 TINY = {
     "embed_dim": 12,

@@ -3,7 +3,7 @@ import torch
 
 from mmrec.batch import PAD
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.loaders.candidates import uniform_candidates
+from mmrec.data.loaders.evaluation import uniform_candidates
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 
@@ -22,6 +22,6 @@ def test_candidates_are_distinct_and_unknown_to_the_user(toy: RecDataModule) -> 
 
 
 def test_a_catalogue_that_is_too_small_is_the_users_error(toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmrec.data.loaders.candidates.COUNT", 280)
+    monkeypatch.setattr("mmrec.data.loaders.evaluation.COUNT", 280)
     with pytest.raises(UserError, match="uniform100 needs 280"):
         uniform_candidates(toy.catalog, toy.catalog.instances(Split.TEST))

@@ -13,7 +13,7 @@ import pytest
 from mmrec.data.features.encoders import SentenceTransformerEncoder
 from mmrec.data.sources import MovieLens
 from mmrec.errors import UserError
-from tests.data.encoding import encoded, frame, pictured_items
+from tests.data.features.encoding import encoded, frame, pictured_items
 
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="needs mmrec[encoders]")
 

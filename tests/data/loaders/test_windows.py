@@ -4,7 +4,8 @@ import torch
 
 from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
-from mmrec.data.loaders.windows import TrainLoader, ragged, share, windows
+from mmrec.data.loaders.indexing import ragged, shard, windows
+from mmrec.data.loaders.windows import TrainLoader
 
 
 def random_view(users: int = 23) -> TrainView:
@@ -72,7 +73,7 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
 def test_processes_share_every_sample_once_in_equal_steps() -> None:
     for count in (1, 7, 64, 65, 100):
         for world in (1, 2, 3):
-            parts = [share(torch.arange(count), 8, rank, world) for rank in range(world)]
+            parts = [shard(torch.arange(count), 8, rank, world) for rank in range(world)]
             assert len({len(part) for part in parts}) == 1
             assert max(len(batch) for part in parts for batch in part) <= 8
             assert torch.cat([b for part in parts for b in part]).sort().values.tolist() == list(range(count))

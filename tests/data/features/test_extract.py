@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from mmrec.data.features.encoders import Block, HandcraftedEncoder, PrecomputedEncoder, RejectedItem
-from mmrec.data.features.store import Features, extract_features
+from mmrec.data.features.extract import extract_features
+from mmrec.data.features.store import Features
 from mmrec.errors import UserError
 
-MOVIELENS = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[2].parent / "shared/data"), "movielens-1m-poster")
+MOVIELENS = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[3].parent / "shared/data"), "movielens-1m-poster")
 realdata = pytest.mark.skipif(not MOVIELENS.is_dir(), reason=f"no MovieLens posters in {MOVIELENS}; set MMREC_DATA")
 
 
@@ -76,7 +77,7 @@ def folders(dataset):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.store.PART_ITEMS", 2)
+    monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 2)
 
 
 def test_arrays_masks_and_counts(tmp_path):
@@ -147,8 +148,8 @@ def test_a_block_that_was_being_written_is_not_trusted(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mmrec.data.features import store as features
-from tests.data.test_features import Counting
+from mmrec.data.features import extract as features
+from tests.data.features.test_extract import Counting
 
 class Killed(Counting):
     __module__, __qualname__ = Counting.__module__, Counting.__qualname__
@@ -166,7 +167,7 @@ features.extract_features(Path(sys.argv[1]), Killed())
 @pytest.mark.usefixtures("small_parts")
 def test_a_killed_process_has_kept_its_finished_blocks(tmp_path):
     whole, broken = (write_items(tmp_path / name, list("abcdefg")) for name in ("whole", "broken"))
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(broken)], cwd=Path(__file__).parents[2])
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(broken)], cwd=Path(__file__).parents[3])
     assert killed.returncode == -signal.SIGKILL
     encoder = Counting()
     assert contents(extract_features(broken, encoder)) == contents(extract_features(whole, Counting()))
@@ -242,7 +243,7 @@ def test_unprepared_dataset_is_named(tmp_path):
 
 
 def test_a_full_disk_is_seen_beforehand(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.store.shutil.disk_usage", lambda _: SimpleNamespace(free=1))
+    monkeypatch.setattr("mmrec.data.features.extract.shutil.disk_usage", lambda _: SimpleNamespace(free=1))
     with pytest.raises(UserError, match="text features need 0 MiB, 0 MiB are free"):
         extract_features(write_items(tmp_path, ["a"]), Counting())
 

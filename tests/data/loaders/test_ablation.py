@@ -1,4 +1,4 @@
-"""What a control takes away, and what it must leave."""
+"""What an input ablation removes, and what it must keep."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,9 @@ import torch
 from mmrec.batch import PAD
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.store import Features
-from mmrec.data.loaders.ablation import ShuffledEvalLoader, ShuffledTrainLoader, controlled_features
-from mmrec.data.loaders.windows import EvalLoader, TrainLoader
+from mmrec.data.loaders.ablation import ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
+from mmrec.data.loaders.evaluation import EvalLoader
+from mmrec.data.loaders.windows import TrainLoader
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 
@@ -16,8 +17,8 @@ from mmrec.errors import UserError
 def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(toy: RecDataModule) -> None:
     real = toy.features
     assert isinstance(real, Features)
-    made = controlled_features(real, "features_shuffled")
-    assert controlled_features(real, None) is controlled_features(real, "order_shuffled") is real
+    made = ablate_features(real, "features_shuffled")
+    assert ablate_features(real, None) is ablate_features(real, "order_shuffled") is real
     both = np.concatenate([real.text, real.image], axis=1)
     shuffled = np.concatenate([made.text, made.image], axis=1)
     assert sorted(map(bytes, shuffled)) == sorted(map(bytes, both))  # text and image stay together
@@ -27,23 +28,23 @@ def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(to
         assert rows[present].any(axis=1).all()
 
 
-def test_a_control_of_features_that_nothing_reads_is_refused(toy: RecDataModule) -> None:
-    data = RecDataModule(toy.source, toy.options, None, str(toy.root), control="features_noise")
-    with pytest.raises(UserError, match=r"data\.control is features_noise, but the model reads no features"):
+def test_a_feature_ablation_without_an_encoder_is_refused(toy: RecDataModule) -> None:
+    data = RecDataModule(toy.source, toy.options, None, str(toy.root), input_ablation="features_noise")
+    with pytest.raises(UserError, match=r"data\.input_ablation is features_noise, but the model reads no features"):
         _ = data.features
 
 
 def test_noise_keeps_mean_and_deviation_alone(toy: RecDataModule) -> None:
     real = toy.features
     assert isinstance(real, Features)
-    made = controlled_features(real, "features_noise")
+    made = ablate_features(real, "features_noise")
     there = real.image_present
     assert not made.image[~there].any()
     wanted, found = real.image[there].astype(np.float32), made.image[there].astype(np.float32)
     np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=5 * wanted.std() / len(wanted) ** 0.5)
     centred = [(rows - rows.mean(axis=0)).ravel() for rows in (found, wanted)]
     assert abs(np.corrcoef(*centred)[0, 1]) < 0.05
-    again = controlled_features(real, "features_noise")
+    again = ablate_features(real, "features_noise")
     assert np.array_equal(again.image, made.image)
 
 

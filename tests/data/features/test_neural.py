@@ -8,7 +8,7 @@ import torch
 
 from mmrec.data.features.encoders.neural import CPU_BATCH, Network, NeuralEncoder, optional_package
 from mmrec.errors import UserError
-from tests.data.encoding import encoded, frame
+from tests.data.features.encoding import encoded, frame
 
 
 class Lengths(NeuralEncoder):

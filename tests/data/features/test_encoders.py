@@ -25,7 +25,7 @@ from mmrec.data.features.encoders.handcrafted import hashed_words, image_statist
 from mmrec.data.features.encoders.inputs import read_parts
 from mmrec.data.features.encoders.tower import text_tower
 from mmrec.errors import UserError
-from tests.data.encoding import encoded, frame
+from tests.data.features.encoding import encoded, frame
 
 COLOURS = {"red": (190, 30, 40), "green": (40, 140, 60), "navy": (20, 30, 100), "grey": (120, 120, 120)}
 PATTERNS = ("plain", "stripes", "dots", "checks")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmrec.data.features.encoders import TimmEncoder
 from mmrec.errors import UserError
-from tests.data.encoding import encoded, pictured_items
+from tests.data.features.encoding import encoded, pictured_items
 
 MODEL = "test_vit.r160_in1k"
 

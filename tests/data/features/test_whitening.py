@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder, PrecomputedEncoder
-from mmrec.data.features.store import Features, extract_features
+from mmrec.data.features.extract import extract_features
+from mmrec.data.features.store import Features
 from mmrec.data.features.whiten import fit_whitening, whiten_features
-from mmrec.errors import UserError
-from tests.data.test_features import contents, write_items
+from mmrec.errors import InvalidArgument, UserError
+from tests.data.features.test_extract import contents, write_items
 
 ITEMS = 60
 FITTING = np.arange(ITEMS + 1) % 3 != 0  # two thirds of the items, and not the padding
@@ -124,5 +125,5 @@ def test_the_data_module_whitens_on_training_items(toy):
     np.testing.assert_allclose(fitted.T @ fitted / len(fitted), np.eye(16), atol=0.01)
     assert "whitened to 16" in data.features.revision
     assert "white" not in toy.features.revision
-    with pytest.raises(UserError, match=r"data.whiten must be at least 1, but is 0"):
+    with pytest.raises(InvalidArgument, match=r"whiten must be at least 1, but is 0"):
         RecDataModule(toy.source, whiten=0)

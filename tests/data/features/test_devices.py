@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from mmrec.data.features.encoders import HandcraftedEncoder, JoinedEncoder, TimmEncoder
-from mmrec.data.features.store import Features, extract_features
+from mmrec.data.features.extract import extract_features
+from mmrec.data.features.store import Features
 from mmrec.errors import UserError
-from tests.data.test_features import contents, write_items
+from tests.data.features.test_extract import contents, write_items
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def encoder(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_make_the_same_files_as_one(tmp_path, pictures, encoder, monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.store.PART_ITEMS", 3)
+    monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     texts = [f"word{index}" for index in range(11)]
     one, two = (write_items(tmp_path / name, list("abcdefghijk"), texts, pictures) for name in ("one", "two"))
     expected = extract_features(one, encoder)
@@ -45,7 +46,7 @@ def test_two_processes_make_the_same_files_as_one(tmp_path, pictures, encoder, m
 
 @pytest.mark.slow
 def test_a_mistake_in_a_process_is_one_line(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.store.PART_ITEMS", 3)
+    monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     torch.save({"x": torch.zeros(1)}, tmp_path / "weights.pth")
     encoder = TimmEncoder("test_efficientnet", str(tmp_path / "weights.pth"), device="cpu")
     with pytest.raises(UserError, match=r"weights.pth: cannot be loaded as test_efficientnet") as caught:
@@ -54,7 +55,7 @@ def test_a_mistake_in_a_process_is_one_line(tmp_path, pictures, monkeypatch):
 
 
 def test_processes_of_a_launcher_do_not_start_their_own(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr("mmrec.data.features.store.PART_ITEMS", 3)
+    monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     monkeypatch.setenv("LOCAL_RANK", "0")
     with pytest.raises(UserError, match="run `mmrec prepare` with this config first"):
         extract_features(write_items(tmp_path / "data", list("abcd"), list("abcd")), HandcraftedEncoder(), devices=2)

@@ -1,0 +1,123 @@
+"""Held-out interactions as batches, and the candidates that the sampled protocol ranks them among."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mmrec.batch import PAD, EvalBatch
+from mmrec.data.catalog import Catalog
+from mmrec.data.loaders.indexing import by_length, clock, ragged, shard, windows
+from mmrec.errors import UserError
+
+COUNT = 100
+BLOCK_ELEMENTS = 2**24  # random numbers alive at a time: 64 MB
+
+
+class EvalLoader:
+    """Held-out interactions, each with the whole history before it.
+
+    Args:
+        catalog: the dataset.
+        rows: (n,) the interactions to rank, see `Catalog.instances`; None for the unknown next item of every user.
+        max_length: L.
+        batch_size: B.
+        candidates: (n, C) sampled negatives of each row, or None for full ranking.
+        rank: this process.
+        world: number of processes.
+        device: where batches are put together.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        rows: Tensor | None,
+        max_length: int,
+        batch_size: int,
+        candidates: Tensor | None = None,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.rows = rows
+        self.max_length = max_length
+        self.candidates = candidates
+        self.device = device
+        self.items, self.timestamp = catalog.items.to(device), catalog.timestamp.to(device)
+        count = catalog.n_users if rows is None else len(rows)
+        self.shards = [part for part in shard(torch.arange(count), batch_size, rank, world) if len(part)]
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def __iter__(self) -> Iterator[EvalBatch]:
+        return (self.batch(index) for index in self.shards)
+
+    def batch(self, index: Tensor) -> EvalBatch:
+        """Assemble some of the rows, given by their place in `rows`, those with the shortest windows first."""
+        catalog = self.catalog
+        if self.rows is None:
+            user, end = index, catalog.offsets[index + 1]
+            target, instance = torch.full_like(index, PAD), index
+        else:
+            instance = end = self.rows[index]
+            user, target = catalog.user_of(end), catalog.items[end].long()
+        first = catalog.offsets[user]
+        start = torch.maximum(first, end - self.max_length)
+        index, user, first, start, end, target, instance = by_length(
+            start, end, index, user, first, start, end, target, instance
+        )
+        earlier, offsets = ragged(self.items, first, start)
+        rows = windows(start, end, self.device)
+        times = clock(self.timestamp, rows)
+        if self.rows is None:  # what comes next is asked for at the end of the data
+            times.query_time[torch.arange(len(user)), end - start - 1] = catalog.newest
+        user, target, instance = (column.to(self.device, non_blocking=True) for column in (user, target, instance))
+        return EvalBatch(
+            user=user,
+            items=rows.of(self.items),
+            earlier=earlier,
+            earlier_offsets=offsets,
+            clock=times,
+            target=target,
+            instance=instance,
+            candidates=None if self.candidates is None else self.candidates[index].to(self.device),
+        )
+
+
+def uniform_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
+    """Draw 100 distinct items that the user of each row never interacted with.
+
+    The draw depends on the data alone, not on the run's seed, so that all models face the same candidates.
+
+    Args:
+        catalog: the dataset.
+        rows: (n,) held-out interactions.
+
+    Returns:
+        (n, 100) int64.
+
+    Raises:
+        UserError: a user has fewer than 100 unknown items.
+    """
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for part in rows.split(max(1, BLOCK_ELEMENTS // catalog.n_items)):
+        noise = torch.rand(len(part), catalog.n_items, generator=generator)
+        user = catalog.user_of(part)
+        starts, counts = catalog.offsets[user], catalog.offsets.diff()[user]
+        row = torch.repeat_interleave(torch.arange(len(part)), counts)
+        place = torch.arange(int(counts.sum())) + torch.repeat_interleave(starts - counts.cumsum(0) + counts, counts)
+        noise[row, catalog.items[place]] = -1.0
+        noise[:, PAD] = -1.0
+        drawn = noise.topk(min(COUNT, catalog.n_items), dim=1)
+        if drawn.values.shape[1] < COUNT or (drawn.values < 0).any():
+            raise UserError(
+                f"data.candidates: uniform100 needs {COUNT} items that a user does not know, and the catalogue of "
+                f"{catalog.n_items - 1} items has too few: use candidates: all"
+            )
+        parts.append(drawn.indices)
+    return torch.cat(parts) if parts else rows.new_empty(0, COUNT)
