@@ -1,78 +1,179 @@
-"""Opening a trained model again with its data, by the `config.yaml` of its run's folder."""
+"""A run's folder: one writer at a time, earlier runs kept, and a trained model opened again.
+
+A run lies in `<runs>/<dataset>/<model>/seed<k>/`. While a command writes there it holds the lock `.seed<k>.writer`, in
+which its process and start time stand.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml  # type: ignore[import-untyped]
-from jsonargparse import ArgumentParser
+from filelock import FileLock, Timeout
 
-from mmrec.cli.lightning import link_data, reads_features
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
+from mmrec.training.checkpoints import read_checkpoint
+from mmrec.training.instantiate import build, model_arguments
+from mmrec.utils.files import write_whole
+
+ASIDE = "aside.json"
+"""What stands in the lock's place while a fit has put an earlier run aside and has not ended an epoch."""
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, which is free again when the process ends, however that comes about.
+
+    Of the processes of one distributed run, the first holds it for all.
+
+    Args:
+        folder: the run's folder; it need not exist.
+
+    Raises:
+        UserError: another process writes there; the message names its pid and start time.
+    """
+    if any(int(os.environ.get(name, 0)) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        yield
+        return
+    path = folder.with_name(f".{folder.name}.writer")
+    owner = path.with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{folder}: {_owner(owner)} writes there: wait for it, or choose another --name") from None
+    try:
+        write_whole(owner, json.dumps({"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}))
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _owner(file: Path) -> str:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return f"process {content['pid']}, started {content['since']},"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+class EarlierRun:
+    """What an earlier fit left in a run's folder, put aside while a new one starts.
+
+    A fit that ends before its first epoch gives the folder back; a fit that was killed before it does so too, at the
+    next start. A folder that holds a checkpoint or a result of the new fit is never removed.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._note = folder.with_name(f".{folder.name}.{ASIDE}")
+
+    def put_aside(self, resuming: bool) -> Path | None:
+        """Rename what is there: the whole folder, or its curves if the new fit goes on from it.
+
+        Returns:
+            the new name, None where nothing was there.
+        """
+        kept = self.folder / "metrics.csv" if resuming else self.folder
+        if not (kept.is_file() or (kept / "config.yaml").is_file()):
+            return None
+        count = 1
+        while (aside := kept.with_name(f"{kept.stem}.{count}{kept.suffix}")).exists():
+            count += 1
+        write_whole(self._note, json.dumps({"kept": str(kept), "aside": str(aside)}))
+        kept.rename(aside)
+        return aside
+
+    def give_back(self) -> Path | None:
+        """Rename it back unless the new fit has ended an epoch.
+
+        Returns:
+            the name it has again, None where it stays aside or nothing was put aside.
+        """
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            kept, aside = Path(note["kept"]), Path(note["aside"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        self.forget()
+        if self._has_results() or not aside.exists():
+            return None
+        if kept == self.folder:
+            shutil.rmtree(kept, ignore_errors=True)
+        aside.rename(kept)
+        return kept
+
+    def forget(self) -> None:
+        """Keep it aside for good."""
+        self._note.unlink(missing_ok=True)
+
+    def _has_results(self) -> bool:
+        """Whether the new fit has left anything that took an epoch."""
+        note_is_of_folder = any(self.folder.glob("checkpoints/*.ckpt")) or (self.folder / "result.json").exists()
+        return (self.folder / "metrics.csv").exists() or note_is_of_folder
 
 
 def run_folder(checkpoint: Path) -> Path:
     """Return the folder of a run, given it or a checkpoint in it.
 
     Raises:
-        UserError: there is no such file, or no run around it.
+        UserError: the file does not exist, or does not belong to a run.
     """
     if not checkpoint.exists():
-        raise UserError(f"--ckpt {checkpoint}: no such file; name a checkpoint, or the folder of a run")
+        raise UserError(f"{checkpoint}: no such file; name a checkpoint, or the folder of a run")
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent.parent
     if not (folder / "config.yaml").is_file():
         raise UserError(
-            f"--ckpt {checkpoint}: {folder}/config.yaml is missing: name a checkpoint where the run has put it, "
+            f"{checkpoint}: {folder}/config.yaml is missing; name a checkpoint where its run has put it, "
             "RUN/checkpoints/best.ckpt, or the folder RUN"
         )
     return folder
 
 
 def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
-    """Open a model, attached to its data and ready to recommend.
+    """Open a trained model, attached to its data and ready to recommend.
 
     Args:
         checkpoint: a checkpoint file of a run, or the run's folder for its best one. A model without training has a
             folder and no checkpoint.
 
     Raises:
-        UserError: no such run, or a checkpoint that does not belong to its config or its data.
+        UserError: the run does not exist, is damaged, or its checkpoint does not belong to its config or its data.
     """
     folder = run_folder(checkpoint)
-    file = checkpoint if checkpoint.is_file() else folder / "checkpoints" / "best.ckpt"
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    parser.add_subclass_arguments(Recommender, "model")
-    link_data(parser)
-    config = _sections(folder / "config.yaml")
-    parsed = parser.parse_object(config)
-    if not reads_features(parsed.model):
-        parsed.data.encoder = None
-    built = parser.instantiate_classes(parsed)
-    model, data = built.model, built.data
+    sections = _sections(folder / "config.yaml")
+    data = build(RecDataModule, sections["data"])
+    model = build(Recommender, sections["model"], model_arguments(data))
     model.attach(data.catalog, data.features)
     model.data_hash = data.catalog.manifest.data_hash
     model.mask_history = data.mask_history
     if any(parameter.requires_grad for parameter in model.parameters()):
-        if not file.is_file():
-            raise UserError(f"--ckpt {checkpoint}: {file} does not exist: the run has not finished its first epoch")
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # unpickling has a wealth of errors for files that are no checkpoints
-            raise UserError(f"--ckpt {file}: not a readable checkpoint ({type(error).__name__})") from error
+        file = checkpoint if checkpoint.is_file() else folder / "checkpoints" / "best.ckpt"
+        state = read_checkpoint(file)
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
     return model.eval(), data
 
 
 def _sections(file: Path) -> dict[str, Any]:
-    """Read the data and the model of a saved config."""
-    saved = yaml.safe_load(file.read_text(encoding="utf-8"))
+    """Return the data and the model of a saved config."""
     try:
-        return {"data": saved["data"], "model": saved["model"]}
-    except (KeyError, TypeError):
-        raise UserError(f"{file}: has no data and model; name the folder of a run") from None
+        saved = yaml.safe_load(file.read_text(encoding="utf-8"))
+        sections = {"data": dict(saved["data"]), "model": dict(saved["model"])}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise UserError(f"{file}: holds no data and model; name the folder of a run") from None
+    return sections
