@@ -1,59 +1,68 @@
-"""`lightning fit | validate | test | predict`, configured by YAML (LightningCLI with a few defaults of our own)."""
+"""`lightning fit | validate | test | predict`, configured by YAML (LightningCLI with a few defaults of this project)."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 import re
-import shutil
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml  # type: ignore[import-untyped]
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+import mmrec.data.features.encoders
+import mmrec.data.sources
+import mmrec.explain.callback
+import mmrec.models
+import mmrec.training.callbacks  # noqa: F401  configs name the classes of these packages without their modules
+from mmrec.cli.compose import compose
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError, require, require_folder_name
+from mmrec.errors import InvalidArgument, UserError, require, require_folder_name
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
+from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
+from mmrec.training.instantiate import FROM_DATA, find_class
+from mmrec.training.run_folder import EarlierRun, only_writer
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory
-from mmrec.utils.shipped import locate_configs
-
-LINKED = ("n_users", "n_items", "text_dim", "image_dim")
-"""What a model may take from the data; a model that does not name one in its constructor is not given it."""
+from mmrec.utils.shipped import configs_folder
 
 EXPLAINS = "mmrec.explain.callback.ExplainRecommendations"
 """The callback that `--explain false` leaves out: a language model may take longer than a small model's training."""
 
 PRECISIONS = (None, "32-true", "32", 32, "bf16-mixed", "16-mixed")
-"""Of the trainer; parameters stay in fp32 in all of them."""
+"""Precisions of the trainer; parameters stay in fp32 in all of them."""
+
+NOT_SAVED = ("config", "ckpt_path")
+"""Keys of one command that do not describe the run: `config.yaml` can be fitted, tested and prepared again."""
 
 log = logging.getLogger("pytorch_lightning")
 
 
 class SaveConfig(SaveConfigCallback):
-    """Keep the effective configuration of a run in its folder, and send it to every logger."""
+    """Keeps the effective configuration of a run in its folder, and sends it to every logger."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save when a fit starts; a later `test` leaves the file of the fit alone unless there was none."""
+        for key in NOT_SAVED:
+            self.config.pop(key, None)
         if stage == "fit" or (stage == "test" and not _trainable(pl_module)):
             super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Send the configuration, and what runs are told apart by: dataset, its hash, protocol, class and name."""
+        """Send the configuration and what identifies the run: dataset, its hash, protocol, class and name."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         plain = yaml.safe_load(self.parser.dump(self.config, skip_none=False))  # without the files it was read from
         config = {
-            **{key: value for key, value in plain.items() if key not in ("config", "ckpt_path")},
+            **{key: value for key, value in plain.items() if key not in NOT_SAVED},
             "dataset": data.source.name,
             "data_hash": data.catalog.manifest.data_hash,
             "protocol": data.protocol(),
@@ -65,60 +74,54 @@ class SaveConfig(SaveConfigCallback):
 
 
 class RecCLI(LightningCLI):
-    """Adds the run's folder, the links from data to model, and the test after the fit."""
+    """LightningCLI with the run's folder, the links from data to model, and the test after the fit."""
 
     run_dir: Path
-    moved: tuple[Path, Path] | None = None
-    """What an earlier fit left, and where this one has put it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Run the subcommand; what an earlier fit left is put back if this one ends before its first epoch."""
-        try:
+        """Run the subcommand; an earlier run is put back if this one ends before its first epoch."""
+        self._held = ExitStack()
+        with self._held:
             super().__init__(**kwargs)
-        except BaseException:
-            finish_record()
-            self._put_back()
-            raise
+
+    # Options.
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add our own options and links."""
+        """Add the options and links of this project."""
         add_options(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, and open the checkpoint if a file is named: Lightning takes class and options from it afterwards.
+        """Parse, and check a checkpoint file if one is named: Lightning takes class and options from it afterwards.
 
         Raises:
-            UserError: the file is no checkpoint, or one of another model than the config's; or the name is none of a
-                folder, or the seed out of range.
+            UserError: the file is not a checkpoint, or belongs to a model of another class than the config's.
+            InvalidArgument: the name is not a valid folder name, or the seed is out of range.
         """
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
         if config.name is not None:
             require_folder_name(config.name, "--name")
         seed = config.seed_everything
-        require(0 <= seed < 2**32, "--seed_everything", seed, f"between 0 and {2**32 - 1}")
+        whole = isinstance(seed, int) and not isinstance(seed, bool)
+        require(whole and 0 <= seed < 2**32, "--seed_everything", seed, f"a whole number from 0 to {2**32 - 1}")
         path = config.get("ckpt_path")
         if path is None or not Path(path).is_file():
             return
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            trained = checkpoint.get("hyper_parameters", {}).get("_class_path")
-        except Exception as error:
-            raise UserError(f"--ckpt_path {path}: not a readable checkpoint ({type(error).__name__})") from error
-        if "pytorch-lightning_version" not in checkpoint:
-            raise UserError(f"--ckpt_path {path}: no checkpoint of a run; name one, say RUN/checkpoints/best.ckpt")
+        trained = read_checkpoint(Path(path)).get("hyper_parameters", {}).get("_class_path")
         if trained is not None and trained != config.model.class_path:
             raise UserError(
                 f"--ckpt_path {path}: the checkpoint is of {trained}, the config of {config.model.class_path}: pass "
                 "the config it was trained with"
             )
 
+    # Before the classes are made.
+
     def before_instantiate_classes(self) -> None:
-        """Choose the run's folder and checkpoint, and keep what an earlier run left there."""
+        """Choose the run's folder and checkpoint, take its lock, and keep what an earlier run left there."""
         config = self.config[self.subcommand]
         set_loss_precision(config.loss_precision)
         dataset = source_name(config.data.source)
-        name = config.name or _snake(config.model.class_path.rpartition(".")[2])
+        name = config.name or snake_case(config.model.class_path.rpartition(".")[2])
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
         config.trainer.default_root_dir = str(self.run_dir)
         if config.trainer.precision not in PRECISIONS:
@@ -126,47 +129,43 @@ class RecCLI(LightningCLI):
                 f"--trainer.precision must be one of {', '.join(str(name) for name in PRECISIONS if name)}, but is "
                 f"{config.trainer.precision}: ranks and sparse products need parameters in fp32"
             )
-        if config.data.candidates != "all":
-            for callback in config.trainer.callbacks or []:
-                if callback.get("init_args", {}).get("monitor"):
-                    callback.init_args.monitor += f"_{config.data.candidates}"
         if not config.explain and config.trainer.callbacks:
             config.trainer.callbacks = [one for one in config.trainer.callbacks if one.class_path != EXPLAINS]
         if not reads_features(config.model):
-            config.data.encoder = None  # so that a model of ids alone asks for no weights and no feature files
+            config.data.encoder = None  # so that a model of ids alone needs no weights and no feature files
+        if not config.trainer.fast_dev_run:
+            self._held.enter_context(only_writer(self.run_dir))
         config.ckpt_path = self._checkpoint(config.ckpt_path)
         if self.subcommand == "predict" and config.return_predictions is None:
             config.return_predictions = False  # they are written as they are made; kept, they would grow with the users
         if self.subcommand == "fit" and not config.trainer.fast_dev_run:
-            self.moved = _keep_earlier(self.run_dir, resuming=config.ckpt_path is not None)
-            if config.trainer.logger in (None, True):
-                self._loggers = loggers(
-                    Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
-                    {"model": config.model.as_dict(), "data": config.data.as_dict(), "seed": config.seed_everything},
-                )  # fmt: skip
+            self._begin_fit(config, dataset, name)
 
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Give a fit its loggers; `test` alone writes `result.json` and must not touch the curves of the fit."""
-        if hasattr(self, "_loggers"):
-            kwargs["logger"] = self._loggers
-        elif self.subcommand != "fit":
-            kwargs["logger"] = False
-        return super().instantiate_trainer(**kwargs)
+    def _begin_fit(self, config: Any, dataset: str, name: str) -> None:
+        """Put an earlier run aside, and make the loggers."""
+        earlier = EarlierRun(self.run_dir)
+        earlier.give_back()  # of a fit that was killed before its first epoch
+        aside = earlier.put_aside(resuming=config.ckpt_path is not None)
+        if aside is not None:
+            log.info(f"kept the earlier {self.run_dir} as {aside}")
+            self._held.callback(self._end_fit, earlier)
+        self._loggers = loggers(
+            Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
+            {"model": config.model.as_dict(), "data": config.data.as_dict(), "seed": config.seed_everything},
+        )  # fmt: skip
+        self._held.callback(finish_record)
 
-    def _put_back(self) -> None:
-        if self.moved is None:
-            return
-        kept, aside = self.moved
-        whole = kept == self.run_dir
-        if (self.run_dir / "metrics.csv").exists() or (whole and (kept / "result.json").exists()):
-            return
-        if whole:
-            shutil.rmtree(kept, ignore_errors=True)
-        aside.rename(kept)
-        log.info(f"put {aside} back as {kept}: this fit has not ended an epoch")
+    def _end_fit(self, earlier: EarlierRun) -> None:
+        back = earlier.give_back()
+        if back is not None:
+            log.info(f"put the earlier {back} back: this fit has not ended an epoch")
 
     def _checkpoint(self, path: str | None) -> str | None:
-        """Resolve "best" and "last" to files of this run's folder."""
+        """Resolve "best" and "last" to files of this run's folder.
+
+        Raises:
+            UserError: there is no such file, or a fit would go on from another run's.
+        """
         if path in ("best", "last"):
             file = self.run_dir / "checkpoints" / f"{path}.ckpt"
             if not file.is_file():
@@ -174,33 +173,75 @@ class RecCLI(LightningCLI):
             return str(file)
         if path is not None and not Path(path).is_file():
             raise UserError(f"--ckpt_path {path}: no such file; name a checkpoint, or best or last of this run")
+        if path is not None and self.subcommand == "fit":
+            folder = Path(path).resolve().parent.parent
+            if folder != self.run_dir.resolve():
+                raise UserError(
+                    f"--ckpt_path {path}: this fit writes to {self.run_dir}, and its best checkpoint would be that of "
+                    f"another run: rename {folder} to {self.run_dir} and pass --ckpt_path last"
+                )
         return path
 
+    # When the classes are made.
+
+    def instantiate_classes(self) -> None:
+        """Make trainer, data and model; a wrong argument is named by its key.
+
+        Raises:
+            UserError: a value that a class does not accept.
+        """
+        try:
+            super().instantiate_classes()
+        except InvalidArgument as error:
+            raise UserError(with_key(error, self.config[self.subcommand])) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer with this run's loggers next to the user's own, and checkpoints that are whole.
+
+        `test` alone has no logger of the run: it writes `result.json` and must not touch the curves of the fit.
+        """
+        own = self._get(self.config_init, "trainer.logger")
+        users = [] if isinstance(own, bool) or own is None else own if isinstance(own, list) else [own]
+        kwargs["logger"] = [*getattr(self, "_loggers", []), *users] if own is not False else False
+        if not kwargs["logger"]:
+            kwargs["logger"] = False
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        return trainer
+
     def after_instantiate_classes(self) -> None:
-        """Evaluate a trained model's best checkpoint unless told otherwise, never its untrained weights."""
+        """Name the monitored metric by the protocol, and evaluate a trained model's best checkpoint unless told else.
+
+        A model that trains is never evaluated with its untrained weights.
+        """
         config = self.config_init[self.subcommand]
+        for callback in self.trainer.callbacks:
+            if getattr(callback, "monitor", None):
+                callback.monitor += self.datamodule.metric_suffix  # type: ignore[attr-defined]
         if config.compile:
             _compile(self.model, self.trainer)
         if self.subcommand != "fit" and config.ckpt_path is None and _trainable(self.model):
             config.ckpt_path = self._checkpoint("best")
 
+    # The subcommand.
+
     def fit(self, model: Recommender, **kwargs: Any) -> None:
-        """Train, unless there is nothing to train."""
+        """Train, unless the model has no parameters."""
         if _trainable(model):
             self.trainer.fit(model, **kwargs)
         else:
-            log.info(f"{type(model).__name__} has nothing to train: its test is the whole run")
+            log.info(f"{type(model).__name__} is not trained: its test is the whole run")
 
     def after_fit(self) -> None:
         """Test the best checkpoint."""
         if self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            # Of the first checkpoint callback, the one with a monitor; without any, the weights as they are.
+            # The first checkpoint callback is the one with a monitor; without any, the weights as they are.
             best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
 
 
 def add_options(parser: LightningArgumentParser) -> None:
-    """Add what a run has beside trainer, data and model, and link the two."""
+    """Add the options of a run besides trainer, data and model, and link the two."""
     parser.add_argument("--name", type=str | None, default=None, help="name of the model in folders and tables")
     parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
     parser.add_argument(
@@ -209,7 +250,8 @@ def add_options(parser: LightningArgumentParser) -> None:
     parser.add_argument("--explain", type=bool, default=True, help="explain recommendations after the test")
     parser.add_argument(
         "--loss_precision", type=LossPrecision, default="reduced",
-        help="reduced: a loss over many items multiplies in bf16 (CPU) or TF32 (GPU) and sums in fp32; full: fp32",
+        help="of matrix products in a loss over many items. reduced: bf16 (CPU) or TF32 (GPU), summed in fp32; "
+        "full: fp32",
     )  # fmt: skip
     parser.add_argument(
         "--compile", type=bool, default=False,
@@ -221,15 +263,15 @@ def add_options(parser: LightningArgumentParser) -> None:
 
 def link_data(parser: ArgumentParser) -> None:
     """Give the model what it takes from the data."""
-    for name in LINKED:
-        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
-    parser.link_arguments("data.max_length", "model.init_args.max_length")
+    for name in FROM_DATA:
+        on = {} if name == "max_length" else {"apply_on": "instantiate"}
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", **on)
 
 
 @cache
 def config_parser() -> LightningArgumentParser:
-    """Return a parser of what `lightning fit` takes, to know a run's config without running it."""
-    parser = LightningArgumentParser(prog="lightning", exit_on_error=False)
+    """Return a parser of what `lightning fit` takes, to know a run's configuration without running it."""
+    parser = LightningArgumentParser(prog="lightning", exit_on_error=False, default_config_files=[defaults_file()])
     parser.add_argument("-c", "--config", action=ActionConfigFile)
     parser.add_argument("--seed_everything", type=bool | int, default=0)
     parser.add_lightning_class_args(Trainer, "trainer")
@@ -239,20 +281,37 @@ def config_parser() -> LightningArgumentParser:
     return parser
 
 
+def defaults_file() -> str:
+    """Return the configuration that every run starts from: seed, trainer and callbacks."""
+    return str(configs_folder() / "base.yaml")
+
+
 def source_name(source: Any) -> str:
-    """Return the name a source will have: as configured, else as its class or constructor has it by default."""
-    module, _, class_name = source["class_path"].rpartition(".")
-    cls = getattr(importlib.import_module(module), class_name)
+    """Return the name that a configured source will have: as given, else the default of its class or constructor."""
+    cls = find_class(source["class_path"])
     parameter = inspect.signature(cls).parameters.get("name")
-    default = parameter.default if parameter is not None else getattr(cls, "name", _snake(class_name))
+    default = parameter.default if parameter is not None else getattr(cls, "name", snake_case(cls.__name__))
     return str(source.get("init_args", {}).get("name") or default)
 
 
 def reads_features(model: Any) -> bool:
-    """Whether a configured model takes features at all, and does not have both modalities switched off."""
+    """Whether a configured model takes features, and does not have both modalities switched off."""
     options = model.get("init_args", {})
     takes = any(name in options for name in ("text_dim", "image_dim"))
     return takes and (options.get("text", True) or options.get("image", True))
+
+
+def snake_case(name: str) -> str:
+    """Turn a class name into a folder name, MMRaclKal into mm_racl_kal."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def with_key(error: InvalidArgument, config: Any) -> str:
+    """Return the message of a wrong argument with its key in the configuration, `model.init_args.lr` for `lr`."""
+    for key in ("model.init_args", "data.prepare", "data", "data.source.init_args", "data.encoder.init_args"):
+        if error.argument in (config.get(key) or {}):
+            return f"{key}.{error}"
+    return str(error)
 
 
 def _compile(model: LightningModule, trainer: Trainer) -> None:
@@ -266,25 +325,7 @@ def _trainable(model: LightningModule) -> bool:
     return any(p.requires_grad for p in model.parameters())
 
 
-def _snake(name: str) -> str:
-    """Turn a class name into a folder name, MMRaclKal into mm_racl_kal."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _keep_earlier(run_dir: Path, resuming: bool) -> tuple[Path, Path] | None:
-    """Move what an earlier fit left aside: its whole folder, or its curves if this fit goes on from it."""
-    kept = run_dir / "metrics.csv" if resuming else run_dir
-    if not (kept.is_file() or (kept / "config.yaml").is_file()):
-        return None
-    count = 1
-    while (aside := kept.with_name(f"{kept.stem}.{count}{kept.suffix}")).exists():
-        count += 1
-    kept.rename(aside)
-    log.info(f"kept the earlier {kept} as {aside}")
-    return kept, aside
-
-
-# What Lightning and PyTorch say of their own insides, or of what is meant to be so.
+# Warnings of Lightning and PyTorch about their own internals, or about what is intended here.
 SILENCED = (
     ".*does not have many workers.*",  # batches are index arithmetic in this process
     ".*Checkpoint directory.*exists and is not empty.*",  # resuming goes on in the same folder
@@ -298,18 +339,17 @@ SILENCED = (
 
 
 def run(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:
-    """Run one subcommand, with some callbacks beside those of the config."""
+    """Run one subcommand.
+
+    Args:
+        args: command line, the subcommand first.
+        callbacks: callbacks in addition to those of the configuration.
+    """
     for message in SILENCED:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda line: "💡" not in line.getMessage())
     keep_freed_memory()
-    try:
-        _run(args, callbacks)
-    finally:
-        finish_record()
-
-
-def _run(args: Sequence[str], callbacks: Sequence[Callback]) -> None:
+    own = {"prog": "lightning", "exit_on_error": False}
     RecCLI(
         model_class=Recommender,
         datamodule_class=RecDataModule,
@@ -318,7 +358,6 @@ def _run(args: Sequence[str], callbacks: Sequence[Callback]) -> None:
         save_config_kwargs={"overwrite": True},
         trainer_defaults={"callbacks": list(callbacks)},
         seed_everything_default=0,
-        auto_configure_optimizers=False,
-        parser_kwargs={"prog": "lightning", "exit_on_error": False},
-        args=locate_configs(args),
+        parser_kwargs={**own, **{name: {"default_config_files": [defaults_file()]} for name in RecCLI.subcommands()}},
+        args=compose(args),
     )

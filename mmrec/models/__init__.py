@@ -1,1 +1,27 @@
-"""One model a module."""
+"""One model per module."""
+
+from mmrec.models.ease import EASE
+from mmrec.models.gru4rec import GRU4Rec
+from mmrec.models.itemknn import ItemKNN
+from mmrec.models.lightgcn import LightGCN
+from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.models.mmgcn import MMGCN
+from mmrec.models.popularity import Popularity
+from mmrec.models.racl_kal import RaclKal
+from mmrec.models.recommender import Recommender
+from mmrec.models.sasrec import SASRec
+from mmrec.models.vbpr import VBPR
+
+__all__ = [
+    "EASE",
+    "MMGCN",
+    "VBPR",
+    "GRU4Rec",
+    "ItemKNN",
+    "LightGCN",
+    "MMRaclKal",
+    "Popularity",
+    "RaclKal",
+    "Recommender",
+    "SASRec",
+]

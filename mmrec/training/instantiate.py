@@ -34,7 +34,7 @@ def build(base: type[T], config: Mapping[str, Any], given: Mapping[str, Any] | N
     cls = find_class(config["class_path"]) if "class_path" in config else base
     arguments = dict((config.get("init_args") or {}) if "class_path" in config else config)
     parameters = inspect.signature(cls).parameters
-    hints = typing.get_type_hints(cls.__init__)
+    hints = _hints(cls)
     arguments = {name: _build_argument(value, hints.get(name)) for name, value in arguments.items()}
     names_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     arguments |= {name: value for name, value in (given or {}).items() if name in parameters or names_all}
@@ -61,6 +61,13 @@ def find_class(path: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"the class {path} cannot be imported ({error})") from None
+
+
+def _hints(cls: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls.__init__)
+    except NameError:  # a class of the user's own whose annotations are imported for type checkers alone
+        return {}
 
 
 def _build_argument(value: Any, hint: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where a run is recorded: a CSV file always, Weights & Biases beside it."""
+"""Loggers of a run: a CSV file always, and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from mmrec.results.load import seconds_per_epoch
 
@@ -27,7 +28,7 @@ class Tracking:
         project: W&B project.
         entity: W&B team or user; null for the account's default.
         job_type: train, ablation, sensitivity, efficiency or explain.
-        tags: W&B tags besides the seed, say the table a run belongs to.
+        tags: W&B tags besides the seed, for example the table that a run belongs to.
     """
 
     wandb: bool = True
@@ -68,38 +69,42 @@ def loggers(
     if tracking.wandb and os.environ.get("WANDB_MODE") != "disabled":
         folder = (runs / dataset / model / f"seed{seed}").absolute()  # the recording process has a folder of its own
         folder.mkdir(parents=True, exist_ok=True)
-        import wandb  # here: it takes a second, and a run without it need not wait
-
-        # Quiet, nothing captured from the terminal, and no process beside training that samples the machine's load.
-        settings = wandb.Settings(silent=True, console="off", x_disable_stats=True)
-        mirror = WandbLogger(
-            name=f"{dataset}-{model}-seed{seed}",
-            save_dir=folder,
-            id=run_id(config),
-            project=tracking.project,
-            entity=tracking.entity,
-            group=f"{dataset}/{model}",
-            job_type=tracking.job_type,
-            tags=[*tracking.tags, f"seed{seed}"],
-            offline=not logged_in(),
-            log_model=False,  # with offline=True anything else raises
-            resume="allow",
-            settings=settings,
-        )
-        # Lightning still passes this setting on, and wandb warns of it at every start.
-        mirror._wandb_init.pop("anonymous", None)
-        made.append(mirror)
+        made.append(WandbLogger(experiment=_record(tracking, dataset, model, seed, config, folder), log_model=False))
     return made
 
 
+def _record(
+    tracking: Tracking, dataset: str, model: str, seed: int, config: Mapping[str, object], folder: Path
+) -> Any:
+    """Start the W&B record of a run, on the first process of the run alone; None on the others."""
+    if rank_zero_only.rank != 0:
+        return None
+    import wandb  # importing it takes a second, which a run without it need not wait for
+
+    return wandb.init(
+        name=f"{dataset}-{model}-seed{seed}",
+        dir=folder,
+        id=run_id(config),
+        project=tracking.project,
+        entity=tracking.entity,
+        group=f"{dataset}/{model}",
+        job_type=tracking.job_type,
+        tags=[*tracking.tags, f"seed{seed}"],
+        mode="online" if logged_in() else "offline",
+        resume="allow",
+        # Quiet; nothing captured from the terminal, and no process that samples the machine's load during training.
+        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+    )
+
+
 def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
-    """Put what a result has beside its metrics into the summary of the W&B run: its cost, its slices and the like.
+    """Add cost, slices and measures beyond accuracy of a result to the summary of its W&B run.
 
     The keys are `cost/parameters`, `cost/epochs`, `cost/seconds`, `cost/seconds_per_epoch`, `cost/host_mb`,
     `cost/device_mb` (a GPU's), `slices/<slice>/<metric>` and `beyond/<measure>`; what a run does not have is left out.
 
     Args:
-        loggers: of the trainer; those that are not W&B's are passed over.
+        loggers: loggers of the trainer; only those of W&B are used.
         result: as `SaveResults` writes it.
     """
     training = result["training"]

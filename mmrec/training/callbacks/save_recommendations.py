@@ -1,4 +1,4 @@
-"""The lists that `predict` makes, in raw ids."""
+"""Recommendations that `lightning predict` writes, in raw ids."""
 
 from __future__ import annotations
 
