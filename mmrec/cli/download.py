@@ -11,7 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mmrec.cli.commands import data_parser
+from mmrec.cli.data_section import build_data, data_parser
 from mmrec.data.prepare.pipeline import missing_images
 from mmrec.data.sources import Tabular
 from mmrec.download.addresses import Addresses, load_addresses
@@ -21,7 +21,6 @@ from mmrec.download.limits import ImageLimits, Limits
 from mmrec.download.tables import read_urls
 from mmrec.errors import UserError, require
 from mmrec.utils.console import wide_console
-from mmrec.utils.shipped import locate_configs
 
 SHOWN = 5
 """Ids that a message names at most."""
@@ -79,10 +78,9 @@ def _images(args: Sequence[str]) -> None:
     parser.add_argument("--max_failed_share", type=float, default=1.0, help="of ids without an image; more is an error")
     parser.add_argument("--retry_failed", action="store_true", help="ask again for images that were gone (404, 410)")
     parser.add_argument("--limits", type=ImageLimits, default=ImageLimits())
-    options = parser.parse_args(locate_configs(args))
+    options = ready = build_data(parser, args) if of_config else parser.instantiate_classes(parser.parse_args(args))
     share = options.max_failed_share
     require(0 <= share <= 1, "--max_failed_share", share, "between 0 and 1")
-    ready = parser.instantiate_classes(options)
     if of_config:
         if isinstance(ready.data.source, Tabular):
             ready.data.source.require_downloadable()

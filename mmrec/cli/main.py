@@ -1,32 +1,39 @@
-"""The command line: `lightning fit --config …`, and the commands around it under `mmrec`."""
+"""The console scripts: `lightning fit --config …`, and the commands of `mmrec`."""
 
 from __future__ import annotations
 
 import errno
+import gc
+import importlib
+import signal
 import sys
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, ModuleType
+from typing import Any
 
-from mmrec.cli.start import import_lightning, imports
-from mmrec.errors import UserError
+import mmrec
+from mmrec.errors import InvalidArgument, UserError
 
 COMMANDS = (
     "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
 )  # fmt: skip
+"""Commands of `mmrec`; each is the function of that name in a module of that name here."""
 ALTERNATIVES = (
     "Does not validate against any of", "Subtypes: ", "Errors:", "Given value", "Expected a path but",
     "Expected a <class 'NoneType'>",
 )  # fmt: skip
-"""How lines begin by which the config parser tells what else a value might have been."""
+"""How lines begin in which the parser lists what else a value might have been."""
 OVERVIEW = """\
-mmrec prepare --config RUN.yaml    prepare the data and encode the items, without training
-mmrec validate --config RUN.yaml   check the raw data, and write nothing
+mmrec prepare --data NAME          prepare the data and encode the items, without training
+mmrec validate --data NAME         check the raw data, and write nothing
 mmrec download DATASET | images    fetch the raw data
 mmrec compare runs/DATASET         one table of all runs
-mmrec report runs/DATASET          the same, curves, users and explanations as one HTML page
+mmrec report runs/DATASET          the same with curves, users and explanations, as one HTML page
 mmrec explain --ckpt RUN --user U  why a trained model recommends what it does; `mmrec explain evaluate` measures it
 mmrec search SWEEP.yaml            find options on the validation split
-mmrec paper table5 | all           the paper's tables and figures: trains what is missing, writes their files
+mmrec paper table5 | all           the tables and figures of the paper: trains what is missing, writes their files
 mmrec dashboard RUNS               a W&B workspace for each dataset and a report for each table
 mmrec sync RUNS                    send runs that were recorded offline to W&B
 mmrec lightning ...                the command `lightning`, below; `mmrec fit|test|predict` is short for it
@@ -37,7 +44,9 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run a command of `mmrec`, or one of `lightning` that has no namesake here."""
     args = list(sys.argv[1:] if args is None else args)
     if args and args[0] in COMMANDS:
-        _run(_command, args)
+        _run(lambda rest: getattr(_load(args[0]), args[0])(rest), args[1:])
+    elif args and args[0] == "--version":
+        print(mmrec.__version__)
     elif args and args[0] == "lightning":
         lightning(args[1:])
     else:
@@ -48,36 +57,29 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def lightning(args: Sequence[str] | None = None) -> None:
     """Run `lightning fit | validate | test | predict`."""
-    _run(_lightning, list(sys.argv[1:] if args is None else args))
+    _run(lambda rest: _load("lightning").run(rest), list(sys.argv[1:] if args is None else args))
 
 
-def _command(args: list[str]) -> None:
-    if args[0] == "download":
-        from mmrec.cli.download import download
+class Stopped(BaseException):
+    """A signal asked the process to end. Not an Exception, so that nothing on the way takes it for a fault."""
 
-        download(args[1:])
-    else:
-        with imports():
-            import_lightning()
-            from mmrec.cli import commands
-        getattr(commands, args[0])(args[1:])
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
 
 
-def _lightning(args: list[str]) -> None:
-    with imports():
-        import_lightning()
-        from mmrec.cli.lightning import run
-    run(args)
-
-
-def _run(command: Callable[[list[str]], None], args: list[str]) -> None:
-    """Run a command; a user's mistake ends in one line and exit status 2."""
-    sys.path.insert(0, "")  # classes of the user's own, named in a config, are looked for in the working folder too
+def _run(command: Callable[[list[str]], Any], args: list[str]) -> None:
+    """Run a command; a user's mistake ends in one line and exit status 2, a signal in one line and 128 + signal."""
+    if "" not in sys.path:
+        sys.path.append("")  # a config may name classes of the working folder; they never hide installed packages
     try:
-        command(args)
-    except KeyboardInterrupt:
-        print("mmrec: interrupted; nothing half-written is kept, the same command starts or goes on", file=sys.stderr)
-        sys.exit(130)
+        with _stoppable():
+            command(args)
+    except (KeyboardInterrupt, Stopped) as stop:
+        signum = stop.signum if isinstance(stop, Stopped) else signal.SIGINT
+        word = "interrupted" if signum == signal.SIGINT else "asked to end"
+        print(f"mmrec: {word}; nothing half-written is kept, the same command starts or goes on", file=sys.stderr)
+        sys.exit(128 + signum)
     except Exception as error:
         mistake = _users_mistake(error)
         if mistake is None:
@@ -86,19 +88,55 @@ def _run(command: Callable[[list[str]], None], args: list[str]) -> None:
         sys.exit(2)
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `Stopped`: Lightning ends with status 1 and 0 for them, and without a word."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signum, signal.SIG_IGN)  # once is enough: the second one would interrupt the tidying up
+        raise Stopped(signum)
+
+    try:
+        before = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread, which alone receives signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _load(module: str) -> ModuleType:
+    """Import a module of the command line without Python's garbage collector.
+
+    What an import makes stays. The collector would look through 400,000 objects again and again, a third of the time to
+    start. Where PyTorch is already imported this is not the first command of its process, and nothing is frozen.
+    """
+    first = "torch" not in sys.modules
+    gc.disable()
+    try:
+        return importlib.import_module(f"mmrec.cli.{module}")
+    finally:
+        gc.enable()
+        if first:
+            gc.freeze()
+
+
 def _users_mistake(error: BaseException) -> str | None:
-    """Say in a line what the user can mend; None for what only we can.
+    """Return one line on what the user can mend; None for a fault of the program.
 
     The config parser wraps the errors of constructors in its own, so the whole chain is searched for a UserError.
     """
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, UserError):
+        if isinstance(cause, UserError | InvalidArgument):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, ArgumentError):
         return f"{_in_one_line(error)}; --help names all options"
-    # Lightning's words for a user's mistake, the second for a measure that no validation has made.
+    # Lightning's words for a user's mistake, the second for a metric that no validation has logged.
     if type(error).__name__ == "MisconfigurationException" or str(error).startswith("Early stopping conditioned on"):
         return " ".join(str(error).split())
     # The system names the file that is in the way; a full disk has none to name.
@@ -110,6 +148,6 @@ def _users_mistake(error: BaseException) -> str | None:
 
 
 def _in_one_line(error: ArgumentError) -> str:
-    """Say what the config parser found wrong, without the alternatives that it tried beside the one that was meant."""
+    """Return what the config parser found wrong, without the alternatives that it tried besides the one meant."""
     lines = (line.strip().removeprefix("- ") for line in str(error).splitlines())
     return " ".join(line for line in lines if line and not line.startswith(ALTERNATIVES))

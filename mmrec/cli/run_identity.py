@@ -17,12 +17,12 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from mmrec.cli.compose import compose
 from mmrec.cli.lightning import EXPLAINS, config_parser, reads_features
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.extract import feature_folder
 from mmrec.data.prepare.pipeline import dataset_folder
 from mmrec.errors import UserError
-from mmrec.utils.shipped import locate_configs
 
 SECTIONS = ("model", "data", "trainer", "loss_precision", "compile")
 MADE = ("source", "prepare", "encoder", "root", "encoder_devices")
@@ -68,7 +68,7 @@ def identify(args: Sequence[str]) -> Identity:
         ArgumentError: an option is unknown or wrong.
         UserError: a raw data file is missing, or the run would be tested otherwise than tables show.
     """
-    parsed = config_parser().parse_args(locate_configs(args))
+    parsed = config_parser().parse_args(compose(args))
     if parsed.data.candidates != "all" or not parsed.data.mask_history:
         raise UserError(
             "tables show full ranking without the history: leave out data.candidates and data.mask_history; other "

@@ -1,4 +1,4 @@
-"""A search for options on the validation split: the sweep files of W&B, run here by Optuna.
+"""`mmrec search`: options chosen on the validation split. Sweep files of W&B are run here by Optuna.
 
 A sweep file has the form that `wandb sweep` reads, of which this understands
 
@@ -16,17 +16,19 @@ the others at the same epoch. The test split is never read.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import yaml  # type: ignore[import-untyped]
+from jsonargparse import ArgumentParser
 
 from mmrec.cli.lightning import run
 from mmrec.errors import Diverged, UserError, require
 from mmrec.utils.files import read_mapping, write_whole
+from mmrec.utils.shipped import find_config
 
 try:
     import optuna
@@ -44,16 +46,28 @@ DISTRIBUTIONS: dict[str, Callable[[optuna.Trial, str, dict[str, Any]], Any]] = {
 }
 
 
+def search(args: Sequence[str]) -> None:
+    """Search for options on the validation split, as a sweep file says."""
+    parser = ArgumentParser(prog="mmrec search", description=search.__doc__, exit_on_error=False)
+    parser.add_argument("sweep", help="a sweep file, see lightning_configs/sweeps")
+    parser.add_argument("--trials", type=int, default=30, help="finished trials to reach, earlier calls included")
+    parser.add_argument("--folder", type=Path, default=Path("runs/search"), help="where trials are kept")
+    options = parser.parse_args(list(args))
+    sweep = read_sweep(Path(find_config(options.sweep) or options.sweep))
+    best = find_options(sweep, options.trials, options.folder)
+    print(f"{best}:\n{best.read_text(encoding='utf-8')}", end="")
+
+
 @dataclass(frozen=True)
 class Sweep:
-    """What is searched for.
+    """What a sweep file specifies.
 
     Args:
-        name: of the file.
-        args: what `lightning` is given in every trial.
-        metric: of the validation split.
-        maximize: whether more of it is better.
-        parameters: the specification of each option of the config.
+        name: name of the file.
+        args: arguments of `lightning` in every trial.
+        metric: metric of the validation split.
+        maximize: whether a higher value is better.
+        parameters: specification of each option that varies, by its key.
     """
 
     name: str
@@ -67,7 +81,7 @@ def read_sweep(file: Path) -> Sweep:
     """Read a sweep file.
 
     Raises:
-        UserError: it is none, or asks for something that this does not understand.
+        UserError: it is not a sweep, or asks for something that this does not understand.
     """
     content = read_mapping(file, "a sweep's keys")
     if not {"command", "metric", "parameters"} <= content.keys():
@@ -100,16 +114,16 @@ def _check(file: Path, name: str, spec: dict[str, Any]) -> None:
         raise UserError(f"{file}: parameters.{name} is q_uniform and needs q, its step")
 
 
-def search(sweep: Sweep, trials: int, folder: Path) -> Path:
+def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
     """Run trials until there are so many, and write the best one's options as a config to lay over the run's.
 
     Every trial is kept in `<folder>/<name>.journal`: the same call goes on after an interruption, which loses the trial
     in progress alone, and several processes may share the work. So that these propose apart, proposals have no seed.
 
     Args:
-        sweep: what is searched for.
-        trials: finished or pruned ones, all processes and calls together.
-        folder: of the journal, the best options and the trials' runs.
+        sweep: the specification.
+        trials: number of finished or pruned trials to reach, of all processes and calls together.
+        folder: folder for the journal, the best options and the runs of the trials.
 
     Returns:
         `<folder>/<name>.yaml`.
@@ -197,11 +211,11 @@ def _nested(options: dict[str, Any]) -> dict[str, Any]:
 
 
 class Report(pl.Callback):
-    """Tell Optuna the metric after every validation, and stop the trial when it says so.
+    """Reports the metric to Optuna after every validation, and stops a trial that Optuna prunes.
 
     Args:
         trial: the trial.
-        sweep: what is searched for.
+        sweep: the specification.
 
     Attributes:
         best: the metric's best value so far, that of the checkpoint; None before any validation.

@@ -12,7 +12,7 @@ import sys
 from time import perf_counter
 
 from mmrec.cli.main import lightning
-from mmrec.cli.start import import_lightning, imports
+from mmrec.cli.run_identity import identify
 from mmrec.reproduce.run import Run
 from mmrec.utils.lock import locked
 
@@ -23,9 +23,6 @@ def main() -> None:
     Raises:
         SystemExit: the run's key is not that of what would be run now.
     """
-    with imports():
-        import_lightning()
-        from mmrec.cli.run_identity import identify
     run = Run.of_order(sys.argv[1])
     with locked(run.folder):
         if run.state == "done":

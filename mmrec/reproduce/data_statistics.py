@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmrec.cli.commands import data_parser
+from mmrec.cli.data_section import read_data
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.reproduce.spec import Profile, Spec
 from mmrec.reproduce.stamp import code
 from mmrec.results.published import paper_row, reported
 from mmrec.results.table import Entry, Table
 from mmrec.utils import environment
-from mmrec.utils.shipped import locate_configs
 
 CONFIG = "lightning_configs/run/{}_popularity.yaml"
 """A run of each dataset that reads no features."""
@@ -22,11 +21,8 @@ def manifests(profile: Profile) -> list[Manifest]:
     """Prepare the datasets of a profile, if they are not, and return what they hold."""
     found = []
     for dataset in profile.datasets:
-        parser = data_parser("tables", None)
         options = [f"--{key}={value}" for key, value in profile.options if key.startswith("data.")]
-        data = parser.instantiate_classes(
-            parser.parse_args(locate_configs(["--config", CONFIG.format(dataset), *options]))
-        ).data
+        data = read_data("tables", None, ["--data", dataset, *options])
         found.append(data.catalog.manifest)
     return found
 

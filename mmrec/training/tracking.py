@@ -73,9 +73,7 @@ def loggers(
     return made
 
 
-def _record(
-    tracking: Tracking, dataset: str, model: str, seed: int, config: Mapping[str, object], folder: Path
-) -> Any:
+def _record(tracking: Tracking, dataset: str, model: str, seed: int, config: Mapping[str, object], folder: Path) -> Any:
     """Start the W&B record of a run, on the first process of the run alone; None on the others."""
     if rank_zero_only.rank != 0:
         return None

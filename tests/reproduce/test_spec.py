@@ -13,7 +13,7 @@ from mmrec.errors import UserError
 from mmrec.metrics.beyond_accuracy import BeyondAccuracy
 from mmrec.reproduce.columns import MEASURES
 from mmrec.reproduce.spec import Options, Row, ablation_config, read_spec, read_specs, run_config
-from mmrec.utils.shipped import experiments_folder, locate_configs
+from mmrec.utils.shipped import experiments_folder, 
 
 TABLE = {
     "title": "Two models",
