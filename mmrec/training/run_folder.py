@@ -110,7 +110,8 @@ class EarlierRun:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         self.forget()
-        if self._has_results() or not aside.exists():
+        of_new_fit = ["metrics.csv", "checkpoints/*.ckpt", "result*.json"] if kept == self.folder else ["metrics.csv"]
+        if not aside.exists() or any(any(self.folder.glob(name)) for name in of_new_fit):
             return None
         if kept == self.folder:
             shutil.rmtree(kept, ignore_errors=True)
@@ -120,11 +121,6 @@ class EarlierRun:
     def forget(self) -> None:
         """Keep it aside for good."""
         self._note.unlink(missing_ok=True)
-
-    def _has_results(self) -> bool:
-        """Whether the new fit has left anything that took an epoch."""
-        note_is_of_folder = any(self.folder.glob("checkpoints/*.ckpt")) or (self.folder / "result.json").exists()
-        return (self.folder / "metrics.csv").exists() or note_is_of_folder
 
 
 def run_folder(checkpoint: Path) -> Path:

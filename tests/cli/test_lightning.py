@@ -32,7 +32,7 @@ def here(tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) ->
 
 def run(command: str, config: str, toy: RecDataModule, *args: str) -> None:
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
-    lightning([command, "--config", f"{RUN}/{config}.yaml", *data, *QUIET, *args])
+    lightning([command, "--data", "toy", "--model", config.removeprefix("toy_"), *data, *QUIET, *args])
 
 
 def result(model: str) -> dict[str, object]:
@@ -174,7 +174,7 @@ def test_a_source_of_the_users_own(here: Path, toy: RecDataModule) -> None:
         "        super().__init__(path, name='my_shop')\n    name = 'my_shop'\n"
     )
     source = ["--data.source.class_path", "my_shop.MyShop", "--data.source.init_args.path", toy.source.path]
-    main(["fit", "--config", f"{RUN}/toy_popularity.yaml", *source, "--data.root", str(here / "data"), *QUIET])
+    main(["fit", "--data", "toy", "--model", "popularity", *source, "--data.root", str(here / "data"), *QUIET])
     assert Path("runs/my_shop/popularity/seed1/result.json").is_file()
 
 
@@ -217,7 +217,7 @@ def test_brackets_in_a_folder_mean_nothing(
     folder.mkdir()
     monkeypatch.chdir(folder)
     source = ["--data.source.init_args.path", toy.source.path]
-    lightning(["fit", "--config", f"{RUN}/toy_sasrec.yaml", *source, *QUIET, "--trainer.max_epochs", "1"])
+    lightning(["fit", "--data", "toy", "--model", "sasrec", *source, *QUIET, "--trainer.max_epochs", "1"])
     main(["compare", "runs/toy", "--groups", str(Path(toy.source.path) / "tastes.csv")])
     main(["prepare", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *source])
     assert "text features (handcrafted)" in capsys.readouterr().out
@@ -231,7 +231,7 @@ def test_an_interruption_is_one_line(
 
     monkeypatch.setattr(Manifest, "save", interrupt)
     with pytest.raises(SystemExit) as exit_:
-        main(["prepare", "--config", f"{RUN}/toy_sasrec.yaml", "--data.source.init_args.path", toy.source.path])
+        main(["prepare", "--data", "toy", "--model", "sasrec", "--data.source.init_args.path", toy.source.path])
     assert exit_.value.code == 130
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("mmrec: interrupted")
     assert list(here.rglob("*.parquet")) == [here / "data" / "toy" / "images.parquet"]
@@ -263,66 +263,66 @@ def test_wandb_records_offline_without_an_account(
 WRONG = {
     "no such config": (["fit", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
     "no such data": (
-        ["fit", "--config", f"{RUN}/movielens_sasrec.yaml", "--data.source.init_args.path", "absent"],
+        ["fit", "--data", "movielens", "--model", "sasrec", "--data.source.init_args.path", "absent"],
         "absent not found",
     ),
-    "not trained yet": (["test", "--config", f"{RUN}/toy_sasrec.yaml"], "fit this configuration first"),
+    "not trained yet": (["test", "--data", "toy", "--model", "sasrec"], "fit this configuration first"),
     "no such checkpoint": (
-        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "gone.ckpt"],
+        ["test", "--data", "toy", "--model", "sasrec", "--ckpt_path", "gone.ckpt"],
         "gone.ckpt: no such file",
     ),
     "broken checkpoint": (
-        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "junk.ckpt"],
+        ["test", "--data", "toy", "--model", "sasrec", "--ckpt_path", "junk.ckpt"],
         "junk.ckpt: not a readable checkpoint",
     ),
     "checkpoint of no run": (
-        ["test", "--config", f"{RUN}/toy_sasrec.yaml", "--ckpt_path", "weights.pt"],
-        "weights.pt: no checkpoint of a run",
+        ["test", "--data", "toy", "--model", "sasrec", "--ckpt_path", "weights.pt"],
+        "weights.pt: not a checkpoint of a run",
     ),
     "no such file of a section": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data=my_shop.yaml"],
+        ["fit", "--data", "toy", "--model", "sasrec", "--data=my_shop.yaml"],
         "--data my_shop.yaml: no such file",
     ),
     "empty config": (["fit", "--config", "empty.yaml"], "empty.yaml: must be a mapping of options"),
     "broken section": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data", "broken.yaml"],
+        ["fit", "--data", "toy", "--model", "sasrec", "--data", "broken.yaml"],
         "broken.yaml:3: not valid YAML in UTF-8 (expected ',' or ']', but got ':')",
     ),
     "nothing to choose by": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--trainer.limit_val_batches", "0"],
+        ["fit", "--data", "toy", "--model", "sasrec", "--trainer.limit_val_batches", "0"],
         "`valid/ndcg@10` which is not available",
     ),
     "seed": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--seed_everything", "-3"],
-        "--seed_everything must be between 0 and 4294967295, but is -3",
+        ["fit", "--data", "toy", "--model", "sasrec", "--seed_everything", "-3"],
+        "--seed_everything must be a whole number from 0 to 4294967295, but is -3",
     ),
     "name": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--name", "../sasrec"],
-        "--name must be fit for a folder, but is '../sasrec'",
+        ["fit", "--data", "toy", "--model", "sasrec", "--name", "../sasrec"],
+        "--name must be a valid folder name, but is '../sasrec'",
     ),
     "nothing left": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.prepare.user_core", "60"],
+        ["fit", "--data", "toy", "--model", "sasrec", "--data.prepare.user_core", "60"],
         "no interaction is left",
     ),
     "contradiction": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.item_id", "false"],
-        "at least one of text, image and item_id",
+        ["fit", "--data", "toy", "--model", "sasrec", "--model.init_args.item_id", "false"],
+        "set at least one of them to true",
     ),
     "no runs": (["compare", "runs"], "holds no"),
     "wrong type": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--model.init_args.lr", "fast"],
+        ["fit", "--data", "toy", "--model", "sasrec", "--model.init_args.lr", "fast"],
         "Parser key \"lr\": Expected a <class 'float'>. Got value: fast",
     ),
     "no such option of the model": (
-        ["fit", "--config", f"{RUN}/toy_lightgcn.yaml", "--model.init_args.weight_decay", "0.1"],
+        ["fit", "--data", "toy", "--model", "lightgcn", "--model.init_args.weight_decay", "0.1"],
         "LightGCN': Option 'weight_decay' is not accepted",
     ),
     "precision": (
-        ["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--trainer.precision", "bf16-true"],
+        ["fit", "--data", "toy", "--model", "sasrec", "--trainer.precision", "bf16-true"],
         "--trainer.precision must be one of 32-true",
     ),
     "known targets among new items": (
-        ["test", "--config", f"{RUN}/toy_popularity.yaml", "--data.prepare.repeats", "all"],
+        ["test", "--data", "toy", "--model", "popularity", "--data.prepare.repeats", "all"],
         "set mask_history: false, or repeats: first",
     ),
 }
@@ -371,7 +371,7 @@ def test_a_model_without_training_is_a_run_like_others(here: Path, toy: RecDataM
 
 def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        main(["fit", "--config", f"{RUN}/toy_sasrec.yaml", "--data.max_lenght", "5"])
+        main(["fit", "--data", "toy", "--model", "sasrec", "--data.max_lenght", "5"])
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "mmrec: unrecognized arguments: --data.max_lenght 5; --help names all options\n"
 

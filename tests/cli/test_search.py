@@ -26,7 +26,7 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
-    run = ["fit", "--config", "lightning_configs/run/toy_sasrec.yaml", *data, "--trainer.max_epochs", "1"]
+    run = ["fit", "--data", "toy", "--model", "sasrec", *data, "--trainer.max_epochs", "1"]
     Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["mmrec", "lightning", *run, "${args}"]}))
     main(["search", "sweep.yaml", "--trials", "1"])
     main(["search", "sweep.yaml", "--trials", "2"])
@@ -51,7 +51,7 @@ def test_a_trial_that_diverges_is_no_end_of_the_search(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
-    run = ["fit", "--config", "lightning_configs/run/toy_sasrec.yaml", *data, "--trainer.max_epochs", "1"]
+    run = ["fit", "--data", "toy", "--model", "sasrec", *data, "--trainer.max_epochs", "1"]
     hot = {"model.init_args.lr": {"value": 1.0e30}, "model.init_args.hidden_dim": {"value": 8}}
     Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["lightning", *run], "parameters": hot}))
     with pytest.raises(SystemExit):

@@ -23,7 +23,7 @@ def small_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def predict(toy: RecDataModule) -> None:
     main(
-        ["predict", "--config", "lightning_configs/run/toy_popularity.yaml", "--data.root", str(toy.root),
+        ["predict", "--data", "toy", "--model", "popularity", "--data.root", str(toy.root),
          "--data.source.init_args.path", toy.source.path, "--data.eval_batch_size", "256"]
     )  # fmt: skip
 

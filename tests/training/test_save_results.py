@@ -22,7 +22,7 @@ def result_of(toy: RecDataModule, folder: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     candidates = suffix.removeprefix("_") or "all"
     main(
-        ["test", "--config", "lightning_configs/run/toy_popularity.yaml", "--data.root", str(toy.root),
+        ["test", "--data", "toy", "--model", "popularity", "--data.root", str(toy.root),
          "--data.source.init_args.path", toy.source.path, "--data.candidates", candidates]
     )  # fmt: skip
     return json.loads((FOLDER / f"result{suffix}.json").read_text())
