@@ -55,9 +55,12 @@ def _reading(manifest: Manifest) -> Iterator[Line]:
     yield "interactions read", f"{manifest.rows_read:,}"
     yield "item records read", f"{manifest.item_rows_read:,}"
     for kind, bad in manifest.rejected.items():
-        yield f"  rejected: {kind}", f"{bad['count']:,} (first {bad['first']})"
+        value = "" if bad["value"] is None else f": {bad['value']!r}"
+        yield f"  rejected: {kind}", f"{bad['count']:,} (first {bad['first']}{value})"
     if manifest.repeated_items:
         yield "  item records beyond the first of their id", f"{manifest.repeated_items:,}"
+    for kind, note in manifest.notes.items():
+        yield f"  {kind}", f"{note['count']:,} (for example {note['example']})"
     for name, count in manifest.dropped.items():
         if count:
             yield f"  interactions dropped: {name}", f"{count:,}"
@@ -71,8 +74,11 @@ def _spread(manifest: Manifest) -> Iterator[Line]:
         quantiles = " / ".join(f"{spread[key]:,}" for key in ("min", "q05", "median", "q95", "max"))
         yield f"interactions of one {name}: mean", f"{spread['mean']:,.1f}"
         yield "  min / 5 % / median / 95 % / max", quantiles
-    first, last = (datetime.fromtimestamp(time, UTC).date().isoformat() for time in statistics["period"])
-    yield "period", f"{first} to {last}"
+    if manifest.timed:
+        first, last = (datetime.fromtimestamp(time, UTC).date().isoformat() for time in statistics["period"])
+        yield "period", f"{first} to {last}"
+    else:
+        yield "period", "an order without times"
     for kind, share in statistics["coverage"].items():
         yield f"{kind}: share of items / of interactions", f"{share['items']:.1%} / {share['interactions']:.1%}"
 

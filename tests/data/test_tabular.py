@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import random
+import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import RawData
-from mmrec.data.sources import MovieLens, Tabular
+from mmrec.data.sources import ItemRecords, MovieLens, TableFormat, Tabular
 from mmrec.data.sources.readers import jsonl as _jsonl
 from mmrec.data.sources.tabular.template import Template
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 from tests.data.rows import LOOSE, jpeg
 
 HEADER = "user,item,time\n"
@@ -40,8 +41,18 @@ def write(folder: Path, name: str, content: str | bytes | list[dict]) -> str:
     return str(path)
 
 
+ITEM_OPTIONS = ("title", "text", "image", "images", "image_url", "attributes", "list_separator")
+
+
 def tabular(interactions: str | list[str], **options: object) -> Tabular:
-    return Tabular(interactions, **{"user": "user", "item": "item", "time": "time", **options})
+    """Return a source of the columns user, item and time; options of item records and formats are given flat."""
+    marks = TableFormat(**{name: options.pop(name) for name in ("separator", "quote", "decimal") if name in options})
+    records = {name: options.pop(name) for name in ITEM_OPTIONS if name in options}
+    files, item = options.pop("items", None), options.pop("item_id", None)
+    items = None if files is None else ItemRecords(files=files, id=item, format=marks, **records)
+    return Tabular(
+        interactions, **{"user": "user", "item": "item", "time": "time", **options}, items=items, format=marks
+    )
 
 
 def events(source: Tabular) -> list[tuple]:
@@ -67,12 +78,14 @@ def test_worked_example(tmp_path: Path) -> None:
         time="ordered_at",
         rating="stars",
         weight="quantity",
-        items=write(tmp_path, "shop/products.csv", products),
-        title="name",
-        text="{name}. {brand}. {description}",
-        image="photos/{sku}.jpg",
-        attributes={"brand": "brand", "kind": "kinds"},
-        list_separator="|",
+        items=ItemRecords(
+            files=write(tmp_path, "shop/products.csv", products),
+            title="name",
+            text="{name}. {brand}. {description}",
+            image="photos/{sku}.jpg",
+            attributes={"brand": "brand", "kind": "kinds"},
+            list_separator="|",
+        ),
     )
     assert events(source) == [("7", "007", 1706688000, 5.0, 2.0), ("7", "8", 1706659200, None, 1.0)]
     folder = prepare(source, PrepareOptions(**LOOSE), tmp_path / "data")
@@ -139,7 +152,7 @@ def test_blocks_of_json_equal_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(_jsonl, "BLOCK", block)
         monkeypatch.setattr(_jsonl, "SMALL", small)
         raw = tabular(path, time_unit="seconds").read()
-        results.append((raw.interactions.collect().rows(), raw.rejected, raw.rows_read))
+        results.append((raw.interactions.collect().rows(), faults(raw), raw.rows_read))
     assert all(result == results[-1] for result in results)
     assert 350 < len(results[0][0]) < results[0][2] == 400
 
@@ -172,7 +185,7 @@ TIMES = [
 @pytest.mark.parametrize(("unit", "written", "expected"), TIMES)
 def test_times(unit: str, written: str, expected: int, tmp_path: Path) -> None:
     path = write(tmp_path, "o.csv", f"{HEADER}u,i,{written}\n")
-    assert events(tabular(path, time_unit=unit)) == [("u", "i", expected)]
+    assert [row[:3] for row in events(tabular(path, time_unit=unit))] == [("u", "i", expected)]
 
 
 IMPOSSIBLE = {
@@ -227,9 +240,9 @@ def test_zones_of_parquet(tmp_path: Path) -> None:
             ["u,i,1706702400\n", "u,i,1706702400000\n"],
             r"1\.csv:2: '1706702400000' is taken for milliseconds, but .*0\.csv:2",
         ),
-        (["u,i,1706702400\n" * 1500 + "u,i,1706702400000\n" * 200], r"0\.csv:1502: .*milliseconds.*set .*\.time_unit$"),
-        (["u,i,31/01/2024\n"], r"0\.csv:2: '31/01/2024' is no time that can be told: set .*\.time_unit to a format"),
-        (["u,i,20240131\n"], r"0\.csv:2: '20240131' may be a date .*: set .*\.time_unit to '%Y%m%d' or to seconds"),
+        (["u,i,1706702400\n" * 1500 + "u,i,1706702400000\n" * 200], r"0\.csv:1502: .*milliseconds.*set time_unit$"),
+        (["u,i,31/01/2024\n"], r"0\.csv:2: '31/01/2024' is in no known unit of time: set time_unit to a format"),
+        (["u,i,20240131\n"], r"0\.csv:2: '20240131' may be a date .*: set time_unit to '%Y%m%d' or to seconds"),
     ],
 )
 def test_times_that_cannot_be_told(files: list[str], message: str, tmp_path: Path) -> None:
@@ -324,7 +337,7 @@ def test_brackets_in_a_name_are_no_pattern(tmp_path: Path) -> None:
 
 def test_years_are_no_times_and_a_time_that_is_cut_off_is_bad(tmp_path: Path) -> None:
     years = HEADER + "u,1,2014\nu,2,2015\n"
-    with pytest.raises(UserError, match=r"'2014' may be a date or a number of seconds: set .*time_unit"):
+    with pytest.raises(UserError, match=r"'2014' may be a date or a number of seconds: set time_unit"):
         tabular(write(tmp_path, "o.csv", years)).read()
     rows = "".join(f"u,{k},{10**9 + k}\n" for k in range(40)) + "u,99,10000"
     raw = tabular(write(tmp_path, "o.csv", HEADER + rows)).read()
@@ -357,7 +370,7 @@ def test_images_by_pattern_and_by_column(tmp_path: Path) -> None:
     ):
         source = tabular(orders, items=items, **options)
         assert (source.read().items["image"].to_list(), source.image_folder()) == (expected, folder), options
-        assert source.options()["images"] == (None if folder else str(tmp_path))
+        assert source.options()["items"]["images"] == (None if folder else str(tmp_path))
 
 
 def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
@@ -380,25 +393,25 @@ def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
         (
             {"user": "usr"},
             {},
-            r"o\.csv: no column 'usr' among 'user', 'item', 'time': set data\.source\.init_args\.user$",
+            r"o\.csv: no column 'usr' among 'user', 'item', 'time': set user$",
         ),
-        ({"text": "{nam}"}, {}, r"i\.csv: no column 'nam' among 'item', 'name': set .*\.text$"),
-        ({"text": "{nam"}, {}, r"\.text: '\{nam' is no pattern"),
-        ({"item_id": "sku"}, {}, r"i\.csv: no column 'sku' .*\.item_id$"),
-        ({"interactions": "o.x*"}, {}, r"\.interactions: no file matches o\.x\* in "),
+        ({"text": "{nam}"}, {}, r"i\.csv: no column 'nam' among 'item', 'name': set items\.text$"),
+        ({"text": "{nam"}, {}, r"text: '\{nam' is not a pattern"),
+        ({"item_id": "sku"}, {}, r"i\.csv: no column 'sku' .*items\.id$"),
+        ({"interactions": "o.x*"}, {}, r"interactions: no file matches o\.x\* in "),
         (
             {"interactions": "o.xls"},
             {"o.xls": ""},
-            r"o\.xls: .*\.interactions must name files that end in \.csv, \.tsv",
+            r"o\.xls: .*interactions must name files that end in \.csv, \.tsv",
         ),
-        ({"interactions": []}, {}, r"\.interactions is an empty list"),
-        ({"interactions": "folder"}, {"folder/x.txt": ""}, r"\.interactions: no file in .*folder ends in \.csv"),
+        ({"interactions": []}, {}, r"interactions is an empty list"),
+        ({"interactions": "folder"}, {"folder/x.txt": ""}, r"interactions: no file in .*folder ends in \.csv"),
         (
             {"interactions": ["o.csv", "p.csv"]},
             {"p.csv": "user,item\n"},
             r"p\.csv: no column 'time' among 'user', 'item'",
         ),
-        ({}, {"o.csv": "user;item;time\n"}, r"o\.csv: no column .*, or data\.source\.init_args\.separator to ';'$"),
+        ({}, {"o.csv": "user;item;time\n"}, r"o\.csv: no column .*, or format\.separator to ';'$"),
         ({"interactions": "o.csv.gz"}, {"o.csv.gz": HEADER * 9999}, r"o\.csv\.gz: the gzip data breaks off"),
         ({"interactions": "o.parquet"}, {"o.parquet": "PAR1"}, r"o\.parquet: not readable as Parquet"),
         (
@@ -413,8 +426,7 @@ def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
         ),
         ({}, {"o.csv": HEADER + 'u,"i,5\n'}, r"o\.csv:2: a quotation mark is not closed"),
         ({}, {"i.csv": b"item,name\n1,\xe9\n"}, r"i\.csv:2: not UTF-8"),
-        ({"items": None}, {}, r"\.title is about item files, but .*\.items names none"),
-        ({"images": "p"}, {}, r"\.images is where image paths start, but .*\.image gives none"),
+        ({"images": "p"}, {}, r"images is where image paths start, but image gives none"),
         (
             {"items": ["i.csv", "f/i.csv"], "image": "{item}"},
             {"f/i.csv": "item,name\n"},
@@ -423,17 +435,17 @@ def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
         (
             {},
             {"i.csv": "item,name\nother,a\n"},
-            r"no record of any item .* like '1', those here like 'other': set .*item_id",
+            r"no record of any item .* like '1', those here like 'other': set .*items\.id",
         ),
-        ({"time_unit": "hours"}, {}, r"\.time_unit must be auto, iso, seconds, .* but is 'hours'"),
-        ({"time_unit": "%H:%M"}, {}, r"\.time_unit: '%H:%M' does not give a day"),
-        ({"separator": "::"}, {}, r"\.separator must be one ASCII character, but is '::'"),
+        ({"time_unit": "hours"}, {}, r"time_unit must be auto, iso, seconds, .* but is 'hours'"),
+        ({"time_unit": "%H:%M"}, {}, r"time_unit: '%H:%M' does not give a day"),
+        ({"separator": "::"}, {}, r"separator must be one ASCII character, but is '::'"),
         (
             {"attributes": ["name"], "list_separator": {"nam": "|"}},
             {},
-            r"\.list_separator: no fact 'nam' among .*\(name\)",
+            r"list_separator: no fact 'nam' among .*\(name\)",
         ),
-        ({"name": "a/b"}, {}, r"\.name must be fit for a folder, but is 'a/b'"),
+        ({"name": "a/b"}, {}, r"name must be a valid folder name, but is 'a/b'"),
     ],
 )
 def test_mistakes_end_in_one_line(
@@ -444,7 +456,7 @@ def test_mistakes_end_in_one_line(
         path = write(tmp_path, name, content)
         if name.endswith(".gz"):
             Path(path).write_bytes(Path(path).read_bytes()[:-12])
-    with pytest.raises(UserError, match=message) as error:
+    with pytest.raises((InvalidArgument, UserError), match=message) as error:
         tabular(**{"interactions": "o.csv", "items": "i.csv", "title": "name", **options}).read()
     assert "\n" not in str(error.value)
 
@@ -452,19 +464,27 @@ def test_mistakes_end_in_one_line(
 @pytest.mark.parametrize("column", ["user", "time", "rating"])
 def test_columns_of_the_wrong_type_are_named(column: str, tmp_path: Path) -> None:
     path = write(tmp_path, "o.parquet", [{**EVENT, "rating": 1.0, column: [1, 2]}])
-    with pytest.raises(UserError, match=rf"o\.parquet: column '{column}' holds List\(Int64\) values, which are no"):
+    with pytest.raises(
+        UserError, match=rf"o\.parquet: column '{column}' holds List\(Int64\) values, which (?:are not|cannot be)"
+    ):
         tabular(path, rating="rating").read()
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-ID = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd"), min_size=1, max_size=5)
+ID = (
+    st.text(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd\u200b\u2060\ufeff\xa0\u2007\u202f"),
+        min_size=1,
+        max_size=5,
+    )
+    .map(lambda text: unicodedata.normalize("NFC", text).strip())
+    .filter(lambda text: text and text.lower() not in ("nan", "null", "none", "<na>", "\\n"))
+)
 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    rows=st.lists(
-        st.tuples(ID.map(str.strip).filter(bool), TEXT, ID.map(str.strip).filter(bool)), min_size=1, max_size=9
-    ),
+    rows=st.lists(st.tuples(ID, TEXT, ID), min_size=1, max_size=9),
     separator=st.sampled_from([",", ";", "\t", "|"]),
 )
 def test_nasty_strings_survive(
@@ -491,10 +511,12 @@ def test_real_movielens_as_a_table_is_movielens(real_data: Path, tmp_path: Path)
         item="movieId",
         time="timestamp",
         rating="rating",
-        items=str(folder / "movies.csv"),
-        title="title",
-        text="{title}. {genres}",
-        image="posters/{movieId}.jpg",
+        items=ItemRecords(
+            files=str(folder / "movies.csv"),
+            title="title",
+            text="{title}. {genres}",
+            image="posters/{movieId}.jpg",
+        ),
     )
     options = PrepareOptions(user_core=5, item_core=5, split="leave_one_out")
     ours, theirs = (prepare(reader, options, tmp_path) for reader in (source, MovieLens(str(folder))))

@@ -1,4 +1,4 @@
-"""The filters of preparation, and what each of them took."""
+"""The filters of the preparation, with the number of interactions that each drops."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from mmrec.data.prepare.options import PrepareOptions
 from mmrec.errors import UserError
 
 NONE_AT_ALL = {
-    "require_text": "no item that is left has a text: check that the source finds its item records (of Amazon "
-    "meta_<category> beside the reviews) and that their ids are those of the interactions",
-    "require_image": "no item that is left has an image: put them where the source looks, or try mmrec download images",
+    "require_text": "none of the remaining items has a text: check that the source finds its item records (for Amazon "
+    "meta_<category> in the folder of the reviews) and that their ids are those of the interactions",
+    "require_image": "none of the remaining items has an image: put them where the source looks for them, or try mmrec "
+    "download images",
 }
 
 
 @dataclass
 class Dropped:
-    """Applies filters one by one and counts the interactions that each takes."""
+    """Filters applied one by one, with the number of interactions that each drops."""
 
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -28,30 +29,32 @@ class Dropped:
         """Return the marked events.
 
         Raises:
-            UserError: none is left.
+            UserError: nothing is left.
         """
         left = int(mask.sum())
         self.counts[name] = len(events) - left
         if not left and name in NONE_AT_ALL:
-            raise UserError(f"{NONE_AT_ALL[name]}, or set data.prepare.{name}: false")
+            raise UserError(f"{NONE_AT_ALL[name]}, or set {name}: false")
         if not left:
-            raise UserError(f"no interaction is left after the filter {name}: relax data.prepare.{name}")
+            raise UserError(f"no interaction is left after the filter {name}: relax the option {name}")
         return events if left == len(events) else events.take(mask)
 
 
-def filter_events(events: Interactions, options: PrepareOptions, dropped: Dropped) -> Interactions:
+def filter_events(events: Interactions, options: PrepareOptions, dropped: Dropped, timed: bool) -> Interactions:
     """Apply the filters that look at one event at a time: rating, weight, period, sample of users.
 
     Raises:
-        UserError: nothing is left, or the data have no rating or weight to filter by.
+        UserError: nothing is left, or the data has no rating, weight or time to filter by.
     """
     for name, least in (("rating", options.min_rating), ("weight", options.min_weight)):
         if least is None:
             continue
         if name not in events.values:
-            raise UserError(f"data.prepare.min_{name} is set, but the source reads no {name}")
+            raise UserError(f"min_{name} is set, but the source has no {name}")
         events = dropped.keep(f"min_{name}", events, events.values[name] >= least)
     since, until = options.period()
+    if not timed and (since is not None or until is not None or options.split == "global_time"):
+        raise UserError("the source has an order and no times: leave out since and until, and choose another split")
     if since is not None:
         events = dropped.keep("since", events, events.timestamp >= since)
     if until is not None:
@@ -71,8 +74,8 @@ def order_events(events: Interactions, items: pl.DataFrame, options: PrepareOpti
     Args:
         events: in file order.
         items: row = code, column text.
-        options: the filters.
-        dropped: where they are counted.
+        options: which filters are applied.
+        dropped: counts what they drop.
 
     Raises:
         UserError: nothing is left.
@@ -98,6 +101,6 @@ def filter_core(events: Interactions, items: pl.DataFrame, options: PrepareOptio
     if not len(left):
         raise UserError(
             f"no interaction is left after the {options.user_core}/{options.item_core}-core: "
-            "lower data.prepare.user_core or item_core"
+            "lower user_core or item_core"
         )
     return left if options.newest is None else dropped.keep("newest", left, newest_of_user(left, options.newest))

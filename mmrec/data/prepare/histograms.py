@@ -1,4 +1,4 @@
-"""Two pictures of a dataset: how long the histories are, and how popularity falls off."""
+"""Two histograms of a dataset: lengths of histories, and popularity of items."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def save_histograms(folder: Path, lengths: Counts, popularity: Counts) -> None:
     """Write `sequence_lengths.png` and `popularity.png`.
 
     Args:
-        folder: of the dataset.
-        lengths: (U,) interactions of each user.
-        popularity: (I - 1,) interactions of each item.
+        folder: folder of the dataset.
+        lengths: (U,) number of interactions per user.
+        popularity: (I - 1,) number of interactions per item.
     """
-    _histogram(folder / "sequence_lengths.png", lengths, "interactions of a user", "users")
-    _histogram(folder / "popularity.png", popularity, "interactions of an item", "items")
+    _draw_histogram(folder / "sequence_lengths.png", lengths, "interactions per user", "users")
+    _draw_histogram(folder / "popularity.png", popularity, "interactions per item", "items")
 
 
-def _histogram(file: Path, counts: Counts, what: str, of: str) -> None:
+def _draw_histogram(file: Path, counts: Counts, what: str, of: str) -> None:
     """Draw counts on logarithmic bins with whole-numbered edges: they span orders of magnitude."""
     edges = np.unique(np.geomspace(max(1, counts.min()), counts.max() + 1, BINS + 1).round())
-    if len(edges) < 2:  # all alike
+    if len(edges) < 2:  # all counts are equal
         edges = np.array([edges[0], edges[0] + 1])
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
@@ -36,4 +36,4 @@ def _histogram(file: Path, counts: Counts, what: str, of: str) -> None:
     axes.axvline(float(np.median(counts)), color="#222222", linestyle="--", label=f"median {np.median(counts):g}")
     axes.set(xscale="log", xlabel=what, ylabel=of, title=f"{len(counts):,} {of}, mean {counts.mean():.1f}")
     axes.legend(frameon=False)
-    figure.savefig(file, dpi=150, metadata={"Software": None})  # no version inside: equal data are equal bytes
+    figure.savefig(file, dpi=150, metadata={"Software": None})  # without a version, equal data gives equal bytes

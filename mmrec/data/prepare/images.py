@@ -1,4 +1,4 @@
-"""Which image files can be decoded; what is found is remembered, so that a killed run does not open them again."""
+"""Which image files can be decoded; the answers are kept, so that a killed run does not open them again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 from PIL import Image
 
+from mmrec.utils.files import write_whole
+
 WORKERS = min(8, os.cpu_count() or 1)
-PART = 256  # files handed to the threads at once: what an interruption waits for
-SAVE_EVERY = 5.0  # seconds of work a kill may lose
+PART = 256  # files handed to the threads at once; an interruption waits for them
+SAVE_EVERY = 5.0  # seconds of work that a kill may lose
 KEY = ("path", "bytes", "modified")
 SCHEMA = {"path": pl.String, "bytes": pl.Int64, "modified": pl.Int64, "readable": pl.Boolean}
 
 
 def readable(path: str) -> bool | None:
-    """Whether a file decodes as a picture of no more pixels than Pillow's limit; None if that cannot be told now."""
+    """Return whether a file decodes as an image within Pillow's limit of pixels; None if it cannot be opened now."""
     try:
         with Image.open(path) as image:
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
@@ -28,8 +31,8 @@ def readable(path: str) -> bool | None:
             image.load()  # not verify(), which does not see that a JPEG is cut off
     except MemoryError:
         return None
-    except Exception as error:  # what a decoder raises on a malformed file is anyone's guess
-        # With a number it comes from the system: a permission, a link to nowhere, too many open files.
+    except Exception as error:  # decoders raise nearly anything on a malformed file
+        # An errno means the system refused: a permission, a link to nowhere, too many open files.
         return None if isinstance(error, OSError) and error.errno is not None else False
     return True
 
@@ -37,13 +40,13 @@ def readable(path: str) -> bool | None:
 def check_images(
     paths: Sequence[str], memory: Path, write: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> list[bool]:
-    """Return whether each file is readable; one that could not be opened is not, and is asked again next time.
+    """Return whether each file is readable; one that could not be opened is not, and is tried again next time.
 
     Args:
         paths: image files.
-        memory: Parquet file of what was found before, by path, size and time of change.
-        write: keep in `memory` what is found now, every few seconds.
-        progress: called with the number of files checked and of all that must be.
+        memory: Parquet file of earlier answers, by path, size and time of change.
+        write: whether new answers are written to `memory`, every few seconds.
+        progress: called with the number of files checked and the number of files to check.
     """
     known = _remembered(memory)
     files = pl.DataFrame([_key(path) for path in paths], schema={name: SCHEMA[name] for name in KEY}, orient="row")
@@ -70,7 +73,7 @@ def check_images(
 
 
 def _remembered(memory: Path) -> pl.DataFrame:
-    """Return what was found before; nothing where the file is damaged, for it only saves time."""
+    """Return the earlier answers; none where the file is damaged, for it only saves time."""
     try:
         known = pl.read_parquet(memory, glob=False)
     except (pl.exceptions.PolarsError, OSError):
@@ -87,6 +90,5 @@ def _key(path: str) -> tuple[str, int, int]:
 
 
 def _save(table: pl.DataFrame, file: Path) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    table.write_parquet(beside)
-    os.replace(beside, file)
+    with suppress(OSError, pl.exceptions.PolarsError):  # a full disk: the file only saves time
+        write_whole(file, table.write_parquet)

@@ -31,12 +31,14 @@ class Interactions:
         item: (n,) int32 codes.
         timestamp: (n,) int64 seconds.
         values: (n,) float32 rating and weight where they are known, NaN for single unknown ones.
+        fraction: (n,) int32 nanoseconds after the timestamp, None if all are 0.
     """
 
     user: Codes
     item: Codes
     timestamp: Times
     values: Mapping[str, Floats]
+    fraction: Codes | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -44,7 +46,8 @@ class Interactions:
     def take(self, mask: Mask) -> Interactions:
         """Return the marked rows."""
         values = {name: value[mask] for name, value in self.values.items()}
-        return Interactions(self.user[mask], self.item[mask], self.timestamp[mask], values)
+        fraction = None if self.fraction is None else self.fraction[mask]
+        return Interactions(self.user[mask], self.item[mask], self.timestamp[mask], values, fraction)
 
 
 def encode(table: pl.DataFrame) -> tuple[Interactions, pl.Series, pl.Series]:
@@ -67,7 +70,9 @@ def encode(table: pl.DataFrame) -> tuple[Interactions, pl.Series, pl.Series]:
         table = table.drop(column)  # its memory is free where the caller keeps no table
     known = [name for name in ("rating", "weight") if name in table.columns]
     values: dict[str, Floats] = {name: table[name].fill_null(float("nan")).to_numpy() for name in known}
-    return Interactions(codes["user"], codes["item"], table["timestamp"].to_numpy(), values), ids["user"], ids["item"]
+    fraction = table["fraction"].to_numpy() if "fraction" in table.columns else None
+    events = Interactions(codes["user"], codes["item"], table["timestamp"].to_numpy(), values, fraction)
+    return events, ids["user"], ids["item"]
 
 
 def _first_rows(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -79,13 +84,15 @@ def _first_rows(codes: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def chronological(events: Interactions) -> Interactions:
-    """Group by user, oldest first; equal times stay in the order they have. Rating and weight go."""
+    """Group by user, oldest first; equal times stay in the order they have. Only user, item and timestamp are kept."""
     user, item, timestamp = np.empty_like(events.user), np.empty_like(events.item), np.empty_like(events.timestamp)
     start = 0
     for first, last in _user_ranges(events.user):
         rows = np.flatnonzero((events.user >= first) & (events.user < last))
         keys = pl.DataFrame({"user": events.user[rows], "timestamp": events.timestamp[rows]})
-        order = keys.select(pl.arg_sort_by("user", "timestamp", maintain_order=True)).to_series()
+        if events.fraction is not None:
+            keys = keys.with_columns(fraction=events.fraction[rows])
+        order = keys.select(pl.arg_sort_by(*keys.columns, maintain_order=True)).to_series()
         rows = rows[order.to_numpy()]
         part = slice(start, start + len(rows))
         user[part], item[part], timestamp[part] = events.user[rows], events.item[rows], events.timestamp[rows]

@@ -1,17 +1,19 @@
-"""The manifest of a prepared dataset: what it was made from, what was dropped, and how far its split can be trusted."""
+"""The manifest of a prepared dataset: its inputs, what was dropped, and how far its split can be trusted."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from mmrec.errors import UserError
 
 FILE = "manifest.json"
-FORMAT_VERSION = 3
-"""Raised when the folder's layout or the meaning of a column changes: folders of another version are not read."""
+FORMAT_VERSION = 4
+"""Increased when the folder's layout or the meaning of a column changes: folders of another version are not read."""
+REMEDY = "remove the folder and prepare again"
+TYPES: dict[str, type] = {"str": str, "int": int, "bool": bool, "dict": dict, "list": list}
 
 
 @dataclass(frozen=True)
@@ -21,22 +23,24 @@ class Manifest:
     Args:
         dataset: name of the source.
         source: class and options of the source.
-        options: how it was prepared.
+        options: options of the preparation.
         n_users: U.
         n_items: I, padding included.
         n_interactions: rows of `interactions.parquet`.
         splits: interactions by split.
         rows_read: rows of interactions in the raw files.
-        item_rows_read: item records in them.
-        rejected: bad rows by kind, count and first place.
-        repeated_items: item records beyond the first of their id.
+        item_rows_read: item records in the raw files.
+        rejected: bad rows by kind, with count, first place and, where it helps, value.
+        repeated_items: item records after the first of their id.
         dropped: interactions left out by each filter.
         missing: items without text, without image.
         statistics: see `mmrec.data.prepare.statistics.describe`.
         inputs: path, bytes and sha256 of every input file.
         data_hash: sha256 of the ordered interactions with their split; every result carries it.
-        version: of mmrec.
-        format_version: of the folder.
+        version: version of mmrec.
+        notes: by kind, count and an example of rows that were changed and of items that lack something.
+        timed: whether `timestamp` is a time; if false it is a position in the user's history.
+        format_version: version of the folder's layout.
     """
 
     dataset: str
@@ -56,6 +60,8 @@ class Manifest:
     inputs: list[dict[str, Any]]
     data_hash: str
     version: str
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    timed: bool = True
     format_version: int = field(default=FORMAT_VERSION)
 
     @classmethod
@@ -63,24 +69,32 @@ class Manifest:
         """Read the manifest of a dataset folder.
 
         Raises:
-            UserError: there is none, or it is of another format version.
+            UserError: it is missing, damaged, or of another format version.
         """
         path = folder / FILE
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{folder} is not a prepared dataset: it has no {FILE}") from None
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{error.lineno}: not valid JSON; remove the folder and prepare again") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8 ({error.reason}); {REMEDY}") from None
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
+            line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+            raise UserError(f"{path}{line}: not valid JSON; {REMEDY}") from None
         found = content.get("format_version") if isinstance(content, dict) else None
         if found != FORMAT_VERSION:
-            raise UserError(
-                f"{path} has format version {found}, not {FORMAT_VERSION}: remove the folder and prepare again"
-            )
+            raise UserError(f"{path} has format version {found}, not {FORMAT_VERSION}: {REMEDY}")
+        known = {entry.name: entry.type for entry in fields(cls)}
+        for name, value in content.items():
+            kind = TYPES.get(str(known.get(name, "")).split("[")[0])
+            if kind is None or not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+                raise UserError(f"{path} is damaged ({name} is unknown or of a wrong type): {REMEDY}")
         try:
             return cls(**content)
         except TypeError as error:
-            raise UserError(f"{path} is damaged ({error}): remove the folder and prepare again") from None
+            raise UserError(f"{path} is damaged ({error}): {REMEDY}") from None
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json`."""

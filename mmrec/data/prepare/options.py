@@ -1,4 +1,4 @@
-"""How raw interactions become a dataset."""
+"""The options of the preparation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from mmrec.data.prepare.split import SplitRule
-from mmrec.errors import UserError, require
+from mmrec.errors import InvalidArgument, require
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class PrepareOptions:
         since: drop interactions before this time: an ISO date or time (UTC unless it names a zone), or epoch seconds.
         until: drop interactions at this time and after.
         sample_users: keep this many users, drawn uniformly.
-        sample_seed: of that draw.
+        sample_seed: seed of that draw.
         require_text: drop items without text.
-        repeats: of repeated user-item pairs keep the first event or all.
+        repeats: whether of repeated user-item pairs the first event is kept, or all are.
         require_image: drop items without a readable image.
-        user_core: interactions a user must have.
-        item_core: interactions an item must have.
+        user_core: number of interactions a user must have.
+        item_core: number of interactions an item must have.
         iterate_core: repeat both filters until nothing changes (a k-core); false applies them once.
-        newest: of each user keep this many of the newest interactions, after the core: a sparse protocol on any data.
-        split: see `split_interactions`.
+        newest: keep this many of each user's newest interactions, after the core: a sparse protocol on any data.
+        split: rule by which interactions are held out, see `split_interactions`.
         max_bad_share: share of bad rows, and of bad images, above which preparation stops.
 
     Raises:
-        UserError: a value out of its range, or no time.
+        InvalidArgument: a value is outside its range, or is not a time.
     """
 
     min_rating: float | None = None
@@ -53,15 +53,15 @@ class PrepareOptions:
 
     def __post_init__(self) -> None:
         for name in ("user_core", "item_core"):
-            require(getattr(self, name) >= 1, f"data.prepare.{name}", getattr(self, name), "at least 1")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("sample_users", "newest"):
             value = getattr(self, name)
-            require(value is None or value >= 1, f"data.prepare.{name}", value, "at least 1")
-        require(self.sample_seed >= 0, "data.prepare.sample_seed", self.sample_seed, "at least 0")
-        require(0 <= self.max_bad_share <= 1, "data.prepare.max_bad_share", self.max_bad_share, "a share of 0 to 1")
+            require(value is None or value >= 1, name, value, "at least 1")
+        require(self.sample_seed >= 0, "sample_seed", self.sample_seed, "at least 0")
+        require(0 <= self.max_bad_share <= 1, "max_bad_share", self.max_bad_share, "a share of 0 to 1")
         since, until = self.period()
         if since is not None and until is not None and since >= until:
-            raise UserError(f"data.prepare.since ({self.since}) must be before data.prepare.until ({self.until})")
+            raise InvalidArgument("since", f"since ({self.since}) must be before until ({self.until})")
 
     def period(self) -> tuple[int | None, int | None]:
         """Return `since` and `until` in seconds."""
@@ -77,7 +77,6 @@ def _seconds(name: str, value: str | int | None) -> int | None:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(
-            f"data.prepare.{name} must be a date (2018-04-01) or seconds of 9 digits and more, but is {value!r}"
-        ) from None
+        words = "must be a date (2018-04-01) or seconds of 9 digits and more"
+        raise InvalidArgument(name, f"{name} {words}, but is {value!r}") from None
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())

@@ -1,10 +1,11 @@
-"""Raw data to a dataset on disk: filters, k-core, indices, split, manifest; atomic, re-used while nothing changes."""
+"""Raw data to a dataset on disk: filters, k-core, indices, split, manifest; written whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -32,23 +33,24 @@ from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected,
 from mmrec.errors import UserError, require_folder_name
 from mmrec.utils.lock import locked
 
+DECIMAL_COMMA = re.compile(r"\s*-?[0-9]+,[0-9]+\s*")
+
 
 def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
-    """Prepare a dataset, or find that it is there.
+    """Prepare a dataset unless it is there, and return its folder.
 
     The folder is `<root>/<name>/<fingerprint>/`, and the fingerprint covers the content of every input file, the list
-    of images and all options: what exists is up to date, and nothing is ever overwritten.
+    of images and all options: a folder that exists is up to date, and nothing is ever overwritten. What a user may not
+    expect in the raw data is noted on stderr when a dataset is made.
 
     Args:
-        source: reads the raw files.
+        source: reader of the raw files.
         options: filters and split.
-        root: where prepared datasets are kept.
-
-    Returns:
-        the dataset's folder.
+        root: folder of all prepared datasets.
 
     Raises:
-        UserError: a file is missing or malformed, too many rows are bad, or nothing is left after filtering.
+        UserError: a file is missing or malformed, too many rows are bad, nothing is left after filtering, or the
+            dataset cannot be written.
     """
     inputs = [_describe_file(path) for path in source.files()]
     folder = dataset_folder(source, options, root, inputs)
@@ -57,15 +59,29 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
     with locked(folder):
         if (folder / FILE).is_file():  # another process has made it meanwhile
             return folder
+        if folder.exists():
+            raise UserError(f"{folder} exists without {FILE}, so it is not a whole dataset: remove it, and run again")
         unfinished = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(unfinished, ignore_errors=True)  # what a killed run has left
         unfinished.mkdir()
         try:
-            assemble(source, options, root, inputs).save(unfinished)
-            os.rename(unfinished, folder)
+            dataset = assemble(source, options, root, inputs)
+            _save(dataset, unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+    for kind, note in dataset.manifest.notes.items():
+        print(f"{source.name}: {note['count']:,} {kind} (for example {note['example']})", file=sys.stderr, flush=True)
     return folder
+
+
+def _save(dataset: Dataset, unfinished: Path, folder: Path) -> None:
+    """Write a dataset and put it in its place. Raises UserError, for example where the disk is full."""
+    try:
+        dataset.save(unfinished)
+        os.rename(unfinished, folder)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"{folder}: cannot be written ({reason}): nothing is kept of it; is the disk full?") from error
 
 
 def dataset_folder(
@@ -74,15 +90,16 @@ def dataset_folder(
     """Return where `prepare` puts a dataset, without preparing it.
 
     Args:
-        source: reads the raw files.
+        source: reader of the raw files.
         options: filters and split.
-        root: where prepared datasets are kept.
+        root: folder of all prepared datasets.
         inputs: descriptions of the input files if they are known.
 
     Raises:
-        UserError: a raw file is missing, or the source's name is no folder's.
+        InvalidArgument: the source's name is not valid for a folder.
+        UserError: a raw file is missing.
     """
-    require_folder_name(source.name, "data.source.init_args.name")
+    require_folder_name(source.name, "name")
     inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
     return root / source.name / _fingerprint(source, options, inputs, root)[:12]
 
@@ -98,7 +115,7 @@ class Dataset:
         split: (n,) `Split`.
         items: row = item index, the padding row included.
         users: raw ids by user index.
-        manifest: counts and measures.
+        manifest: counts and statistics.
     """
 
     offsets: NDArray[np.int64]
@@ -135,15 +152,15 @@ def assemble(
     write: bool = True,
     image_limit: float | None = None,
 ) -> Dataset:
-    """Read, check, filter and split; nothing is written but what is remembered of the images.
+    """Read, check, filter and split. The only file written is the list of readable images.
 
     Args:
-        source: reads the raw files.
+        source: reader of the raw files.
         options: filters and split.
-        root: where prepared datasets are kept; holds `<name>/images.parquet`, see `check_images`.
+        root: folder of all prepared datasets; it holds `<name>/images.parquet`, see `check_images`.
         inputs: descriptions of the input files if they are known.
-        write: false does not even remember the images.
-        image_limit: share of bad images above which it stops, if not `max_bad_share`.
+        write: whether the list of readable images is written.
+        image_limit: share of bad images that is allowed, if not `max_bad_share`.
 
     Raises:
         UserError: as `prepare`.
@@ -151,19 +168,19 @@ def assemble(
     with _steps(f"preparing {source.name}", 5) as step:
         step("reading")
         inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
-        _list_images(source, root)  # an unreadable folder stops here, whoever calls
+        _list_images(source, root)  # an unreadable folder is an error for every caller
         raw = source.read()
         if not raw.rows_read:
-            raise UserError("the raw files hold no rows at all: check data.source")
+            raise UserError("the raw files hold no rows: check the options of the source")
         _check_bad_share(raw.rejected, raw.rows_read, "rows", options.max_bad_share)
         _check_bad_share(raw.rejected_items, raw.item_rows_read, "item records", options.max_bad_share)
         events, raw_users, raw_items = encode(_compact(raw))
         if not len(events):
-            raise UserError("the raw files hold no interaction that can be used: check data.source")
+            raise UserError("the raw files hold no interaction that can be used: check the options of the source")
         step("filtering")
         dropped = Dropped()
         items = _item_table(raw, raw_items)
-        events = order_events(filter_events(events, options, dropped), items, options, dropped)
+        events = order_events(filter_events(events, options, dropped, raw.timed), items, options, dropped)
         step("checking images")
         # An item with fewer events than the core asks for is dropped whatever its image.
         wanted = np.bincount(events.item, minlength=len(items)) >= options.item_core
@@ -182,12 +199,12 @@ def assemble(
 
 
 def missing_images(source: Source, options: PrepareOptions, root: Path) -> tuple[pl.DataFrame, Path]:
-    """Return the addresses of images that are not there, of the items that would stay if they were.
+    """Return the addresses of missing images, for items that pass the filters if an image is not required.
 
     Args:
-        source: reads the raw files.
-        options: filters; that an image is required counts for nothing here.
-        root: where prepared datasets are kept; nothing is written.
+        source: reader of the raw files.
+        options: filters; `require_image` is ignored.
+        root: folder of all prepared datasets; nothing is written.
 
     Returns:
         columns id and url, and the folder where the source looks for images.
@@ -197,8 +214,8 @@ def missing_images(source: Source, options: PrepareOptions, root: Path) -> tuple
     """
     folder = source.image_folder()
     if folder is None:
-        raise UserError("the source has no folder of images: name one in data.source.init_args.images")
-    # Broken images are what is looked for here, however many.
+        raise UserError("the source has no folder of images: name one in its option images")
+    # Any number of broken images is allowed: they are to be replaced.
     items = assemble(source, replace(options, require_image=False), root, write=False, image_limit=1.0).items[1:]
     if not items["image_url"].count():
         raise UserError(f"no item of {source.name} has an address of an image: use --urls FILE and --to {folder}")
@@ -222,10 +239,13 @@ def _dataset(
     item, kept_items = renumber(events.item)
     item += 1
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(user), dtype=np.int64)])
-    split = split_interactions(offsets, events.timestamp, options.split)
+    timestamp = events.timestamp
+    if not raw.timed:
+        timestamp = np.arange(len(item), dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
+    split = split_interactions(offsets, timestamp, options.split)
     table = _with_padding(items[kept_items])
     digest = hashlib.sha256()
-    for column in (user, item, events.timestamp, split):
+    for column in (user, item, timestamp, split):
         digest.update(column.data)
     manifest = Manifest(
         dataset=source.name,
@@ -241,12 +261,14 @@ def _dataset(
         repeated_items=raw.repeated_items,
         dropped=dropped.counts,
         missing={name: int(table[name][1:].is_null().sum()) for name in ("text", "image")},
-        statistics=describe(offsets, item, events.timestamp, split, table),
+        statistics=describe(offsets, item, timestamp, split, table, raw.timed),
         inputs=inputs,
         data_hash=digest.hexdigest(),
         version=mmrec.__version__,
+        notes={kind: asdict(note) for kind, note in raw.notes.items()},
+        timed=raw.timed,
     )
-    return Dataset(offsets, item, events.timestamp, split, table, raw_users.gather(kept_users), manifest)
+    return Dataset(offsets, item, timestamp, split, table, raw_users.gather(kept_users), manifest)
 
 
 def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]], root: Path) -> str:
@@ -257,10 +279,10 @@ def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str,
 
 
 def _list_images(source: Source, root: Path) -> list[object]:
-    """Return the source's folder of images and what lies in it, by name and size; nothing if there is none.
+    """Return the source's folder of images with the names and sizes of its files; empty if there is no folder.
 
-    The place belongs to it, since items.parquet has absolute paths: they would dangle once the images have moved. What
-    preparation itself writes does not, where somebody's images lie in the folder of everything.
+    The path is part of the list, since items.parquet has absolute paths, which are wrong once the images have moved.
+    Files below `root` are not: prepared datasets may lie in the folder of the images.
 
     Raises:
         PermissionError: a folder cannot be read, which must not pass for a folder without images.
@@ -273,7 +295,7 @@ def _list_images(source: Source, root: Path) -> list[object]:
     for place, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if name[0] != "." and Path(place, name).resolve() != root.resolve()]
         for file in (Path(place, name) for name in names if Path(name).suffix.lower() in endings):
-            with suppress(FileNotFoundError):  # a link to nowhere: no image
+            with suppress(FileNotFoundError):  # a link to nowhere is not an image
                 found.append((str(file.relative_to(folder)), file.stat().st_size))
     return [str(folder.absolute()), sorted(found)]
 
@@ -308,14 +330,19 @@ def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit
     bad = sum(entry.count for entry in rejected.values())
     if bad > limit * total:
         kind, worst = max(rejected.items(), key=lambda entry: entry[1].count)
+        value = "" if worst.value is None else f": {worst.value!r}"
+        comma = kind in ("malformed rating", "malformed weight") and re.fullmatch(
+            r"\s*-?[0-9]+,[0-9]+\s*", worst.value or ""
+        )
+        hint = "; set the option format.decimal to ',' if that is a decimal comma" if comma else ""
         raise UserError(
             f"{bad:,} of {total:,} {what} are bad, more than data.prepare.max_bad_share ({limit:.2%}) allows; "
-            f"most often: {kind} ({worst.count:,}, first at {worst.first})"
+            f"most often: {kind} ({worst.count:,}, first at {worst.first}{value}){hint}"
         )
 
 
 def _compact(raw: RawData) -> pl.DataFrame:
-    """Collect the interactions with ids as categories (a source may give strings); `raw` lets go of them."""
+    """Collect the interactions with ids as categories (a source may give strings), and free those of `raw`."""
     interactions, raw.interactions = raw.interactions, pl.LazyFrame()
     names = interactions.collect_schema().names()
     columns = (pl.col(name).cast(dtype) for name, dtype in INTERACTION_COLUMNS.items() if name in names)
@@ -323,7 +350,7 @@ def _compact(raw: RawData) -> pl.DataFrame:
 
 
 def _item_table(raw: RawData, raw_items: pl.Series) -> pl.DataFrame:
-    """Return what is known of each interacted item, row = code; a blank text counts as none."""
+    """Return the record of each item in the interactions, row = code; a blank text becomes null."""
     known = raw.items.unique("item", keep="first", maintain_order=True)
     table = pl.DataFrame({"item": raw_items}).join(known, on="item", how="left", maintain_order="left")
     blank = pl.col("text").str.strip_chars() == ""
@@ -333,7 +360,7 @@ def _item_table(raw: RawData, raw_items: pl.Series) -> pl.DataFrame:
 def _check_images(
     items: pl.DataFrame, wanted: NDArray[np.bool_], memory: Path, write: bool, progress: Any
 ) -> tuple[pl.DataFrame, dict[str, Rejected]]:
-    """Open the images of the wanted items; return the items with only readable ones, and how many were not."""
+    """Open the images of the wanted items; return the items with readable images only, and the number of others."""
     files = items.select("image").with_row_index("code").filter(pl.Series(wanted) & pl.col("image").is_not_null())
     good = pl.Series(check_images(files["image"].to_list(), memory, write, progress), dtype=pl.Boolean)
     bad = files.filter(~good)

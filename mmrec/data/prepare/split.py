@@ -1,4 +1,4 @@
-"""Which interactions are for training, validation and test: three rules, all chronological within each user."""
+"""The three rules that divide interactions into training, validation and test, chronological within each user."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def split_interactions(offsets: NDArray[np.int64], timestamp: NDArray[np.int64],
     Args:
         offsets: (U + 1,) where each user's interactions start.
         timestamp: (n,) chronological within each user.
-        rule: one of the three.
+        rule: name of the rule.
 
     Returns:
-        (n,) int8, never falling within a user.
+        (n,) int8, never decreasing within a user.
     """
     if rule == "global_time":
         # The event at the quantile itself is the last of the earlier part.

@@ -1,4 +1,4 @@
-"""What a prepared dataset looks like: the paper's Table 1 and what it leaves out."""
+"""Statistics of a prepared dataset: those of the paper's Table 1, and measures of ties, leaks and coverage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ Ints = NDArray[np.integer[Any]]
 
 
 def describe(
-    offsets: NDArray[np.int64], item: Ints, timestamp: NDArray[np.int64], split: NDArray[np.int8], items: pl.DataFrame
+    offsets: NDArray[np.int64],
+    item: Ints,
+    timestamp: NDArray[np.int64],
+    split: NDArray[np.int8],
+    items: pl.DataFrame,
+    timed: bool = True,
 ) -> dict[str, Any]:
     """Return the statistics that the manifest carries.
 
@@ -25,22 +30,23 @@ def describe(
         timestamp: (n,) seconds, chronological within each user.
         split: (n,) `Split`.
         items: `items.parquet`, row = item index.
+        timed: whether timestamps are times; if false they are positions, and `leak_share` is empty.
 
     Returns:
         | key | value |
         |---|---|
         | `density` | share of all user-item pairs, repeats counted |
-        | `per_user`, `per_item` | mean, and the minimum, 5, 50, 95 % quantiles and maximum of the interactions of one |
+        | `per_user`, `per_item` | interactions of one: mean, minimum, 5, 50 and 95 % quantiles, maximum |
         | `period` | first and last timestamp |
         | `tie_share` | share of consecutive events of a user with the same timestamp |
         | `leak_share` | by split rule, share of test events older than the newest training event |
-        | `without_history` | held-out events by split that have nothing before them and are not ranked |
+        | `without_history` | held-out events by split that have no event before them and are not ranked |
         | `coverage` | share of items, and of interactions, with text, image, both, neither |
     """
     lengths = np.diff(offsets)
     popularity = np.bincount(item, minlength=len(items))[1:]
     pairs = np.ones(max(0, len(item) - 1), np.bool_)
-    pairs[offsets[1:-1] - 1] = False  # from one user to the next is no pair
+    pairs[offsets[1:-1] - 1] = False  # two users are not a pair
     tied = pairs & (timestamp[1:] == timestamp[:-1])
     first = split[offsets[:-1]]
     return {
@@ -49,7 +55,9 @@ def describe(
         "per_item": _spread(popularity),
         "period": [int(timestamp.min()), int(timestamp.max())],
         "tie_share": int(tied.sum()) / max(1, int(pairs.sum())),
-        "leak_share": {rule: leak_share(timestamp, split_interactions(offsets, timestamp, rule)) for rule in RULES},
+        "leak_share": {rule: leak_share(timestamp, split_interactions(offsets, timestamp, rule)) for rule in RULES}
+        if timed
+        else {},
         "without_history": {part.name.lower(): int((first == part).sum()) for part in (Split.VALID, Split.TEST)},
         "coverage": _coverage(items[1:], popularity),
     }

@@ -12,6 +12,7 @@ import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, Source, merge_rejected
 from mmrec.data.sources.readers.events import check_events, find_images
+from mmrec.data.sources.readers.ids import EXACT
 from mmrec.data.sources.readers.jsonl import Record, read_records, read_table, repeats_a_key
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import UserError
@@ -22,23 +23,29 @@ WHOLE = re.compile(r"-?[0-9]{1,18}")
 ID = "^[0-9A-Za-z_-]+$"
 REVIEW_FIELDS = ("reviewerID", "user_id", "asin", "parent_asin", "unixReviewTime", "timestamp", "overall", "rating")
 REVIEW = pl.Schema(
-    {"user": pl.Categorical(), "item": pl.Categorical(), "timestamp": pl.Int64(), "rating": pl.Categorical()}
+    {
+        "user": pl.Categorical(),
+        "item": pl.Categorical(),
+        "timestamp": pl.Int64(),
+        "fraction": pl.Int32(),
+        "rating": pl.Categorical(),
+    }
 )
 
 
 class Amazon(Source):
-    """Reviews and product records of one category; the release is told by the fields of the files.
+    """Reviews and product records of one category; the fields of the files tell the release.
 
     The folder holds the reviews (`<category>.json.gz` or `<category>_5.json.gz` in 2018, `<Category>.jsonl.gz` in
     2023, compressed or not), the product records (`meta_<category>...`) and the product images,
-    `images/<product id>.jpg` (or .png, .webp). Without product records there is neither text nor image.
+    `images/<product id>.jpg` (or .png, .webp). Without product records items have neither text nor image.
 
     Args:
-        path: the folder, or the file of the reviews with the rest beside it, see `find_raw`.
-        category: as the files are named, in any letter case; a file of reviews names its own.
-        meta: file of the product records; `meta_<category>...` beside the reviews if null.
-        images: folder of the images, empty before the first download; `images` beside the reviews if null.
-        name: of the dataset.
+        path: the folder, or the file of the reviews in the folder of the rest, see `find_raw`.
+        category: category as the files are named, in any letter case; a file of reviews names its own.
+        meta: file of the product records; `meta_<category>...` in the folder of the reviews if null.
+        images: folder of the images, empty before the first download; `images` next to the reviews if null.
+        name: the dataset's name.
     """
 
     def __init__(
@@ -80,7 +87,7 @@ class Amazon(Source):
             names = ", ".join(path.name for path in records)
             raise UserError(
                 f"{reviews.parent} holds several files of product records ({names}): keep one, "
-                "or name it in data.source.init_args.meta"
+                "or name it in the option meta"
             )
         return [reviews, *records]
 
@@ -89,9 +96,9 @@ class Amazon(Source):
         files = self.files()
         table, broken = read_table(files[0], REVIEW, _clean_reviews, _review)
         lines = table["line"]
-        rows = table.lazy().select(pl.col("user", "item", "rating").cast(pl.String), "timestamp")
-        events, _, rejected = check_events(rows, lambda row: f"{files[0]}:{lines[row]}")
-        rejected = merge_rejected(broken, rejected)
+        rows = table.lazy().select(pl.col("user", "item", "rating").cast(pl.String), "timestamp", "fraction")
+        events = check_events(rows, lambda row: f"{files[0]}:{lines[row]}")
+        rejected = merge_rejected(broken, events.rejected)
         rejected_items: dict[str, Rejected] = {}
         items: list[tuple[Any, ...]] = []
         if len(files) > 1:
@@ -104,13 +111,14 @@ class Amazon(Source):
                 **({"product without id": Rejected(nameless, str(files[1]))} if nameless else {}),
             }
         return RawData(
-            interactions=events.lazy(),
+            interactions=events.rows.lazy(),
             items=pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
             rows_read=table.height + (rejected["broken JSON"].count if "broken JSON" in rejected else 0),
             rejected=rejected,
             item_rows_read=len(items) + sum(bad.count for bad in rejected_items.values()),
             rejected_items=rejected_items,
             repeated_items=len(items) - len({item[0] for item in items}),
+            notes=events.notes,
         )
 
     def _reviews(self) -> Path:
@@ -124,8 +132,7 @@ class Amazon(Source):
             problem = "several files that could be the reviews" if reviews else f"no reviews of {self.category}"
             raise UserError(
                 f"{place} holds {problem} (found: {found or 'nothing'}): keep one {self.category}.json.gz, "
-                f"{self.category}_5.json.gz or .jsonl.gz, name the file in data.source.init_args.path, or set "
-                "data.source.init_args.category"
+                f"{self.category}_5.json.gz or .jsonl.gz, name the file in the option path, or set category"
             )
         return reviews[0]
 
@@ -151,6 +158,7 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
         user=pl.coalesce("reviewerID", "user_id"),
         item=pl.coalesce("parent_asin", "asin"),
         timestamp=pl.coalesce("unixReviewTime", (milliseconds // 1000).cast(pl.String)),
+        fraction=pl.when(pl.col("unixReviewTime").is_null()).then(milliseconds % 1000 * 10**6).otherwise(0),
         rating=pl.coalesce("overall", "rating"),
     )
     ids = [pl.col(column) for column in ("user", "item")]
@@ -159,22 +167,23 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
     return table if good else None
 
 
-def _review(record: Record) -> tuple[str | None, str | None, str | None, str | None]:
-    """Return user, item, time in seconds and rating of a review of either release, None where it is not usable."""
-    time = _string(record.get("unixReviewTime"))
+def _review(record: Record) -> tuple[str | None, str | None, str | None, str, str | None]:
+    """Return user, item, seconds, nanoseconds and rating of a review of either release, None where not usable."""
+    time, fraction = _string(record.get("unixReviewTime")), 0
     if time is None and WHOLE.fullmatch(milliseconds := _string(record.get("timestamp")) or ""):
-        time = str(int(milliseconds) // 1000)  # 2023 counts milliseconds
+        time, fraction = str(int(milliseconds) // 1000), int(milliseconds) % 1000 * 10**6  # 2023 counts milliseconds
     rating = _either(record, "overall", "rating")
     return (
         _string(_either(record, "reviewerID", "user_id")),
         _string(_either(record, "parent_asin", "asin")),
         time,
+        str(fraction),
         None if rating is None else str(rating),
     )
 
 
 def _either(record: Record, first: str, second: str) -> object:
-    """Return what stands at the first key, or at the second where that is missing or null."""
+    """Return the value of the first key, or of the second where that is missing or null."""
     value = record.get(first)
     return record.get(second) if value is None else value
 
@@ -201,13 +210,11 @@ def _product(record: Record, images: dict[str, str]) -> tuple[str, str, str, str
 
 
 def _image_url(record: Record) -> str | None:
-    """Return the address of the first picture: in 2023 the large one (500 pixels), in 2018 the high resolution."""
+    """Return the address of the first image: in 2023 the large one (500 pixels), in 2018 the high resolution."""
     for field in ("images", "imageURLHighRes", "imageURL"):
-        pictures = record.get(field)
-        for picture in pictures if isinstance(pictures, list) else [pictures]:
-            sizes = (
-                [picture.get(size) for size in ("large", "hi_res", "thumb")] if isinstance(picture, dict) else [picture]
-            )
+        images = record.get(field)
+        for image in images if isinstance(images, list) else [images]:
+            sizes = [image.get(size) for size in ("large", "hi_res", "thumb")] if isinstance(image, dict) else [image]
             for url in sizes:
                 if isinstance(url, str) and url.startswith(("http://", "https://")):
                     return url
@@ -225,18 +232,18 @@ def _clean(value: object) -> str:
     if value is None or isinstance(value, dict | list):
         return ""
     text = " ".join(TAG.sub(" ", html.unescape(str(value))).split())
-    return text.encode(errors="replace").decode()  # half of a surrogate pair is no text
+    return text.encode(errors="replace").decode()  # half of a surrogate pair cannot be encoded
 
 
 def _price(value: object) -> str:
-    """Return the price as given; what the 2018 crawl took for one is often a page's style sheet."""
+    """Return the price as given; the 2018 crawl often holds a page's style sheet instead."""
     price = _clean(value)
     return price if len(price) <= 30 and any(character.isdigit() for character in price) else ""
 
 
 def _string(value: object) -> str | None:
     """Return an id or a number as text, None if it is neither."""
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         value = int(value)
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return None

@@ -31,10 +31,17 @@ class PrecomputedEncoder(FeatureEncoder):
         text: `.npy` of shape (rows, T), floating point, or null for none.
         image: `.npy` of shape (rows, M), floating point, or null for none.
         name: begins the folder's name; say which model made the arrays.
+        id_length: number of leading characters of each id in `items` that name the item, as where a product's id begins
+            the ids of its articles; the vectors of rows that share them are averaged. Null for whole ids.
     """
 
     def __init__(
-        self, items: str, text: str | None = None, image: str | None = None, name: str = "precomputed"
+        self,
+        items: str,
+        text: str | None = None,
+        image: str | None = None,
+        name: str = "precomputed",
+        id_length: int | None = None,
     ) -> None:
         if text is None and image is None:
             raise UserError("PrecomputedEncoder: name a .npy file in text, in image or in both")
@@ -45,11 +52,13 @@ class PrecomputedEncoder(FeatureEncoder):
         self.items = items
         self.paths: dict[Modality, str | None] = {"text": text, "image": image}
         self.name = name
+        self.id_length = id_length
 
     def options(self) -> dict[str, object]:
         """Return the files' names without folders: their content is in the revision."""
         files = {"text": self.paths["text"], "image": self.paths["image"], "items": self.items}
-        return {key: None if path is None else Path(path).name for key, path in files.items()}
+        names: dict[str, object] = {key: None if path is None else Path(path).name for key, path in files.items()}
+        return names if self.id_length is None else {**names, "id_length": self.id_length}
 
     def revision(self) -> str:
         """Return the sha256 of the files, shortened to 16 digits each."""
@@ -90,7 +99,10 @@ class PrecomputedEncoder(FeatureEncoder):
             RejectedItem("row with some NaN or infinity", f"{self.paths[part.modality]}: row {row} (id {raw_id})")
             for row, raw_id in known.filter(~finite & ~absent).select("row", "raw_id").iter_rows()
         )
-        return Block(rows[finite], vectors[finite], unlisted + broken)
+        rows, vectors = rows[finite], vectors[finite]
+        if self.id_length is not None:
+            rows, vectors = _mean_by_item(rows, vectors)
+        return Block(rows, vectors, unlisted + broken)
 
     def _open(self, modality: Modality) -> Array:
         path = self.paths[modality]
@@ -114,7 +126,17 @@ class PrecomputedEncoder(FeatureEncoder):
         if len(lines) not in (rows, rows + 1):
             raise UserError(f"{self.items}: names {len(lines)} rows but {path} has {rows}; give one line per row")
         ids = lines.tail(rows)
+        if self.id_length is not None:
+            return ids.str.head(self.id_length).to_frame().with_row_index("row")
         twice = ids.filter(ids.is_duplicated() & ids.is_not_null())
         if len(twice):
             raise UserError(f"{self.items}: id {twice[0]!r} stands twice; keep one line and array row per item")
         return ids.to_frame().with_row_index("row")
+
+
+def _mean_by_item(rows: NDArray[np.int64], vectors: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return the items (n,) in order and the mean (n, T) of the vectors of each."""
+    items, group = np.unique(rows, return_inverse=True)
+    total = np.zeros((len(items), vectors.shape[1]))
+    np.add.at(total, group, vectors)
+    return items, (total / np.bincount(group)[:, None]).astype(vectors.dtype)

@@ -4,170 +4,211 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import IO
 
+import numpy as np
 import polars as pl
 
 from mmrec.data.sources.readers.paths import is_gzip, open_raw
 from mmrec.errors import UserError
 
 SURPLUS = "surplus"
-"""The column that holds what stands after the last named field of a row, null if that is nothing but separators."""
-EXTRA = 8  # fields looked at beyond the named ones: Polars cuts off the rest without a word
-LONGEST_RECORD = 1000  # lines that a quoted field may span before an unclosed quotation mark is the better guess
+"""Column of the text after the last named field of a row, null if that is nothing but separators."""
+EXTRA = 8  # fields looked at after the named ones: Polars drops further ones without a word
+BLOCK = 1 << 24  # bytes looked at together
 
 
-def read_header(file: Path, separator: str = ",", quote: str | None = '"') -> list[str]:
-    """Return the column names in the first line of a file, compressed or not.
-
-    Raises:
-        UserError: the file is empty, not UTF-8, or names a column twice.
-    """
-    with open_raw(file) as stream:
-        line = _first_line(file, stream)
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{file}:1: the file is in UTF-16: convert it to UTF-8")
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}:1: not UTF-8 ({error.reason} at byte {error.start}): convert the file") from None
-    if "\r" in text:
-        raise UserError(f"{file}:1: lines end in a carriage return alone (old Mac): convert them to line feeds")
-    if quote is None:
-        fields = text.split(separator)
-    else:
-        fields = next(csv.reader([text], delimiter=separator, quotechar=quote), [])
-    names = [name.strip() for name in fields]
-    if not any(names):
-        raise UserError(f"{file}:1: no column names: the first line must name the columns")
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise UserError(f"{file}:1: two columns are named {twice!r}: rename one")
-    return names
-
-
-def scan_rows(
-    file: Path, columns: list[str], separator: str = ",", quote: str | None = '"', header: bool = True
-) -> pl.LazyFrame:
-    """Scan a file as strings, one row a record, in order; blank lines are rows of nulls.
+@dataclass(frozen=True)
+class Dialect:
+    """How separated values are written.
 
     Args:
-        file: in UTF-8, with or without a byte order mark, gzip if so named; bytes that are not UTF-8 become U+FFFD.
-        columns: names of the fields; a row that is too short has nulls.
-        separator: one character.
-        quote: what encloses fields; None where quotation marks mean nothing.
-        header: skip the first line.
-
-    Returns:
-        the columns and `SURPLUS`, all String. Collect it within `explained`.
+        separator: one character between fields.
+        quote: one character around fields; None where quotation marks are text like any other.
+        header: whether the first line names the columns.
     """
-    extra = [f"{SURPLUS} {place}" for place in range(EXTRA)]
-    rows = pl.scan_csv(
-        file,
-        has_header=False,
-        skip_lines=1 if header else 0,
-        schema=dict.fromkeys([*columns, *extra], pl.String),
-        separator=separator,
-        quote_char=quote,
-        missing_columns="insert",
-        truncate_ragged_lines=True,
-        raise_if_empty=False,
-        encoding="utf8-lossy",
-        glob=False,
-    )
-    return rows.select(*columns, pl.coalesce(extra).alias(SURPLUS))
+
+    separator: str = ","
+    quote: str | None = '"'
+    header: bool = True
 
 
-@contextmanager
-def explained(file: Path, separator: str = ",", quote: str | None = '"') -> Iterator[None]:
-    """Raise the errors of Polars while it reads a file as UserErrors that name the line at fault."""
-    try:
-        yield
-    except pl.exceptions.PolarsError as error:
-        raise explain(file, error, separator, quote) from error
-    except (OSError, EOFError) as error:
-        if not is_gzip(file):
-            raise
-        raise explain(file, error, separator, quote) from error
+class CsvFile:
+    """A file of separated values in UTF-8, with or without a byte order mark, plain or gzip.
 
+    A file whose quotation marks are not as RFC 4180 has them is refused: two readers would take different rows from it.
 
-def explain(file: Path, error: Exception, separator: str = ",", quote: str | None = '"') -> UserError:
-    """Return the user's side of an error that Polars raised while it read a file, with the line at fault."""
-    if is_gzip(file):
+    Args:
+        path: the file.
+        dialect: how its values are written.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect = Dialect()) -> None:
+        self.path = path
+        self.dialect = dialect
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """The names in the first line; bytes that are not UTF-8 are U+FFFD.
+
+        Raises:
+            UserError: the file is empty, in UTF-16, or its first line has no names.
+        """
+        with self.reading(), open_raw(self.path) as stream:
+            line = stream.readline(1 << 20).rstrip(b"\r\n")
+        if not line:
+            raise UserError(f"{self.path}: the file is empty, or its first line is")
+        if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise UserError(f"{self.path}:1: the file is in UTF-16: convert it to UTF-8")
+        text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
+        if "\r" in text:
+            raise UserError(f"{self.path}:1: lines end in a carriage return alone (old Mac): convert to line feeds")
+        if self.dialect.quote is None:
+            fields = text.split(self.dialect.separator)
+        else:
+            fields = next(csv.reader([text], delimiter=self.dialect.separator, quotechar=self.dialect.quote), [])
+        names = [name.strip() for name in fields]
+        if not any(names):
+            raise UserError(f"{self.path}:1: no column names: the first line must name the columns")
+        return names
+
+    def scan(self, fields: list[str]) -> pl.LazyFrame:
+        """Return the rows as strings, in order; blank lines are rows of nulls. Collect them within `reading`.
+
+        Args:
+            fields: names for the fields of a row; a row that is too short has nulls.
+
+        Returns:
+            the fields and `SURPLUS`, all String; bytes that are not UTF-8 are U+FFFD.
+
+        Raises:
+            UserError: quotation marks are not as RFC 4180 has them.
+        """
+        self._check_quotes()
+        extra = [f"{SURPLUS} {place}" for place in range(EXTRA)]
+        rows = pl.scan_csv(
+            self.path,
+            has_header=False,
+            skip_lines=int(self.dialect.header),
+            schema=dict.fromkeys([*fields, *extra], pl.String),
+            separator=self.dialect.separator,
+            quote_char=self.dialect.quote,
+            missing_columns="insert",
+            truncate_ragged_lines=True,
+            raise_if_empty=False,
+            encoding="utf8-lossy",
+            glob=False,
+        )
+        return rows.select(*fields, pl.coalesce(extra).alias(SURPLUS))
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn the errors of a library that reads the file into UserErrors."""
         try:
-            with open_raw(file) as stream:
-                while stream.read(1 << 24):
+            yield
+        except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+            if is_gzip(self.path):
+                self._check_gzip()
+            elif not isinstance(error, pl.exceptions.PolarsError):
+                raise
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self.path}: not readable as separated values: {reason}") from error
+
+    def line_of(self, row: int) -> int:
+        """Return the line, from 1, where a row of `scan` (from 0) begins: quoted fields may span lines."""
+        before = row + int(self.dialect.header)  # rows before it
+        if self.dialect.quote is None or before == 0:
+            return before + 1
+        ended = lines = quotes = 0
+        for block in self._blocks():
+            data = np.frombuffer(block, np.uint8)
+            breaks, marks = np.flatnonzero(data == ord("\n")), np.flatnonzero(data == ord(self.dialect.quote))
+            ends = np.flatnonzero((np.searchsorted(marks, breaks) + quotes) % 2 == 0)
+            if ended + len(ends) >= before:
+                return lines + int(ends[before - ended - 1]) + 2
+            ended, lines, quotes = ended + len(ends), lines + len(breaks), quotes + len(marks)
+        return lines + 1  # after the last line: the file has shrunk meanwhile
+
+    def require_utf8(self) -> None:
+        """Raise a UserError that names the first line which is not UTF-8; U+FFFD itself is a character like others."""
+        with open_raw(self.path) as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise UserError(
+                        f"{self.path}:{number}: not UTF-8 ({error.reason} at byte {error.start}): convert the file, "
+                        "for example with iconv -f WINDOWS-1252 -t UTF-8"
+                    ) from None
+
+    def _check_quotes(self) -> None:
+        """Check that each quoted field begins after a separator and ends before one, a doubled mark aside.
+
+        Of the marks in a file every second one opens: it must follow a separator, a line break or, doubled, the mark
+        that would have closed. Every other one closes, and the same holds of what follows it.
+
+        Raises:
+            UserError: a mark stands elsewhere, or the last one is not closed.
+        """
+        if self.dialect.quote is None:
+            return
+        mark = self.dialect.quote.encode()
+        around = np.frombuffer(mark + b"\n" + self.dialect.separator.encode(), np.uint8)
+        count = start = last = 0  # marks so far, bytes so far, place of the last mark
+        for block in self._blocks(whole_lines=True):
+            if mark in block:
+                data = np.frombuffer(b"\n" + block + b"\n", np.uint8)
+                places = np.flatnonzero(data[1:-1] == mark[0]) + 1
+                opens = (np.arange(len(places)) + count) % 2 == 0
+                following = data[places + 1]
+                ends = (following == ord("\r")) & (data[np.minimum(places + 2, len(data) - 1)] == ord("\n"))
+                good = np.isin(np.where(opens, data[places - 1], following), around) | (ends & ~opens)
+                if not good.all():
+                    wrong = int(good.argmin())
+                    near = [start + int(place) - 1 for place in places[max(0, wrong - 1) : wrong + 1]]
+                    escaped = any(block[max(0, place - start - 1) : place - start] == b"\\" for place in near)
+                    fault = "is escaped by a backslash" if escaped else "is not closed, or stands inside a field"
+                    raise self._misquoted(near[-1] if opens[wrong] else near[0] if wrong else last, fault)
+                count, last = count + len(places), start + int(places[-1]) - 1
+            start += len(block)
+        if count % 2:
+            raise self._misquoted(last, "is not closed")
+
+    def _misquoted(self, place: int, fault: str) -> UserError:
+        mark = self.dialect.quote
+        return UserError(
+            f"{self.path}:{self._line_at(place)}: a quotation mark {fault}: write {mark}{mark} for one inside "
+            f"{mark}...{mark}; if all marks are text, such as 6{mark} for inches, set the option format.quote to null"
+        )
+
+    def _line_at(self, place: int) -> int:
+        """Return the line of a byte."""
+        line, start = 1, 0
+        for block in self._blocks():
+            line += block.count(b"\n", 0, max(0, place - start))
+            start += len(block)
+            if start > place:
+                break
+        return line
+
+    def _blocks(self, whole_lines: bool = False) -> Iterator[bytes]:
+        """Yield the file in blocks, without a byte order mark."""
+        with self.reading(), open_raw(self.path) as stream:
+            block = stream.read(BLOCK).removeprefix(codecs.BOM_UTF8)
+            while block:
+                yield block + (stream.readline() if whole_lines else b"")
+                block = stream.read(BLOCK)
+
+    def _check_gzip(self) -> None:
+        try:
+            with open_raw(self.path) as stream:
+                while stream.read(BLOCK):
                     pass
         except (OSError, EOFError) as broken:
-            return UserError(f"{file}: the gzip data breaks off or is damaged ({broken}): download it again")
-    line = None if quote is None else _misquoted_line(file, separator, quote)
-    if line is not None:
-        return UserError(f"{file}:{line}: a quotation mark is not closed, or stands inside a field: mend the line")
-    return UserError(f"{file}: not readable as separated values: {str(error).splitlines()[0]}")
-
-
-def line_of(file: Path, record: int, quote: str | None = '"', header: bool = True) -> int:
-    """Return the line, from 1, where a record of `scan_rows` (from 0) begins: quoted fields may span lines."""
-    first = 2 if header else 1
-    if quote is None or not _holds(file, quote.encode()):
-        return record + first
-    for place, (line, _) in enumerate(_records(file, quote)):
-        if place == record + first - 1:
-            return line
-    return record + first  # past the end: the file has shrunk meanwhile
-
-
-def _misquoted_line(file: Path, separator: str, quote: str) -> int | None:
-    mark, gap = re.escape(quote), re.escape(separator)
-    field = f"(?:{mark}(?:[^{mark}]|{mark}{mark})*{mark}|[^{mark}{gap}]*)"
-    record = re.compile(f"{field}(?:{gap}{field})*")
-    return next((line for line, text in _records(file, quote) if not record.fullmatch(text)), None)
-
-
-def _records(file: Path, quote: str) -> Iterator[tuple[int, str]]:
-    """Yield the line where each record begins, and its text; one that never closes ends after LONGEST_RECORD lines."""
-    with open_raw(file) as stream:
-        start, parts = 1, []
-        for line, text in enumerate(io.TextIOWrapper(stream, "utf-8", errors="replace", newline="\n"), start=1):
-            parts.append(text)
-            record = "".join(parts)
-            if record.count(quote) % 2 and len(parts) < LONGEST_RECORD:
-                continue
-            yield start, record.rstrip("\r\n")
-            start, parts = line + 1, []
-        if parts:
-            yield start, "".join(parts).rstrip("\r\n")
-
-
-def _holds(file: Path, wanted: bytes) -> bool:
-    with open_raw(file) as stream:
-        return any(wanted in block for block in iter(lambda: stream.read(1 << 24), b""))
-
-
-def _first_line(file: Path, stream: IO[bytes]) -> bytes:
-    try:
-        line = stream.readline(1 << 20).rstrip(b"\r\n")
-    except (OSError, EOFError) as error:
-        raise UserError(f"{file}: the gzip data breaks off or is damaged ({error}): download it again") from None
-    if not line:
-        raise UserError(f"{file}: the file is empty, or its first line is")
-    return line
-
-
-def require_utf8(file: Path) -> None:
-    """Raise an error if a file holds bytes that are not UTF-8: U+FFFD itself is a letter like any other."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open_raw(file) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                decoder.decode(line)
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{file}:{number}: not UTF-8 ({error.reason} at byte {error.start}): convert the file, say with "
-                    "iconv -f WINDOWS-1252 -t UTF-8"
-                ) from None
+            raise UserError(
+                f"{self.path}: the gzip data breaks off or is damaged ({broken}): download it again"
+            ) from None

@@ -1,4 +1,4 @@
-"""Where raw data is looked for."""
+"""Raw files: where they are found, and how they are opened."""
 
 from __future__ import annotations
 
@@ -11,21 +11,45 @@ import mmrec
 from mmrec.errors import UserError
 
 GZIP = b"\x1f\x8b"
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook: unpack the archive, or save the sheet as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV in UTF-8",
+    b"PAR1": "Parquet: let its name end in .parquet",
+    b"7z\xbc\xaf": "a 7z archive: unpack it",
+    b"BZh": "compressed by bzip2: unpack it, or compress it with gzip",
+    b"\xfd7zXZ": "compressed by xz: unpack it, or compress it with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it, or compress it with gzip",
+}
+"""How files of other formats begin, and what to do about each."""
 
 
 def open_raw(file: Path) -> IO[bytes]:
-    """Open a raw file for reading; gzip is told by its content, whatever the file is named."""
-    return gzip.open(file) if is_gzip(file) else file.open("rb")  # type: ignore[return-value]  # a GzipFile is one
+    """Open a raw text file for reading; gzip is recognised by the content, whatever the file is named.
+
+    Raises:
+        UserError: the file is named .gz and is not gzip, or is in a format that is not text.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(8)
+    if start.startswith(GZIP):
+        return gzip.open(file)  # type: ignore[return-value]  # a GzipFile is a binary stream
+    found = next((advice for mark, advice in FOREIGN.items() if start.startswith(mark)), None)
+    if found is not None:
+        raise UserError(f"{file}: is named {file.suffix}, but its content is {found}")
+    if file.suffix.lower() == ".gz":
+        raise UserError(f"{file}: is named .gz, but its content is not gzip: rename it if it is plain text, else "
+                        "download it again")  # fmt: skip
+    return file.open("rb")
 
 
 def is_gzip(file: Path) -> bool:
-    """Whether a file begins as gzip does, or is named so: then what it holds is damaged if it does not."""
+    """Return whether a file begins as gzip does."""
     with file.open("rb") as stream:
-        return stream.read(2) == GZIP or file.suffix.lower() == ".gz"
+        return stream.read(2) == GZIP
 
 
 def find_raw(path: str | Path) -> Path:
-    """Find a raw file or folder: as given, in $MMREC_DATA, in data/raw here and of the project, or in shared/data.
+    """Return a raw file or folder: as given, in $MMREC_DATA, in data/raw here and of the project, or in shared/data.
 
     Raises:
         UserError: it is in none of these places.
@@ -39,6 +63,6 @@ def find_raw(path: str | Path) -> Path:
         if place.exists():
             return place
     raise UserError(
-        f"{path} not found, neither at {', nor at '.join(map(str, tried))}: set MMREC_DATA to the folder that holds "
-        "it, or pass its path in the config (for a data set below data.source.init_args)"
+        f"{path} not found; looked for {', '.join(map(str, tried))}: set MMREC_DATA to the folder that holds it, or "
+        "write its whole path in the config"
     )

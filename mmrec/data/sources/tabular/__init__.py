@@ -1,5 +1,7 @@
-"""Tables of one's own, read by a mapping of columns."""
+"""Tables of a user's own, read by a mapping of columns."""
 
-from mmrec.data.sources.tabular.source import Tabular
+from mmrec.data.sources.tabular.records import ItemRecords
+from mmrec.data.sources.tabular.source import Tabular, add_items
+from mmrec.data.sources.tabular.tables import TableFormat
 
-__all__ = ["Tabular"]
+__all__ = ["ItemRecords", "TableFormat", "Tabular", "add_items"]

@@ -5,47 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from mmrec.data.sources.readers.paths import find_raw
+from mmrec.data.sources.tabular.tables import ENDINGS, is_table
 from mmrec.errors import UserError
 
-Kind = Literal["csv", "parquet", "jsonl"]
-KINDS: dict[str, Kind] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-}
-ENDINGS = f"{', '.join(KINDS)} (all but .parquet also with .gz)"
+WORDS = f"{', '.join(ENDINGS)} (all but .parquet also with .gz)"
 WILDCARD = re.compile(r"[*?\[]")
-
-
-def kind_of(file: Path) -> Kind | None:
-    """Return what a file is by its name, None if it is no table."""
-    name = file.name.lower()
-    plain = name.removesuffix(".gz")
-    kind = next((kind for ending, kind in KINDS.items() if plain.endswith(ending)), None)
-    return None if kind == "parquet" and plain != name else kind
 
 
 def find_tables(paths: str | Sequence[str], option: str) -> list[Path]:
     """Return the files that a path, a folder, a pattern or a list of these names, sorted.
 
-    A folder stands for the tables in it, those whose names begin with "." or "_" aside. The part of a pattern before
+    A folder stands for the tables in it except those whose names begin with "." or "_". The part of a pattern before
     its first wildcard is looked for like any path, see `find_raw`.
 
     Raises:
-        UserError: one of them names no file, or a file that is no table.
+        UserError: one of them names no file, or a file that is not a table.
     """
     found: set[Path] = set()
     for path in [paths] if isinstance(paths, str) else paths:
         matches = _expand(path, option)
-        strange = next((file for file in sorted(matches) if kind_of(file) is None), None)
+        strange = next((file for file in sorted(matches) if not is_table(file)), None)
         if strange is not None:
-            raise UserError(f"{strange}: {option} must name files that end in {ENDINGS}")
+            raise UserError(f"{strange}: {option} must name files that end in {WORDS}")
         found.update(matches)
     if not found:
         raise UserError(f"{option} is an empty list: name the files")
@@ -58,12 +41,12 @@ def _expand(path: str, option: str) -> list[Path]:
     except UserError:
         if not WILDCARD.search(path):
             raise
-        return _match(path, option)  # a name with brackets that is there is no pattern
+        return _match(path, option)  # an existing file with brackets in its name is not a pattern
     if place.is_file():
         return [place]
-    tables = [file for file in place.iterdir() if file.is_file() and kind_of(file) and file.name[0] not in "._"]
+    tables = [file for file in place.iterdir() if file.is_file() and is_table(file) and file.name[0] not in "._"]
     if not tables:
-        raise UserError(f"{option}: no file in {place} ends in {ENDINGS}")
+        raise UserError(f"{option}: no file in {place} ends in {WORDS}")
     return tables
 
 

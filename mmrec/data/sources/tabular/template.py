@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
 
-from mmrec.errors import UserError
+import polars as pl
+
+from mmrec.errors import InvalidArgument
 
 STRONG = re.compile(r"\s*(?:[.,;|/!?\u2013\u2014-](?:\s+|$)|\n\s*)")  # ends what belongs to a column; not in "3.5"
 MARKS = re.compile(r"[^\w()\[\]{}<>\u00ab\u00bb\u201c\u201d\"']*")  # separates and belongs to neither side
 CONNECTIVE = re.compile(r"\w[\w\s]*\s")  # "by ": says nothing where nothing stands before it
 FULL_STOPS = (".", "!", "?", "\u2026")
+SPEC = re.compile(r"(?P<pad>(?P<fill>.)?(?P<side>[<>])|(?P<zero>0))?(?P<width>[0-9]+)?(?:\.(?P<length>[0-9]+))?")
+"""What may follow a column's name after a colon: Python's formats of strings, such as .7, 0>10 and 010."""
 
 
 @dataclass(frozen=True)
 class _Field:
     column: str
+    spec: str
     separator: str  # from the column before
     before: str  # what goes with the value: "(", "Brand: "
     after: str
@@ -31,47 +36,67 @@ class Template:
     Args:
         pattern: as written.
         literals: the text before each column, and after the last.
-        columns: in order.
+        columns: their names, in order.
+        specs: how each column is cut and padded, see `parse`.
     """
 
     pattern: str
     literals: tuple[str, ...]
     columns: tuple[str, ...]
+    specs: tuple[str, ...]
 
     @classmethod
     def parse(cls, pattern: str, option: str) -> Template:
         """Read a pattern; without any brace it is the name of one column. Doubled braces stand for themselves.
 
+        After a colon a format of Python's strings cuts or pads the value: {id:.7} is its first seven characters,
+        {id:0>10} (or {id:010}) has zeros before it up to ten characters. Anything else is part of the column's name.
+
         Raises:
-            UserError: a brace is not closed, or nothing is in it.
+            InvalidArgument: a brace is not closed, or nothing is in it.
         """
         if "{" not in pattern and "}" not in pattern:
-            return cls(pattern, ("", ""), (pattern,))
-        literals, columns = [""], []
+            return cls(pattern, ("", ""), (pattern,), ("",))
+        literals, columns, specs = [""], list[str](), list[str]()
         try:
             for literal, name, spec, conversion in Formatter().parse(pattern):
                 literals[-1] += literal
                 if name is not None:  # a column's name may have the marks of Python's formats in it
-                    columns.append(name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else ""))
+                    cut = _python_spec(spec or "")
+                    name += f"!{conversion}" if conversion else ""
+                    columns.append(name if cut or not spec else f"{name}:{spec}")
+                    specs.append(cut)
                     literals.append("")
         except ValueError as error:
-            raise UserError(f"{option}: {pattern!r} is no pattern ({error}): write columns as {{name}}") from None
+            words = f"{pattern!r} is not a pattern ({error}): write columns as {{name}}"
+            raise InvalidArgument(option, f"{option}: {words}") from None
         if not columns or not all(columns):
-            raise UserError(f"{option}: {pattern!r} names no column in its braces: write columns as {{name}}")
-        return cls(pattern, tuple(literals), tuple(columns))
+            words = f"{pattern!r} names no column in its braces: write columns as {{name}}"
+            raise InvalidArgument(option, f"{option}: {words}")
+        return cls(pattern, tuple(literals), tuple(columns), tuple(specs))
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the pattern exactly with its columns filled in; empty if any of them is blank."""
         if not all(values.get(column) for column in self.columns):
             return ""
-        filled = (literal + values[column] for literal, column in zip(self.literals, self.columns, strict=False))
-        return "".join(filled) + self.literals[-1]
+        filled = zip(self.literals, self.columns, self.specs, strict=False)
+        return "".join(literal + format(values[column], spec) for literal, column, spec in filled) + self.literals[-1]
+
+    def fill_columns(self, values: Mapping[str, pl.Expr]) -> pl.Expr:
+        """Return `fill` of whole columns; null or blank if any of them is."""
+        if self.columns == (self.pattern,):
+            return values[self.pattern]
+        parts = [pl.lit(self.literals[0])]
+        for column, spec, literal in zip(self.columns, self.specs, self.literals[1:], strict=True):
+            parts += [_formatted(values[column].str.strip_chars(), spec), pl.lit(literal)]
+        blank = pl.any_horizontal(values[column].str.strip_chars() == "" for column in self.columns)
+        return pl.when(blank).then(pl.lit("")).otherwise(pl.concat_str(parts))
 
     def write(self, values: Mapping[str, str]) -> str:
         """Return the text; a blank column takes the words and the punctuation that belong to it along."""
         text, passed = "", list[str]()
         for field in self._fields:
-            value = values.get(field.column, "")
+            value = format(values.get(field.column, ""), field.spec) if values.get(field.column) else ""
             passed.append(field.separator)
             if not value:
                 continue
@@ -97,7 +122,7 @@ class Template:
             separators.append(separator)
             befores.append(before)
         afters.append(_cut_end(self.literals[-1])[0])
-        parts = zip(self.columns, separators, befores, afters, strict=True)
+        parts = zip(self.columns, self.specs, separators, befores, afters, strict=True)
         return [_Field(*part) for part in parts]
 
 
@@ -115,3 +140,23 @@ def _cut_end(literal: str) -> tuple[str, str]:
     """Cut the text after the last column into what belongs to it and what ends the whole."""
     found = STRONG.search(literal)
     return (literal, "") if found is None else (literal[: found.start()], literal[found.start() :])
+
+
+def _python_spec(spec: str) -> str:
+    """Return a format that Python would write as it is meant, empty if it is none: {id:010} asks for zeros in front."""
+    found = SPEC.fullmatch(spec)
+    if found is None or not (found["width"] or found["length"]):
+        return ""
+    return f"0>{spec[1:]}" if found["zero"] and found["width"] else spec
+
+
+def _formatted(text: pl.Expr, spec: str) -> pl.Expr:
+    """Return `format(value, spec)` of a column."""
+    found = SPEC.fullmatch(spec)
+    assert found is not None
+    if found["length"]:
+        text = text.str.head(int(found["length"]))
+    if found["width"]:
+        pad = text.str.pad_start if found["side"] == ">" else text.str.pad_end
+        text = pad(int(found["width"]), found["fill"] or " ")
+    return text
