@@ -14,7 +14,7 @@ from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import ITEM_COLUMNS, RawData
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 from tests.data.rows import LOOSE, Rows, prepared
 
 DAY = 86_400
@@ -36,17 +36,17 @@ def test_period_is_half_open_and_reads_dates_and_seconds(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"since": "yesterday"}, r"data\.prepare\.since must be a date"),
-        ({"since": 2014}, r"data\.prepare\.since must be a date"),
+        ({"since": "yesterday"}, r"since must be a date"),
+        ({"since": 2014}, r"since must be a date"),
         ({"since": "2020-01-02", "until": "2020-01-02"}, r"since \(2020-01-02\) must be before"),
-        ({"sample_users": 0}, r"data\.prepare\.sample_users must be at least 1"),
-        ({"newest": 0}, r"data\.prepare\.newest must be at least 1"),
-        ({"item_core": 0}, r"data\.prepare\.item_core must be at least 1"),
-        ({"max_bad_share": 1.5}, r"data\.prepare\.max_bad_share must be a share"),
+        ({"sample_users": 0}, r"sample_users must be at least 1"),
+        ({"newest": 0}, r"newest must be at least 1"),
+        ({"item_core": 0}, r"item_core must be at least 1"),
+        ({"max_bad_share": 1.5}, r"max_bad_share must be a share"),
     ],
 )
 def test_options_out_of_range_are_named(options: dict, message: str) -> None:
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(InvalidArgument, match=message):
         PrepareOptions(**options)
 
 
@@ -77,7 +77,7 @@ def test_weight_filters_and_needs_a_weight(tmp_path: Path) -> None:
     rows = Rows(tmp_path, [])
     rows.read = lambda: RawData(table.lazy(), pl.DataFrame(schema=ITEM_COLUMNS), 4)  # type: ignore[method-assign]
     assert [row[1] for row in prepared(rows, tmp_path, min_weight=2)] == ["a", "d"]
-    with pytest.raises(UserError, match="min_rating is set, but the source reads no rating"):
+    with pytest.raises(UserError, match="min_rating is set, but the source has no rating"):
         prepared(rows, tmp_path, min_rating=2)
 
 

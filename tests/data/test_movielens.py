@@ -121,7 +121,7 @@ def test_malformed_dat_files_are_named(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="no MovieLens folder"):
+    with pytest.raises(UserError, match="is not a MovieLens folder"):
         MovieLens(str(tmp_path)).files()
     with pytest.raises(UserError, match=r"movies\.csv is missing"):
         write(tmp_path / "half", {"ratings.csv": RATINGS}).files()

@@ -17,7 +17,7 @@ from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.prepare.split import split_interactions
 from mmrec.data.schema import Rejected
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 from tests.data.rows import LOOSE, Rows, jpeg, prepared
 
 RULES = ("ratio", "leave_one_out", "global_time")
@@ -143,7 +143,11 @@ def test_items_without_readable_image_or_text_are_dropped_or_kept(tmp_path: Path
     assert [row[1] for row in prepared(rows, tmp_path, require_text=True, **loose)] == ["a", "b", "c"]
     folder = prepare(rows, PrepareOptions(**LOOSE, **loose), tmp_path)
     manifest = Manifest.load(folder)
-    assert manifest.rejected["unreadable image"] == {"count": 2, "first": str(tmp_path / "images" / "b.jpg")}
+    assert manifest.rejected["unreadable image"] == {
+        "count": 2,
+        "first": str(tmp_path / "images" / "b.jpg"),
+        "value": None,
+    }
     assert manifest.missing == {"text": 2, "image": 3}
     assert pl.read_parquet(folder / "items.parquet")["image"].is_null().sum() == 4  # with the padding row
 
@@ -225,7 +229,7 @@ def test_a_killed_run_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(Manifest, "save", fail)
-        with pytest.raises(stop):
+        with pytest.raises(UserError if stop is OSError else stop):
             prepare(rows, PrepareOptions(**LOOSE), tmp_path)
     assert [path for path in (tmp_path / "rows").iterdir() if path.is_dir()] == []
     folder = prepare(rows, PrepareOptions(**LOOSE), tmp_path)
@@ -290,7 +294,7 @@ def test_too_many_bad_rows_name_the_first_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "../evil"])
 def test_a_name_is_that_of_one_folder(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"name must be fit for a folder"):
+    with pytest.raises(InvalidArgument, match=r"name must be a valid folder name"):
         prepare(Rows(tmp_path, random_events(), name=name), PrepareOptions(**LOOSE), tmp_path / "data")
     assert not (tmp_path / "evil").exists()
 
@@ -307,11 +311,15 @@ def test_no_rows_at_all(tmp_path: Path) -> None:
         ("{", "not valid JSON"),
         ("{}", "format version"),
         ("[]", "format version"),
-        ('{"format_version": 3, "strange": 1}', "is damaged"),
+        ("\xff{}", "not UTF-8"),
+        ("[" * 99_999, "not valid JSON"),
+        ('{"format_version": 4, "strange": 1}', r"is damaged \(strange is unknown"),
+        ('{"format_version": 4, "n_users": "many"}', r"is damaged \(n_users is unknown or of a wrong type"),
+        ('{"format_version": 4, "n_users": 7}', "is damaged"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(content: str | None, message: str, tmp_path: Path) -> None:
     if content:
-        (tmp_path / "manifest.json").write_text(content)
+        (tmp_path / "manifest.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match=message):
         Manifest.load(tmp_path)

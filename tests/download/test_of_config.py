@@ -72,19 +72,12 @@ def test_pictures_that_would_not_be_found_are_not_fetched(
     Path("o.csv").write_text("user,sku,time\n" + "".join(f"u{k},1,{10**9 + k}\n" for k in range(5)))
     Path("i.csv").write_text(f"sku,name,photo,url\n1,Hat,p.jpg,{site.url('/x')}\n")
     site.pages["/x"] = serve(picture())
-    options = {
-        "interactions": "o.csv",
-        "user": "user",
-        "item": "sku",
-        "time": "time",
-        "items": "i.csv",
-        "title": "name",
-    }
-    options |= {"text": "name", "image": pattern, "image_url": "url"}
+    items = {"files": "i.csv", "title": "name", "text": "name", "image": pattern, "image_url": "url"}
+    options = {"interactions": "o.csv", "user": "user", "item": "sku", "time": "time", "items": items}
     source = {"class_path": "mmrec.data.sources.Tabular", "init_args": options}
     Path("run.yaml").write_text(yaml.safe_dump({"data": {"source": source, "prepare": PREPARE}}))
     with pytest.raises(SystemExit):
         main(["download", "images", "--config", "run.yaml", *LIMITS])
-    assert "would not be found by data.source.init_args.image" in capsys.readouterr().err
-    main(["download", "images", "--config", "run.yaml", "--data.source.init_args.image", "photos/{sku}.*", *LIMITS])
+    assert "would not be found by items.image" in capsys.readouterr().err
+    main(["download", "images", "--config", "run.yaml", "--data.source.init_args.items.image", "photos/{sku}.*", *LIMITS])
     assert Path("photos/1.jpg").is_file()
