@@ -40,3 +40,17 @@ def require_folder_name(name: str, argument: str) -> None:
     """Raise InvalidArgument unless a name is valid for a single folder."""
     fits = name and "/" not in name and name not in (".", "..")
     require(bool(fits), argument, repr(name), "a valid folder name")
+
+
+def require_whole_number(argument: str, value: object, at_least: int, at_most: int | None = None) -> None:
+    """Raise InvalidArgument unless a value is an integer within bounds; null and true are not integers.
+
+    Args:
+        argument: name of the argument.
+        value: the value that was given.
+        at_least: smallest value accepted.
+        at_most: largest value accepted; None for no bound.
+    """
+    bounds = f"of at least {at_least:,}" if at_most is None else f"from {at_least:,} to {at_most:,}"
+    fits = isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= (at_most or value)
+    require(fits, argument, value, f"a whole number {bounds}")

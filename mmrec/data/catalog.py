@@ -1,7 +1,8 @@
-"""A prepared dataset, mapped into memory, and the train-only view that everything learned is built from."""
+"""A prepared dataset, mapped into memory, and the train-only view that all learning is restricted to."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,23 +10,27 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import DTypeLike
 from torch import Tensor
 
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.schema import SEQUENCES, Split
 from mmrec.errors import UserError
+from mmrec.utils.arrays import read_array
+from mmrec.utils.checksums import check_content
+from mmrec.utils.readers import read_table
 
 
 @dataclass(frozen=True)
 class TrainView:
-    """The training interactions alone: the graph, the index, popularity and negatives see nothing else.
+    """The training interactions alone, from which graph, index, popularity and negatives are built.
 
     Args:
         n_users: U.
         n_items: I, padding included.
         offsets: (U + 1,) int64, where each user's items start.
         items: (n,) int32, item indices grouped by user, oldest first.
-        timestamp: (n,) int64, seconds.
+        timestamp: (n,) int64, time of each interaction in seconds.
     """
 
     n_users: int
@@ -36,22 +41,24 @@ class TrainView:
 
     @cached_property
     def users(self) -> Tensor:
-        """(n,) int64, the user of each interaction."""
+        """(n,) int64, user of each interaction."""
         return torch.repeat_interleave(torch.arange(self.n_users), self.offsets.diff())
 
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """Return users and items (n,), (n,) int64, each pair once however often it was repeated, in order."""
+        """Return users and items (n,), (n,) int64, each distinct pair once, in order."""
         keys = torch.unique(self.users * self.n_items + self.items)
         return keys // self.n_items, keys % self.n_items
 
     @cached_property
     def popularity(self) -> Tensor:
-        """(I,) int64, training interactions of each item."""
+        """(I,) int64, number of training interactions of each item."""
         return torch.bincount(self.items, minlength=self.n_items)
 
 
 class Catalog:
-    """A dataset folder written by `prepare`, opened; the arrays are mapped, not read.
+    """A dataset folder written by `prepare`; the arrays are mapped into memory, not read.
+
+    The interactions are compared with the manifest's `data_hash`, see `mmrec.utils.checksums`.
 
     Args:
         folder: the dataset folder.
@@ -60,12 +67,12 @@ class Catalog:
         n_users: U.
         n_items: I, padding included.
         items: (n,) int32, item of each interaction, grouped by user, oldest first.
-        timestamp: (n,) int64, when each interaction was, in seconds.
+        timestamp: (n,) int64, time of each interaction in seconds.
         split: (n,) int8, `Split` of each interaction.
         offsets: (U + 1,) int64, where each user's interactions start.
 
     Raises:
-        UserError: the folder is none that `prepare` has made, or a file of it is damaged.
+        UserError: the folder was not made by `prepare`, or a file of it is damaged or was changed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,20 +80,39 @@ class Catalog:
         self.manifest = Manifest.load(self.folder)
         self.n_users = self.manifest.n_users
         self.n_items = self.manifest.n_items
-        self.items = self._map("item", self.manifest.n_interactions)
-        self.timestamp = self._map("timestamp", self.manifest.n_interactions)
-        self.split = self._map("split", self.manifest.n_interactions)
-        self.offsets = self._map("offsets", self.n_users + 1)
+        length = self.manifest.n_interactions
+        self.items = self._map("item", np.int32, length)
+        self.timestamp = self._map("timestamp", np.int64, length)
+        self.split = self._map("split", np.int8, length)
+        self.offsets = self._map("offsets", np.int64, self.n_users + 1)
+        check_content(
+            self.folder,
+            SEQUENCES,
+            self.manifest.data_hash,
+            [f"{SEQUENCES}/{name}.npy" for name in ("item", "timestamp", "split", "offsets")],
+            self._hash,
+            self._remedy,
+        )
 
-    def _map(self, name: str, length: int) -> Tensor:
+    @property
+    def _remedy(self) -> str:
+        return f"remove {self.folder} and prepare again"
+
+    def _map(self, name: str, dtype: DTypeLike, length: int) -> Tensor:
         file = self.folder / SEQUENCES / f"{name}.npy"
-        try:
-            array = np.load(file, mmap_mode="c")  # copy on write: PyTorch warns of arrays that cannot be written to
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{file}: cannot be read ({error}); remove {self.folder} and prepare again") from None
-        if array.shape != (length,):
-            raise UserError(f"{file}: has shape {array.shape}, not ({length},); remove {self.folder} and prepare again")
-        return torch.from_numpy(array)
+        # Copy on write, because PyTorch warns of arrays that cannot be written to.
+        return torch.from_numpy(read_array(file, dtype, (length,), self._remedy, copy_on_write=True))
+
+    def _hash(self) -> str:
+        """Return the hash of the interactions as `prepare` computes it."""
+        lengths = self.offsets.diff()
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.items) or (lengths < 0).any():
+            return "none"
+        user = torch.repeat_interleave(torch.arange(self.n_users, dtype=torch.int32), lengths)
+        digest = hashlib.sha256()
+        for column in (user, self.items, self.timestamp, self.split):
+            digest.update(column.numpy().data)
+        return digest.hexdigest()
 
     @cached_property
     def train(self) -> TrainView:
@@ -98,7 +124,7 @@ class Catalog:
 
     @cached_property
     def newest(self) -> int:
-        """The time of the newest interaction, in seconds."""
+        """Time of the newest interaction, in seconds."""
         return int(self.timestamp.max())
 
     def user_of(self, rows: Tensor) -> Tensor:
@@ -106,24 +132,34 @@ class Catalog:
         return torch.searchsorted(self.offsets, rows, right=True) - 1
 
     def instances(self, split: Split) -> Tensor:
-        """Return the rows (n,) of the held-out interactions of a split that have a history to predict from."""
+        """Return the rows (n,) of a split's held-out interactions that have a history to predict from."""
         rows = torch.nonzero(self.split == int(split)).squeeze(1)
         return rows[rows > self.offsets[self.user_of(rows)]]
 
     @cached_property
     def item_table(self) -> pl.DataFrame:
         """The rows of `items.parquet`; row = item index."""
-        return self._read("items")
+        return read_items(self.folder, self.n_items)
 
     @cached_property
     def user_ids(self) -> list[str]:
         """Raw user ids by user index."""
-        return self._read("users")["raw_id"].to_list()
+        table = read_table(self.folder / "users.parquet", ["raw_id"], self.n_users, self._remedy)
+        return table["raw_id"].to_list()
 
-    def _read(self, name: str) -> pl.DataFrame:
-        file = self.folder / f"{name}.parquet"
-        try:
-            return pl.read_parquet(file, glob=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{file}: cannot be read ({reason}); remove {self.folder} and prepare again") from None
+
+def read_items(folder: Path, n_items: int | None = None) -> pl.DataFrame:
+    """Read the items of a dataset folder; row = item index.
+
+    Args:
+        folder: the dataset folder.
+        n_items: I, if it is known.
+
+    Raises:
+        UserError: `items.parquet` is missing or damaged.
+    """
+    file, remedy = folder / "items.parquet", f"remove {folder} and prepare again"
+    table = read_table(file, ["item", "raw_id", "title", "text", "image", "attributes"], n_items, remedy)
+    if table["item"].to_list() != list(range(table.height)):
+        raise UserError(f"{file}: its rows are not in the order of the items; {remedy}")
+    return table

@@ -16,7 +16,7 @@ from mmrec.data.features.encoders import FeatureEncoder
 from mmrec.data.features.encoders.processes import Devices, count_devices
 from mmrec.data.features.extract import extract_features
 from mmrec.data.features.store import Features
-from mmrec.data.features.whiten import whiten_features
+from mmrec.data.features.whitened import whiten_features
 from mmrec.data.loaders.ablation import InputAblation, ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
 from mmrec.data.loaders.evaluation import EvalLoader, uniform_candidates
 from mmrec.data.loaders.pairs import PairLoader

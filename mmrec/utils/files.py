@@ -1,9 +1,15 @@
-"""Files that appear whole, written beside and then renamed, and files of options that a user may have written."""
+"""Files that appear whole: written under a temporary name in the same folder, forced to the disk, then renamed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +17,114 @@ import yaml  # type: ignore[import-untyped]
 
 from mmrec.errors import UserError
 
+HOST = re.sub(r"\W", "-", socket.gethostname())
+TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.tmp")
+"""Name of a temporary file: the target's name, then the machine and the process that write it."""
+FOREIGN_AGE = 86_400
+"""Seconds after which a temporary file of another machine, whose processes cannot be seen here, counts as left over."""
 
-def write_whole(path: Path, content: str | Callable[[Path], object]) -> None:
+_swept: set[Path] = set()
+
+
+def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
     """Write a file so that a reader never sees half of it, and an interruption leaves what was there before.
 
     Args:
-        path: the file; its folder is made.
-        content: the text, or what writes the file it is given.
+        path: the file; its folder is created.
+        content: the text, the bytes, or a function that writes the file whose path it is given.
+
+    Raises:
+        UserError: the file cannot be written, for example because the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         if isinstance(content, str):
-            beside.write_text(content, encoding="utf-8")
+            temporary.write_text(content, encoding="utf-8")
+        elif isinstance(content, bytes):
+            temporary.write_bytes(content)
         else:
-            content(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+            content(temporary)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path whose file replaces another one when the block ends without an exception.
+
+    The first call for a folder also removes the temporary files that killed processes have left in it.
+
+    Args:
+        path: the file to replace; its folder is created.
+
+    Raises:
+        UserError: the file cannot be written, for example because the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    except UserError:
+        raise
+    except Exception as error:
+        # Polars has exceptions of its own for a full disk, which name the system's error number.
+        if isinstance(error, OSError) or "os error" in str(error):
+            raise UserError(f"{path}: cannot be written ({_reason(error)}); free some space and run again") from error
+        raise
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's words for an error, or the first line of its message."""
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed processes from a folder; once per folder in each process.
+
+    A file is left over if the process in its name has ended; a file of another machine, if it is older than a day.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):  # a folder that cannot be listed or written to: the writing itself will say so
+        for file in folder.iterdir():
+            match = TEMPORARY.fullmatch(file.name)
+            if match and _is_left_over(file, match["host"], int(match["pid"])):
+                file.unlink(missing_ok=True)
+
+
+def _is_left_over(file: Path, host: str, pid: int) -> bool:
+    if host != HOST or sys.platform == "win32":  # there, os.kill(pid, 0) would not ask but interrupt
+        return time.time() - file.stat().st_mtime > FOREIGN_AGE
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it belongs to another user
+        return False
+    return False
+
+
+def hash_file(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_mapping(file: Path, holds: str) -> dict[str, Any]:
     """Read a YAML file of keys and their values.
 
     Args:
-        file: in UTF-8.
+        file: the path of the file, which must be UTF-8.
         holds: what the keys are, for the message.
 
     Raises:
-        UserError: the file cannot be read, is no YAML or has no keys; the message names file and line.
+        UserError: the file cannot be read, is not valid YAML or has no keys; the message names file and line.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -47,7 +132,7 @@ def read_mapping(file: Path, holds: str) -> dict[str, Any]:
         raise UserError(f"{file}: no such file") from None
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", error)

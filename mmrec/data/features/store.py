@@ -1,4 +1,4 @@
-"""Features on disk: made once per encoder and revision, read by memory map.
+"""Feature folders: made once per encoder and revision, read by memory map.
 
 A folder `features/<encoder>-<key>/` of a prepared dataset, with I items of which row 0 is padding, holds
 
@@ -6,16 +6,17 @@ A folder `features/<encoder>-<key>/` of a prepared dataset, with I items of whic
 |---|---|
 | `text.npy`, `image.npy` | float16 (I, T) and (I, M); row 0 and the rows of missing items are zero |
 | `text_present.npy`, `image_present.npy` | bool (I,) |
-| `features.json` | encoder, options, revision, items present and missing, what was rejected, sha256 of the arrays |
+| `features.json` | encoder, options, revision, items present and missing, rejected items, sha256 of the arrays |
+| `whitening.npz` | the fitted whitening of each modality, in a folder of whitened features |
 
-While they are made, finished blocks lie in `features/.<encoder>-<key>-<items>.partial/`, from which a killed extraction
-goes on.
+During an extraction the finished blocks are in `features/.<encoder>-<key>-<items>.partial/`, from which a killed
+extraction continues.
 """
 
 from __future__ import annotations
 
-import json
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,22 @@ from numpy.typing import NDArray
 
 from mmrec.data.features.encoders.base import MODALITIES
 from mmrec.errors import UserError
+from mmrec.utils.arrays import read_array
+from mmrec.utils.checksums import check_content
+from mmrec.utils.files import hash_file
+from mmrec.utils.readers import read_json
 
 MANIFEST = "features.json"
+WHITENING = "whitening.npz"
 
 
 class Features:
     """An extracted feature folder, opened by memory map.
+
+    The content of the arrays is compared with the manifest's hashes, see `mmrec.utils.checksums`.
+
+    Args:
+        folder: a folder that `extract_features` or `whiten_features` has made.
 
     Attributes:
         text: (I, T) float16, T = 0 where the encoder makes no text vectors or no item has a text.
@@ -37,36 +48,48 @@ class Features:
         text_present: (I,) bool, false for padding and for items without a text vector.
         image_present: (I,) bool, likewise.
         encoder: name of the encoder.
-        revision: what identifies its weights, preprocessing and code.
-        manifest: all of `features.json`.
+        revision: identifies the encoder's weights, preprocessing and code, and the whitening.
+        encoder_revision: the encoder's part of it.
+        manifest: the whole content of `features.json`.
 
     Raises:
-        UserError: the folder is none that `extract_features` has made, or its files do not belong together.
+        UserError: the folder is incomplete, or a file is damaged or was changed.
     """
 
+    text: NDArray[np.float16]
+    image: NDArray[np.float16]
+    text_present: NDArray[np.bool_]
+    image_present: NDArray[np.bool_]
+
     def __init__(self, folder: Path) -> None:
-        try:
-            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            self.text: NDArray[np.float16] = np.load(folder / "text.npy", mmap_mode="r")
-            self.image: NDArray[np.float16] = np.load(folder / "image.npy", mmap_mode="r")
-            self.text_present: NDArray[np.bool_] = np.load(folder / "text_present.npy")
-            self.image_present: NDArray[np.bool_] = np.load(folder / "image_present.npy")
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{folder}: not a complete feature folder ({error}); remove it and extract again"
-            ) from error
-        for modality, array in zip(MODALITIES, (self.text, self.image), strict=True):
-            expected = (self.manifest["n_items"], self.manifest[modality]["dim"])
-            if array.shape != expected:
-                raise UserError(f"{folder}/{modality}.npy: shape {array.shape}, not {expected}; remove the folder")
+        self.folder = folder
+        self.manifest = read_manifest(folder)
         self.encoder: str = self.manifest["name"]
         self.revision: str = self.manifest["revision"]
+        self.encoder_revision: str = self.manifest.get("encoder_revision", self.revision)
+        items, remedy = self.manifest["n_items"], _remedy(folder)
+        for modality in MODALITIES:
+            part = self.manifest[modality]
+            for name, dtype, shape, key in (
+                (modality, np.float16, (items, part["dim"]), "sha256"),
+                (f"{modality}_present", np.bool_, (items,), "present_sha256"),
+            ):
+                file = folder / f"{name}.npy"
+                array = read_array(file, dtype, shape, remedy)
+                if key in part:
+                    check_content(folder, file.name, part[key], [file.name], partial(hash_file, file), remedy)
+                setattr(self, name, array)
 
     def with_vectors(self, text: NDArray[np.float16], image: NDArray[np.float16]) -> Features:
-        """Return a copy with other vectors in the place of these, (I, T) and (I, M)."""
+        """Return a copy with other vectors, (I, T) and (I, M)."""
         changed = copy(self)
         changed.text, changed.image = text, image
         return changed
+
+    @property
+    def whitened(self) -> bool:
+        """Whether these are the features of a whitened folder."""
+        return "whitening" in self.manifest
 
     @property
     def text_dim(self) -> int:
@@ -77,3 +100,24 @@ class Features:
     def image_dim(self) -> int:
         """M, the width of an image vector."""
         return int(self.image.shape[1])
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a feature folder.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    manifest = read_json(folder / MANIFEST, _remedy(folder))
+    expected = {"name": str, "revision": str, "items_sha256": str, "n_items": int, "text": dict, "image": dict}
+    parts = {f"{modality}.{key}": kind for modality in MODALITIES for key, kind in (("dim", int), ("sha256", str))}
+    for name, kind in {**expected, **parts}.items():
+        part, _, key = name.rpartition(".")
+        found = (manifest[part] if part else manifest).get(key)
+        if not isinstance(found, kind):
+            raise UserError(f"{folder / MANIFEST}: {name} is {found!r}, not {kind.__name__}; {_remedy(folder)}")
+    return manifest
+
+
+def _remedy(folder: Path) -> str:
+    return f"remove {folder} and run again"

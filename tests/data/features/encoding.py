@@ -30,8 +30,8 @@ def encoded(encoder, items, modality, part=4):
     return rows[order], vectors[order], rejected
 
 
-def pictured_items(folder):
-    """Return five items: a text is absent, one is long, one blank, and a picture is absent."""
+def illustrated_items(folder):
+    """Return five items: a text is absent, one is long, one blank, and a image is absent."""
     rng, files = np.random.default_rng(1), []
     for index in range(5):
         files.append(folder / f"{index}.png")

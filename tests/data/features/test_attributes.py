@@ -7,7 +7,7 @@ import pytest
 from mmrec.data.features.encoders import HandcraftedEncoder, PrecomputedEncoder, WithAttributesEncoder
 from mmrec.data.features.encoders.attributes import WIDTH, hashed_attributes
 from mmrec.data.features.encoders.base import Part
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 
 
 def part(*items: tuple[str | None, dict | None]) -> Part:
@@ -19,7 +19,7 @@ def cosine(one: dict, other: dict) -> float:
     return float(hashed_attributes(one) @ hashed_attributes(other))
 
 
-def test_attributes_stand_beside_the_text_with_the_same_length() -> None:
+def test_attributes_follow_the_text_with_the_same_length() -> None:
     plain = HandcraftedEncoder(32)
     asked = part(("a red coat", {"brand": "Acme"}), ("a blue hat", None), (None, {"brand": "Acme"}), (None, None))
     (alone,), (block,) = plain.encode([asked]), WithAttributesEncoder(plain).encode([asked])
@@ -33,7 +33,7 @@ def test_attributes_stand_beside_the_text_with_the_same_length() -> None:
     assert attributes.shape[1] == WIDTH
 
 
-def test_likeness_is_by_shared_values_and_leading_digits() -> None:
+def test_similarity_comes_from_shared_values_and_leading_digits() -> None:
     film = {"genres": ["Comedy", "Drama"], "year": "1998"}
     assert cosine(film, {"genres": ["drama", "comedy"], "year": 1998.0}) == pytest.approx(1.0)
     nearer = [cosine(film, {**film, "year": year}) for year in ("1999", "1989", "2010", "98")]
@@ -44,6 +44,6 @@ def test_likeness_is_by_shared_values_and_leading_digits() -> None:
     assert hashed_attributes({"price": float("inf")}).any()
 
 
-def test_an_encoder_without_texts_is_refused() -> None:
-    with pytest.raises(UserError, match="PrecomputedEncoder makes no text vectors"):
+def test_encoder_without_texts_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="encoder must be an encoder of text vectors, but Precomputed"):
         WithAttributesEncoder(PrecomputedEncoder(items="ids.csv", image="x.npy"))

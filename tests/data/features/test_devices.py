@@ -16,7 +16,7 @@ from tests.data.features.test_extract import contents, write_items
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     rng, files = np.random.default_rng(0), []
     for index in range(11):
         files.append(str(tmp_path / f"{index}.png"))
@@ -34,10 +34,10 @@ def encoder(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_same_files_as_one(tmp_path, pictures, encoder, monkeypatch):
+def test_two_processes_make_the_same_files_as_one(tmp_path, images, encoder, monkeypatch):
     monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     texts = [f"word{index}" for index in range(11)]
-    one, two = (write_items(tmp_path / name, list("abcdefghijk"), texts, pictures) for name in ("one", "two"))
+    one, two = (write_items(tmp_path / name, list("abcdefghijk"), texts, images) for name in ("one", "two"))
     expected = extract_features(one, encoder)
     folder = extract_features(two, encoder, devices=2)
     assert Features(folder).image_present.sum() == 9
@@ -45,16 +45,16 @@ def test_two_processes_make_the_same_files_as_one(tmp_path, pictures, encoder, m
 
 
 @pytest.mark.slow
-def test_a_mistake_in_a_process_is_one_line(tmp_path, pictures, monkeypatch):
+def test_a_mistake_in_a_process_is_one_line(tmp_path, images, monkeypatch):
     monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     torch.save({"x": torch.zeros(1)}, tmp_path / "weights.pth")
     encoder = TimmEncoder("test_efficientnet", str(tmp_path / "weights.pth"), device="cpu")
     with pytest.raises(UserError, match=r"weights.pth: cannot be loaded as test_efficientnet") as caught:
-        extract_features(write_items(tmp_path / "data", list("abcdefghijk"), images=pictures), encoder, devices=2)
+        extract_features(write_items(tmp_path / "data", list("abcdefghijk"), images=images), encoder, devices=2)
     assert "\n" not in str(caught.value)
 
 
-def test_processes_of_a_launcher_do_not_start_their_own(tmp_path, pictures, monkeypatch):
+def test_processes_of_a_launcher_do_not_start_their_own(tmp_path, images, monkeypatch):
     monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     monkeypatch.setenv("LOCAL_RANK", "0")
     with pytest.raises(UserError, match="run `mmrec prepare` with this config first"):

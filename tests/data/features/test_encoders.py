@@ -1,4 +1,4 @@
-"""Encoders on their own: what a vector is made of, and what is said when there is none."""
+"""Encoders alone: what a vector is made of, and which message replaces it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mmrec.data.features.encoders.base import UnreadableImageError, load_rgb
 from mmrec.data.features.encoders.handcrafted import hashed_words, image_statistics
 from mmrec.data.features.encoders.inputs import read_parts
 from mmrec.data.features.encoders.tower import text_tower
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 from tests.data.features.encoding import encoded, frame
 
 COLOURS = {"red": (190, 30, 40), "green": (40, 140, 60), "navy": (20, 30, 100), "grey": (120, 120, 120)}
@@ -70,9 +70,9 @@ def test_colour_pattern_and_silhouette_are_linearly_decodable(tmp_path):
     rng, labels, files = np.random.default_rng(0), [], []
     for index in range(480):
         label = [rng.integers(4), rng.integers(4), rng.integers(3)]
-        picture = draw(list(COLOURS)[label[0]], PATTERNS[label[1]], GARMENTS[label[2]], rng)
+        image = draw(list(COLOURS)[label[0]], PATTERNS[label[1]], GARMENTS[label[2]], rng)
         files.append(tmp_path / f"{index}.jpg")
-        picture.save(files[-1])
+        image.save(files[-1])
         labels.append(label)
     _, vectors, _ = encoded(HandcraftedEncoder(), frame(images=files), "image")
     for target, classes in zip(np.array(labels).T, (4, 4, 3), strict=True):
@@ -106,7 +106,7 @@ def test_blank_and_wordless_texts_are_missing():
 
 
 @pytest.mark.parametrize(
-    ("picture", "rgb"),
+    ("image", "rgb"),
     [
         (Image.new("RGBA", (4, 4), (0, 0, 0, 0)), (255, 255, 255)),
         (Image.new("LA", (4, 4), (0, 255)), (0, 0, 0)),
@@ -114,20 +114,71 @@ def test_blank_and_wordless_texts_are_missing():
         (Image.fromarray(np.full((4, 4), 0x8000, dtype=np.uint16)), (128, 128, 128)),
     ],
 )
-def test_every_mode_becomes_rgb_on_white(tmp_path, picture, rgb):
-    path = tmp_path / ("x.tif" if picture.mode == "CMYK" else "x.png")
-    picture.save(path)
+def test_every_mode_becomes_rgb_on_white(tmp_path, image, rgb):
+    path = tmp_path / ("x.tif" if image.mode == "CMYK" else "x.png")
+    image.save(path)
     assert load_rgb(str(path)).getpixel((1, 1)) == rgb
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.tif"])
+def test_photos_are_turned_upright(tmp_path, name, orientation):
+    """The photo is dark at the upper left, as a camera that is held in any way shows it."""
+    upright = Image.new("L", (40, 20), 255)
+    upright.paste(0, (0, 0, 20, 10))
+    stored = {
+        1: upright,
+        2: upright.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: upright.transpose(Image.Transpose.ROTATE_180),
+        4: upright.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: upright.transpose(Image.Transpose.TRANSPOSE),
+        6: upright.transpose(Image.Transpose.ROTATE_90),
+        7: upright.transpose(Image.Transpose.TRANSVERSE),
+        8: upright.transpose(Image.Transpose.ROTATE_270),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / name, exif=exif)
+    found = load_rgb(str(tmp_path / name))
+    assert found.size == (40, 20)
+    corners = [found.getpixel(place)[0] > 128 for place in ((4, 4), (36, 4), (4, 16), (36, 16))]
+    assert corners == [False, True, True, True]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_broken_exif_data_do_not_make_an_image_unreadable(tmp_path):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "x.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert load_rgb(str(tmp_path / "x.jpg")).size == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([[0.0, 0.5, 1.0]], np.float32), [0, 128, 255]),
+        (np.array([[0.0, 128.0, 255.0]], np.float32), [0, 128, 255]),
+        (np.array([[0.0, 32768.0, 65535.0]], np.float32), [0, 128, 255]),
+        (np.array([[-1.0, np.nan, 1.0]], np.float32), [0, 0, 255]),
+        (np.array([[0, 1, 200]], np.int32), [0, 1, 200]),
+        (np.array([[0, 32768, 65535]], np.int32), [0, 128, 255]),
+        (np.array([[0, 2**30, 2**31 - 1]], np.int32), [0, 64, 127]),
+    ],
+)
+def test_wide_grey_values_are_scaled_and_not_cut(tmp_path, values, expected):
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    with Image.open(tmp_path / "x.tif") as image:
+        assert image.mode in ("I", "F")
+    found = load_rgb(str(tmp_path / "x.tif"))
+    assert [found.getpixel((x, 0)) for x in range(3)] == [(grey,) * 3 for grey in expected]
+
+
 def test_transparent_palette_becomes_white(tmp_path):
-    picture = Image.new("P", (4, 4), 0)
-    picture.putpalette([10, 20, 30])
-    picture.save(tmp_path / "x.gif", transparency=0)
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([10, 20, 30])
+    image.save(tmp_path / "x.gif", transparency=0)
     assert load_rgb(str(tmp_path / "x.gif")).getpixel((1, 1)) == (255, 255, 255)
 
 
-def test_huge_broken_and_absent_pictures_are_unreadable(tmp_path, monkeypatch):
+def test_huge_broken_and_missing_images_are_unreadable(tmp_path, monkeypatch):
     Image.effect_noise((64, 64), 50).save(tmp_path / "whole.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:700])
     (tmp_path / "text.png").write_text("<html>404</html>")
@@ -139,7 +190,7 @@ def test_huge_broken_and_absent_pictures_are_unreadable(tmp_path, monkeypatch):
         load_rgb(str(tmp_path / "whole.jpg"))
 
 
-def test_rows_stay_with_their_pictures(tmp_path):
+def test_rows_stay_with_their_images(tmp_path):
     files: list[Path | None] = []
     for width in range(1, 12):
         files.append(tmp_path / f"{width}.png")
@@ -183,7 +234,7 @@ def test_precomputed_rows_are_matched_by_raw_id(tmp_path, ids):
     ("change", "message"),
     [
         ({"rows": 5}, "names 3 rows but .*text.npy has 5"),
-        ({"ids": "x\nx\nz\n"}, "id 'x' stands twice"),
+        ({"ids": "x\nx\nz\n"}, "id 'x' is listed twice"),
         ({"text": "flat.npy"}, "is 1-d float64"),
         ({"text": "whole.npy"}, "is 2-d int64"),
         ({"text": "objects.npy"}, "not a .npy array of numbers"),
@@ -204,10 +255,11 @@ def test_precomputed_mistakes_are_named(tmp_path, change, message):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({}, "name a .npy file"), ({"text": "t.npy", "name": "a/b"}, "'a/b'")]
+    ("options", "message"),
+    [({}, "text or image must name a file"), ({"text": "t.npy", "name": "a/b"}, "name must be .*'a/b'")],
 )
 def test_precomputed_options_are_checked(options, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(InvalidArgument, match=message):
         PrecomputedEncoder(items="items.csv", **options)
 
 
@@ -264,7 +316,7 @@ def test_joined_takes_each_modality_from_its_encoder(tmp_path):
 
 
 def test_joined_refuses_an_encoder_without_the_modality():
-    with pytest.raises(UserError, match="SentenceTransformerEncoder makes no image vectors"):
+    with pytest.raises(InvalidArgument, match="image must be an encoder of image vectors, but SentenceTra"):
         JoinedEncoder(HandcraftedEncoder(), SentenceTransformerEncoder())
 
 
@@ -275,5 +327,5 @@ def test_text_towers_of_encoders_without_a_network() -> None:
     np.testing.assert_array_equal(vectors, vectors[[2, 1, 0]])
     assert not vectors[1].any()  # no word, no vector
     assert text_tower(PrecomputedEncoder("items.csv", text="text.npy"), 32) is None
-    assert text_tower(TimmEncoder(), 0) is None  # of pictures alone
+    assert text_tower(TimmEncoder(), 0) is None  # images alone
     assert text_tower(None, 0) is None

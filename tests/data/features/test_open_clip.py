@@ -1,4 +1,4 @@
-"""OpenCLIP: batches against plain calls, settings of a tag, and what is said when there are no weights."""
+"""OpenCLIP: batches against plain calls, settings of a tag, and the messages without weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 
 from mmrec.data.features.encoders import HandcraftedEncoder, JoinedEncoder, OpenClipEncoder
 from mmrec.data.features.encoders.tower import text_tower
-from mmrec.errors import UserError
-from tests.data.features.encoding import encoded, pictured_items
+from mmrec.errors import InvalidArgument, UserError
+from tests.data.features.encoding import encoded, illustrated_items
 
 TINY = {
     "embed_dim": 12,
@@ -47,29 +47,29 @@ def one_by_one(checkpoint, items, **options):
     tokenize = open_clip.get_tokenizer("tiny-clip")
     with torch.no_grad():
         texts = [model.encode_text(tokenize([t]), normalize=True)[0].numpy() for t in items["text"] if t]
-        pictures = [
+        images = [
             model.encode_image(preprocess(Image.open(path))[None], normalize=True)[0].numpy()
             for path in items["image"]
             if Path(path).exists()
         ]
-    return np.stack(texts), np.stack(pictures)
+    return np.stack(texts), np.stack(images)
 
 
 def test_open_clip_in_batches_equals_one_by_one(tiny, tmp_path):
-    items, encoder = pictured_items(tmp_path), tiny_encoder(tiny, batch_size=2)
-    texts, pictures = one_by_one(tiny, items)
+    items, encoder = illustrated_items(tmp_path), tiny_encoder(tiny, batch_size=2)
+    texts, images = one_by_one(tiny, items)
     rows, vectors, _ = encoded(encoder, items, "text")
     assert rows.tolist() == [1, 3, 4]
     np.testing.assert_allclose(vectors, texts, atol=1e-5)
     rows, vectors, rejected = encoded(encoder, items, "image")
     assert rows.tolist() == [1, 2, 4, 5]
-    np.testing.assert_allclose(vectors, pictures, atol=1e-5)
+    np.testing.assert_allclose(vectors, images, atol=1e-5)
     assert len(rejected) == 1
     assert encoder.modalities() == ("text", "image")
 
 
-def test_the_text_tower_gives_any_text_the_vector_it_would_have_as_an_item(tiny, tmp_path):
-    items, encoder = pictured_items(tmp_path), tiny_encoder(tiny)
+def test_text_tower_gives_a_text_the_vector_of_an_item_with_that_text(tiny, tmp_path):
+    items, encoder = illustrated_items(tmp_path), tiny_encoder(tiny)
     vectors = encoded(encoder, items, "text")[1]
     strings = [text for text in items["text"] if text]
     for tower in (text_tower(encoder, 12), text_tower(JoinedEncoder(encoder, HandcraftedEncoder()), 12)):
@@ -81,17 +81,17 @@ def test_open_clip_checkpoint_keeps_the_settings_of_its_tag(tiny, tmp_path, monk
 
     tag = {"quick_gelu": True, "mean": (0.1, 0.2, 0.3), "std": (1, 1, 1), "resize_mode": "squash"}
     monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: tag)
-    items = pictured_items(tmp_path)
+    items = illustrated_items(tmp_path)
     settings = {"image_mean": (0.1, 0.2, 0.3), "image_std": (1, 1, 1), "image_resize_mode": "squash"}
-    texts, pictures = one_by_one(tiny, items, force_quick_gelu=True, **settings)
+    texts, images = one_by_one(tiny, items, force_quick_gelu=True, **settings)
     encoder = tiny_encoder(tiny, pretrained="tag")
     np.testing.assert_allclose(encoded(encoder, items, "text")[1], texts, atol=1e-5)
-    np.testing.assert_allclose(encoded(encoder, items, "image")[1], pictures, atol=1e-5)
+    np.testing.assert_allclose(encoded(encoder, items, "image")[1], images, atol=1e-5)
     assert np.abs(texts - one_by_one(tiny, items)[0]).max() > 1e-4
 
 
 def test_open_clip_half_precision_is_close(tiny, tmp_path):
-    items = pictured_items(tmp_path)
+    items = illustrated_items(tmp_path)
     exact = encoded(tiny_encoder(tiny), items, "image")[1]
     half = encoded(tiny_encoder(tiny, precision="bf16"), items, "image")[1]
     assert 0 < np.abs(exact - half).max() < 0.02
@@ -117,7 +117,7 @@ def test_open_clip_mistakes_are_named(tiny, tmp_path, monkeypatch, options, mess
     monkeypatch.chdir(tmp_path)
     Path("broken.pt").write_bytes(b"no weights")
     with pytest.raises(UserError, match=message):
-        encoded(tiny_encoder(tiny, **options), pictured_items(tmp_path), "text")
+        encoded(tiny_encoder(tiny, **options), illustrated_items(tmp_path), "text")
 
 
 def test_open_clip_without_network_says_what_to_do(tmp_path, monkeypatch):
@@ -128,12 +128,12 @@ def test_open_clip_without_network_says_what_to_do(tmp_path, monkeypatch):
 
     monkeypatch.setattr(open_clip, "download_pretrained", unreachable)
     with pytest.raises(UserError, match=r"huggingface\.co/laion/.*checkpoint FILE, or choose") as caught:
-        encoded(OpenClipEncoder(device="cpu"), pictured_items(tmp_path), "text")
+        encoded(OpenClipEncoder(device="cpu"), illustrated_items(tmp_path), "text")
     assert "\n" not in str(caught.value)
 
 
-def test_open_clip_without_any_weights_is_a_mistake():
-    with pytest.raises(UserError, match="name the weights"):
+def test_open_clip_without_weights_is_refused():
+    with pytest.raises(InvalidArgument, match="checkpoint must be a weights file where pretrained is null"):
         OpenClipEncoder(pretrained=None)
     with pytest.raises(UserError, match=r"absent.pt does not exist"):
         tiny_encoder("absent.pt").revision()

@@ -12,8 +12,8 @@ import pytest
 
 from mmrec.data.features.encoders import SentenceTransformerEncoder
 from mmrec.data.sources import MovieLens
-from mmrec.errors import UserError
-from tests.data.features.encoding import encoded, frame, pictured_items
+from mmrec.errors import InvalidArgument, UserError
+from tests.data.features.encoding import encoded, frame, illustrated_items
 
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="needs mmrec[encoders]")
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 
 
 def test_batches_equal_one_by_one(folder, tmp_path):
-    items = pictured_items(tmp_path)
+    items = illustrated_items(tmp_path)
     plain = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
     expected = [plain.encode(items["text"][k], normalize_embeddings=True) for k in (0, 2, 3)]
     encoder = SentenceTransformerEncoder(str(folder), batch_size=2, device="cpu")
@@ -62,7 +62,7 @@ def test_revision_follows_the_files_of_a_folder(folder, tmp_path):
 
 
 def test_mistakes_are_named(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"model ./absent: no such folder"):
+    with pytest.raises(InvalidArgument, match=r"model must be a folder or a name .*, but is \./absent"):
         SentenceTransformerEncoder("./absent")
     with pytest.raises(UserError, match=r"cannot be loaded .*; give the encoder the folder of a model") as caught:
         encoded(SentenceTransformerEncoder(str(tmp_path), device="cpu"), frame(texts=["x"]), "text")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmrec.data.features.encoders import TimmEncoder
 from mmrec.errors import UserError
-from tests.data.features.encoding import encoded, pictured_items
+from tests.data.features.encoding import encoded, illustrated_items
 
 MODEL = "test_vit.r160_in1k"
 
@@ -33,10 +33,10 @@ def test_batches_equal_plain_calls(checkpoint, tmp_path):
     settings = timm.data.resolve_data_config({}, model=network)
     assert settings["input_size"] == (3, 160, 160)
     transform = timm.data.create_transform(**settings)
-    items = pictured_items(tmp_path)
+    items = illustrated_items(tmp_path)
     with torch.no_grad():
-        pictures = [transform(Image.open(items["image"][k]))[None] for k in (0, 1, 3, 4)]
-        expected = [network.forward_head(network.forward_features(p), pre_logits=True)[0] for p in pictures]
+        images = [transform(Image.open(items["image"][k]))[None] for k in (0, 1, 3, 4)]
+        expected = [network.forward_head(network.forward_features(p), pre_logits=True)[0] for p in images]
     rows, vectors, rejected = encoded(encoder(checkpoint, batch_size=2), items, "image")
     assert rows.tolist() == [1, 2, 4, 5]
     np.testing.assert_allclose(vectors, torch.stack(expected), atol=1e-5)
@@ -48,7 +48,7 @@ def test_a_checkpoint_needs_every_weight_but_the_classifier(checkpoint, tmp_path
     bare = {key: value for key, value in weights.items() if not key.startswith("head.")}
     assert 0 < len(bare) < len(weights)
     torch.save({"state_dict": bare}, tmp_path / "bare.pth")
-    items = pictured_items(tmp_path)
+    items = illustrated_items(tmp_path)
     same, whole = (encoded(encoder(file), items, "image")[1] for file in (tmp_path / "bare.pth", checkpoint))
     np.testing.assert_array_equal(same, whole)
     del bare["blocks.0.norm1.weight"]
@@ -76,7 +76,7 @@ def test_revision_names_the_weights(checkpoint, tmp_path):
 def test_mistakes_are_named(checkpoint, tmp_path, model, file, message):
     mistaken = TimmEncoder(model, file and str(checkpoint), device="cpu")
     with pytest.raises(UserError, match=message):
-        encoded(mistaken, pictured_items(tmp_path), "image")
+        encoded(mistaken, illustrated_items(tmp_path), "image")
 
 
 def test_an_absent_checkpoint_is_named(tmp_path):

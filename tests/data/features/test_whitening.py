@@ -11,7 +11,8 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder, PrecomputedEncoder
 from mmrec.data.features.extract import extract_features
 from mmrec.data.features.store import Features
-from mmrec.data.features.whiten import fit_whitening, whiten_features
+from mmrec.data.features.transforms import fit_whitening
+from mmrec.data.features.whitened import whiten_features
 from mmrec.errors import InvalidArgument, UserError
 from tests.data.features.test_extract import contents, write_items
 
@@ -112,7 +113,7 @@ def test_whitened_features_are_made_once_for_what_they_depend_on(tmp_path, monke
     again = contents(first)
     for changed in ((FITTING, 3), (~FITTING, 4)):
         assert whiten_features(source, *changed) != first
-    monkeypatch.setattr("mmrec.data.features.whiten.fit_whitening", None)
+    monkeypatch.setattr("mmrec.data.features.whitened.fit_whitening", None)
     assert whiten_features(source, FITTING, 4) == first
     assert contents(first) == again
 

@@ -1,4 +1,4 @@
-"""Feature encoders: networks (OpenCLIP, Sentence Transformers, timm), precomputed arrays, hand-made statistics."""
+"""Feature encoders: OpenCLIP, Sentence Transformers, timm, precomputed arrays, statistics without weights."""
 
 from mmrec.data.features.encoders.attributes import WithAttributesEncoder
 from mmrec.data.features.encoders.base import Block, FeatureEncoder, Part, RejectedItem

@@ -1,21 +1,20 @@
-"""What a feature encoder is, and what every encoder of texts and pictures needs.
+"""The interface of feature encoders, and the decoding of images that all of them share.
 
-An encoder turns parts of a prepared dataset into vectors; `mmrec.data.features.store` owns the files. So an encoder holds no
-paths of the dataset, and going on after an interruption is the same call with fewer parts.
+An encoder turns parts of a prepared dataset into vectors; `mmrec.data.features.extract` owns the files. So an encoder
+holds no paths of the dataset, and continuing after an interruption is the same call with fewer parts.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 Modality = Literal["text", "image"]
 MODALITIES: tuple[Modality, ...] = ("text", "image")
@@ -23,12 +22,12 @@ Rows = NDArray[np.int64]
 Vectors = NDArray[np.floating[Any]]
 
 PART_ITEMS = 128
-"""Items of a part, the unit that is written, kept after a kill and dealt to processes. Their pictures are in memory
-together with those of the next part, decoded ahead: about 150 MiB of 224 x 224 pixels in fp32."""
+"""Items per part, the unit that is written, kept after a kill and distributed over processes. The decoded images of two
+parts are in memory at a time: about 150 MiB of 224 x 224 pixels in fp32."""
 
 
 class Part(NamedTuple):
-    """Some items, and which modality of them to encode.
+    """Some items and the modality to encode.
 
     Args:
         modality: "text" or "image".
@@ -42,12 +41,15 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class RejectedItem:
-    """An item whose text or picture is there, but gives no vector: it counts as missing and is reported."""
+    """An item whose text or image exists but gives no vector: it counts as missing and is reported.
+
+    Args:
+        kind: what is wrong, in the same words for all items with this fault, which are counted by it.
+        where: the file or id, with the decoder's words.
+    """
 
     kind: str
-    """What is wrong, the same words for all items with this fault: they are counted by it."""
     where: str
-    """The file or id, with the decoder's words."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ class Block:
 
 @runtime_checkable
 class FeatureEncoder(Protocol):
-    """Makes text and image vectors of items. Takes plain constructor arguments; `name` begins a folder's name.
+    """Makes text and image vectors of items.
 
-    It must survive pickling before its first use: with several devices each process gets a copy.
+    An encoder takes plain constructor arguments, and its `name` is the first part of its folders' names. It must
+    survive pickling before its first use: with several devices each process gets a copy.
     """
 
     name: str
@@ -78,18 +81,18 @@ class FeatureEncoder(Protocol):
         """Return the constructor's arguments that change the result, as JSON values."""
 
     def revision(self) -> str:
-        """Return what identifies weights, preprocessing and code. Raises UserError if a file is missing."""
+        """Return a string that identifies weights, preprocessing and code. Raises UserError if a file is missing."""
 
     def modalities(self) -> tuple[Modality, ...]:
-        """Return the modalities it makes vectors of."""
+        """Return the modalities that it makes vectors of."""
 
     def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
-        """Yield one block for each part, in their order; items of a part that its block does not name are missing.
+        """Yield one block per part, in their order; items of a part that its block does not contain are missing.
 
         A vector must not depend on how the items are cut into parts, rounding aside.
 
         Args:
-            parts: of the encoder's own modalities; all parts of a modality follow each other.
+            parts: parts of the encoder's own modalities; all parts of a modality follow each other.
 
         Raises:
             UserError: the encoder cannot work at all (no weights, no matching file).
@@ -97,13 +100,7 @@ class FeatureEncoder(Protocol):
 
 
 class UnreadableImageError(Exception):
-    """A picture that cannot be decoded; the message names the file and the reason."""
-
-
-def hash_file(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """An image cannot be decoded; the message names the file and the reason."""
 
 
 def class_path(encoder: FeatureEncoder) -> str:
@@ -111,25 +108,65 @@ def class_path(encoder: FeatureEncoder) -> str:
     return f"{type(encoder).__module__}.{type(encoder).__qualname__}"
 
 
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by the EXIF orientation with which its camera marked it."""
+RANGES = (1.0, 255.0, 65_535.0, 4_294_967_295.0)
+"""Values that usually mean white in images of one float ("F") or one 32-bit integer ("I", never 1) per pixel."""
+
+
 def load_rgb(path: str) -> Image.Image:
-    """Decode a picture to 8-bit RGB, transparent parts on white.
+    """Decode an image to 8-bit RGB, upright, with white behind transparent parts.
 
     Raises:
         UnreadableImageError: missing, broken or truncated, or more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
     """
     try:
-        with Image.open(path) as image:
-            # Pillow only warns up to twice its limit, and several such pictures are decoded at once.
+        # By a stream: Pillow 13 maps some files that it opens by path, and scrambles a TIFF that lies on its side.
+        with open(path, "rb") as stream, Image.open(stream) as image:
+            # Pillow only warns up to twice its limit, and several such images are decoded at once.
             if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise UnreadableImageError(f"{path}: {image.width} x {image.height} pixels")
-            if image.mode.startswith("I;16"):  # Pillow would clip, not scale, and make nearly all of it white
-                return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-            if image.has_transparency_data:
-                rgba = image.convert("RGBA")
-                white = Image.new("RGBA", rgba.size, "white")
-                return Image.alpha_composite(white, rgba).convert("RGB")
-            return image.convert("RGB")
+            image.load()  # Pillow turns a TIFF upright here, and removes its mark
+            return _upright(_to_rgb(image), image)
     except UnreadableImageError:
         raise
-    except Exception as error:  # a decoder of broken bytes raises nearly anything: OSError, SyntaxError, struct.error
+    except Exception as error:  # decoders of broken bytes raise nearly anything: OSError, SyntaxError, struct.error
         raise UnreadableImageError(f"{path}: {str(error) or type(error).__name__}") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip, not scale, and make nearly all of it white
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):  # likewise
+        return _scale(np.asarray(image, dtype=np.float64), RANGES if image.mode == "F" else RANGES[1:])
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _scale(values: NDArray[np.float64], ranges: Sequence[float]) -> Image.Image:
+    """Scale grey values to 8 bits; the first of the ascending ranges that holds all of them says which one is white."""
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    largest = values.max()
+    white = next((limit for limit in ranges if largest <= limit), largest)
+    grey = np.clip(values / white * 255, 0, 255).round().astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _upright(decoded: Image.Image, image: Image.Image) -> Image.Image:
+    """Turn a decoded image as the EXIF data of its file say; broken EXIF data say nothing."""
+    orientation = None
+    with suppress(Exception):
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    method = UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return decoded if method is None else decoded.transpose(method)

@@ -1,12 +1,11 @@
-"""Finished blocks on disk, one file each: what lets an extraction go on after a kill, and processes share it.
+"""Finished blocks on disk, one file each: a killed extraction continues from them, and processes share them.
 
-A file is written beside, forced to the disk and renamed. So a name that exists stands for all of its block, whatever
-was killed and when, and no record of progress can disagree with the vectors.
+A file is written under a temporary name, forced to the disk and renamed. So the existence of a file proves that its
+block is complete, whatever was killed and when, and no record of progress can contradict the vectors.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 
 from mmrec.data.features.encoders.base import Block, FeatureEncoder, Modality, Part, RejectedItem
 from mmrec.errors import UserError
+from mmrec.utils.arrays import read_archive, write_archive
 
 
 def block_file(folder: Path, part: Part) -> Path:
-    """Return where the block of a part is kept: the name has modality, first and last item."""
+    """Return the file of a part's block: its name has modality, first and last item."""
     items = part.items["item"]
     return folder / f"{part.modality}-{items[0]:08d}-{items[-1]:08d}.npz"
 
@@ -35,7 +35,7 @@ def encode_to(folder: Path, encoder: FeatureEncoder, parts: Sequence[Part]) -> I
 
 
 def to_half(block: Block, modality: Modality, encoder: str) -> Block:
-    """Return the block with float16 vectors. Raises UserError if one is not finite then."""
+    """Return the block with float16 vectors. Raises UserError if one of them is not finite as float16."""
     with np.errstate(over="ignore"):
         half = np.asarray(block.vectors, dtype=np.float16)
     finite = np.isfinite(half).all(axis=1)
@@ -48,31 +48,22 @@ def to_half(block: Block, modality: Modality, encoder: str) -> Block:
 
 
 def save_block(path: Path, block: Block) -> None:
-    """Write a block so that it is there whole or not at all. Raises UserError if the disk is full."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a block. Raises UserError if the disk is full."""
     faults = [(fault.kind, fault.where) for fault in block.rejected]
-    try:
-        with beside.open("wb") as file:
-            rejected: NDArray[np.str_] = np.array(faults, dtype=np.str_).reshape(-1, 2)
-            np.savez(file, rows=block.rows, vectors=block.vectors, rejected=rejected)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space and run again"
-        ) from error
+    rejected: NDArray[np.str_] = np.array(faults, dtype=np.str_).reshape(-1, 2)
+    write_archive(path, {"rows": block.rows, "vectors": block.vectors, "rejected": rejected})
 
 
 def load_block(path: Path) -> Block:
     """Read a block.
 
     Raises:
-        UserError: the file is damaged, which no kill can do.
+        UserError: the file is damaged, which no kill can cause.
     """
+    remedy = "remove this file and run again"
+    arrays = read_archive(path, remedy)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            rejected = tuple(RejectedItem(str(kind), str(where)) for kind, where in arrays["rejected"])
-            return Block(arrays["rows"], arrays["vectors"], rejected)
-    except Exception as error:  # a damaged zip raises OSError, ValueError, KeyError, BadZipFile or zlib.error
-        raise UserError(f"{path}: damaged ({error}); remove this file and run again") from error
+        rejected = tuple(RejectedItem(str(kind), str(where)) for kind, where in arrays["rejected"])
+        return Block(arrays["rows"], arrays["vectors"], rejected)
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: does not hold a block ({error}); {remedy}") from None

@@ -1,7 +1,7 @@
-"""Features without any weights: colour and gradient statistics of a picture, hashed words of a text.
+"""Features without any weights: colour and gradient statistics of an image, hashed words of a text.
 
-For the demo, for tests and as a floor under pretrained encoders. Colour, pattern, silhouette and words can be read
-off linearly; nothing here knows what a picture or a sentence means.
+For the demo, for tests and as a lower bound for pretrained encoders. Colour, pattern, silhouette and words can be
+decoded linearly; the meaning of an image or a sentence is not captured.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from PIL import Image
 from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem
 from mmrec.data.features.encoders.hashing import buckets
 from mmrec.data.features.encoders.inputs import read_parts
-from mmrec.errors import UserError
+from mmrec.errors import require_whole_number
 
 Floats = NDArray[np.floating[Any]]
 
-SIZE = 64  # pixels: pictures are squeezed to SIZE x SIZE
+SIZE = 64  # pixels; images are resized to SIZE x SIZE whatever their aspect ratio
 HUES, GREYS = 12, 4
 ORIENTATIONS, GRID = 8, 4  # gradient histograms of GRID x GRID cells
 CELLS = 8  # the silhouette has CELLS x CELLS cells
@@ -40,18 +40,20 @@ class HandcraftedEncoder(FeatureEncoder):
     1 + log of its count, L2-normalised. No inverse document frequency: a vector depends on its own text alone.
 
     Image, 248 numbers, three L2-normalised parts of equal weight: colour histograms (12 hues dark and bright, 4 greys)
-    of the whole picture and its middle; gradient orientations on a 4 x 4 grid, after Dalal and Triggs, "Histograms of
+    of the whole image and its middle; gradient orientations on a 4 x 4 grid, after Dalal and Triggs, "Histograms of
     oriented gradients for human detection" (CVPR 2005); difference from the border's colour on an 8 x 8 grid.
 
     Args:
         text_dim: width T of the text vectors, at least 16.
+
+    Raises:
+        InvalidArgument: the width is out of range.
     """
 
     name = "handcrafted"
 
     def __init__(self, text_dim: int = 256) -> None:
-        if text_dim < 16:
-            raise UserError(f"HandcraftedEncoder: text_dim is {text_dim}, it must be at least 16")
+        require_whole_number("text_dim", text_dim, at_least=16, at_most=2**16)
         self.text_dim = text_dim
 
     def options(self) -> dict[str, object]:
@@ -59,15 +61,15 @@ class HandcraftedEncoder(FeatureEncoder):
         return {"text_dim": self.text_dim}
 
     def revision(self) -> str:
-        """Return the version of this code: raise it whenever a vector changes."""
-        return "1"
+        """Return the version of this code, to be raised whenever a vector changes."""
+        return "2"
 
     def modalities(self) -> tuple[Modality, ...]:
-        """Return both."""
+        """Return text and image."""
         return MODALITIES
 
     def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
-        """Yield one block for each part. A text without any word is rejected."""
+        """Yield one block per part. A text without any word is rejected."""
         for inputs in read_parts(parts, _pixels):
             if inputs.modality == "image":
                 pixels = inputs.values
@@ -82,7 +84,7 @@ class HandcraftedEncoder(FeatureEncoder):
 
 
 def hashed_words(text: str, dim: int) -> Floats:
-    """Return the (dim,) vector of a text, of length 1, or all zero where it has no word."""
+    """Return the (dim,) vector of a text, of length 1, or zero if it has no word."""
     vector = np.zeros(dim, dtype=np.float32)
     for word, count in Counter(WORD.findall(text.lower())).items():
         for bucket, sign in buckets(word, dim):
@@ -107,41 +109,44 @@ def image_statistics(pixels: NDArray[np.uint8]) -> Floats:
 
 
 def _colours(hsv: Floats) -> Floats:
-    """Return (B, COLOURS) square roots of colour shares; a pixel is split between hue and grey by its saturation."""
+    """Return (B, COLOURS) square roots of the colours' fractions of all pixels.
+
+    A pixel counts in part for its hue and in part for its grey, by its saturation.
+    """
     hue, saturation, value = (hsv[..., channel] for channel in range(3))
     chroma = saturation * (value > 0.1)  # the hue of black is noise
-    left, share = _neighbours(hue, HUES)
+    left, right = _neighbours(hue, HUES)
     bright = HUES * (value > 0.5)
     grey = np.minimum((value * GREYS).astype(np.int64), GREYS - 1) + 2 * HUES
     histogram = (
-        _histogram(left + bright, chroma * (1 - share), COLOURS)
-        + _histogram((left + 1) % HUES + bright, chroma * share, COLOURS)
+        _histogram(left + bright, chroma * (1 - right), COLOURS)
+        + _histogram((left + 1) % HUES + bright, chroma * right, COLOURS)
         + _histogram(grey, 1 - chroma, COLOURS)
     )
-    shares: Floats = np.sqrt(histogram / (hsv.shape[1] * hsv.shape[2]))
-    return shares
+    roots: Floats = np.sqrt(histogram / (hsv.shape[1] * hsv.shape[2]))
+    return roots
 
 
 def _orientations(rgb: Floats) -> Floats:
-    """Return (B, GRID * GRID * ORIENTATIONS) square roots of gradient shares, small in flat cells."""
+    """Return (B, GRID * GRID * ORIENTATIONS) square roots of the orientations' fractions, small in flat cells."""
     down, right = np.gradient(rgb, axis=(1, 2))
     strength = np.hypot(down, right)
     strongest = strength.argmax(axis=3, keepdims=True)  # a red stripe on green shows in colour, not in brightness
     strength, down, right = (np.take_along_axis(array, strongest, axis=3)[..., 0] for array in (strength, down, right))
-    left, share = _neighbours(np.arctan2(down, right) / np.pi % 1, ORIENTATIONS)
+    left, next_bin = _neighbours(np.arctan2(down, right) / np.pi % 1, ORIENTATIONS)
     coordinate = np.arange(SIZE) * GRID // SIZE
     cell = (coordinate[:, None] * GRID + coordinate) * ORIENTATIONS
     bins = GRID * GRID * ORIENTATIONS
-    histogram = _histogram(cell + left, strength * (1 - share), bins)
-    histogram += _histogram(cell + (left + 1) % ORIENTATIONS, strength * share, bins)
+    histogram = _histogram(cell + left, strength * (1 - next_bin), bins)
+    histogram += _histogram(cell + (left + 1) % ORIENTATIONS, strength * next_bin, bins)
     by_cell = histogram.reshape(-1, GRID * GRID, ORIENTATIONS)
-    flat = 0.02 * (SIZE / GRID) ** 2  # a mean gradient of 2 % halves a cell's shares
-    shares: Floats = np.sqrt(by_cell / (by_cell.sum(axis=2, keepdims=True) + flat))
-    return shares.reshape(len(rgb), bins)
+    flat = 0.02 * (SIZE / GRID) ** 2  # a mean gradient of 2 % halves a cell's values
+    roots: Floats = np.sqrt(by_cell / (by_cell.sum(axis=2, keepdims=True) + flat))
+    return roots.reshape(len(rgb), bins)
 
 
 def _silhouette(rgb: Floats) -> Floats:
-    """Return (B, CELLS * CELLS) mean distance from the median colour of the picture's border."""
+    """Return (B, CELLS * CELLS) mean distances from the median colour of the image's border."""
     frames = (rgb[:, :2], rgb[:, -2:], rgb[:, :, :2], rgb[:, :, -2:])
     border = np.concatenate([frame.reshape(len(rgb), -1, 3) for frame in frames], axis=1)
     background = np.median(border, axis=1)[:, None, None, :]
@@ -152,7 +157,7 @@ def _silhouette(rgb: Floats) -> Floats:
 
 
 def _neighbours(position: Floats, bins: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return the circular bin left of each position in [0, 1] and the share that belongs to the next bin."""
+    """Return the circular bin below each position in [0, 1] and the fraction that belongs to the next bin."""
     scaled = position * bins
     left = np.floor(scaled)
     return left.astype(np.int64) % bins, scaled - left
@@ -166,7 +171,7 @@ def _histogram(index: NDArray[np.int64], weight: Floats, bins: int) -> Floats:
 
 
 def _unit(vectors: Floats) -> Floats:
-    """Scale rows to length 1; all-zero rows stay."""
+    """Scale rows to length 1; zero rows stay zero."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Floats = vectors / np.where(length > 0, length, 1)
     return scaled

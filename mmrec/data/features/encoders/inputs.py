@@ -1,4 +1,4 @@
-"""What parts of a dataset give an encoder: texts, and pictures decoded ahead in threads."""
+"""The inputs of encoders: texts, and images decoded ahead in threads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DECODER_THREADS = min(8, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class Inputs:
-    """What of a part can be encoded.
+    """Texts or images of a part that can be encoded.
 
     Args:
-        modality: of the part.
+        modality: modality of the part.
         rows: (n,) item indices.
-        values: n texts, or n prepared pictures.
-        rejected: pictures that cannot be decoded.
+        values: n texts, or n prepared images.
+        rejected: images that cannot be decoded.
     """
 
     modality: Modality
@@ -34,26 +34,26 @@ class Inputs:
     rejected: tuple[RejectedItem, ...]
 
     def longest_first(self) -> Inputs:
-        """Return the same inputs in the order of their lengths, so that batches of texts need little padding."""
-        order = sorted(range(len(self.values)), key=lambda place: -len(self.values[place]))
-        return replace(self, rows=self.rows[order], values=[self.values[place] for place in order])
+        """Return the same inputs sorted by length, so that batches of texts need little padding."""
+        order = sorted(range(len(self.values)), key=lambda index: -len(self.values[index]))
+        return replace(self, rows=self.rows[order], values=[self.values[index] for index in order])
 
 
 def read_parts(parts: Sequence[Part], prepare: Callable[[Image.Image], Any] | None = None) -> Iterator[Inputs]:
-    """Yield the inputs of each part: its texts that are not blank, or its pictures.
+    """Yield the inputs of each part: its texts that are not blank, or its images.
 
     Args:
-        parts: what to read.
-        prepare: makes a network's input of a decoded picture; called in threads, one part ahead of the caller. None
-            where there are no image parts.
+        parts: the parts to read.
+        prepare: turns a decoded image into a network's input; called in threads, one part ahead of the caller. None
+            if no part is of images.
     """
 
     def load(path: str) -> Any:
         try:
-            picture = load_rgb(path)
+            image = load_rgb(path)
         except UnreadableImageError as error:
             return RejectedItem("unreadable image", str(error))
-        return picture if prepare is None else prepare(picture)
+        return image if prepare is None else prepare(image)
 
     ahead: deque[tuple[Modality, Rows, Iterator[Any]]] = deque()
     pool = ThreadPoolExecutor(DECODER_THREADS)

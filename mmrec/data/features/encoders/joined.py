@@ -1,4 +1,4 @@
-"""Texts by one encoder, pictures by another."""
+"""Texts by one encoder, images by another."""
 
 from __future__ import annotations
 
@@ -6,32 +6,30 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from mmrec.data.features.encoders.base import Block, FeatureEncoder, Modality, Part, class_path
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 
 
 class JoinedEncoder(FeatureEncoder):
-    """Takes the text vectors of one encoder and the image vectors of another.
+    """Text vectors of one encoder and image vectors of another.
 
     Args:
-        text: encodes the texts; whatever else it can do is not used.
-        image: encodes the pictures, likewise.
+        text: encodes the texts; its image vectors, if it makes any, are not used.
+        image: encodes the images; its text vectors are not used.
 
     Raises:
-        UserError: an encoder does not make the vectors that it is named for.
+        InvalidArgument: an encoder does not make the vectors of its modality.
     """
 
     def __init__(self, text: FeatureEncoder, image: FeatureEncoder) -> None:
         self.encoders: dict[Modality, FeatureEncoder] = {"text": text, "image": image}
         for modality, encoder in self.encoders.items():
             if modality not in encoder.modalities():
-                raise UserError(
-                    f"JoinedEncoder: {type(encoder).__name__} makes no {modality} vectors; name another encoder in "
-                    f"data.encoder.init_args.{modality}"
-                )
+                words = f"an encoder of {modality} vectors, but {type(encoder).__name__} makes none"
+                raise InvalidArgument(modality, f"{modality} must be {words}")
         self.name = f"{text.name}+{image.name}"
 
     def options(self) -> dict[str, object]:
-        """Return class and options of both."""
+        """Return class and options of both encoders."""
         return {name: [class_path(encoder), encoder.options()] for name, encoder in self.encoders.items()}
 
     def revision(self) -> str:
@@ -39,10 +37,10 @@ class JoinedEncoder(FeatureEncoder):
         return " + ".join(f"{name}: {encoder.revision()}" for name, encoder in self.encoders.items())
 
     def modalities(self) -> tuple[Modality, ...]:
-        """Return both."""
+        """Return text and image."""
         return tuple(self.encoders)
 
     def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
-        """Yield one block for each part; the network of the texts is dropped before that of the pictures is loaded."""
+        """Yield one block per part; the network of the texts is freed before that of the images is loaded."""
         for modality, group in groupby(parts, key=lambda part: part.modality):
             yield from self.encoders[modality].encode(list(group))

@@ -1,4 +1,4 @@
-"""What encoders with a network share: device, precision, batches as large as memory allows."""
+"""The common base of encoders with a network: device, precision, batches as large as memory allows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmrec.data.features.encoders.base import PART_ITEMS, Block, FeatureEncoder, Modality, Part, hash_file
+from mmrec.data.features.encoders.base import PART_ITEMS, Block, FeatureEncoder, Modality, Part
 from mmrec.data.features.encoders.inputs import read_parts
-from mmrec.errors import UserError
+from mmrec.errors import UserError, require_whole_number
+from mmrec.utils.files import hash_file
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 BatchSize = int | Literal["auto"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-CPU_BATCH = 32  # on a CPU more gains nothing, and memory that runs out kills the process instead of raising
+CPU_BATCH = 32  # larger batches gain nothing on a CPU, and exceeding its memory kills the process instead of raising
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Network:
     """A loaded network.
 
     Args:
-        embed: takes a modality and a list of texts or prepared pictures, returns (n, T) or (n, M) on any device.
-        prepare: makes the network's input of a decoded picture; None for a network of texts alone.
+        embed: takes a modality and a list of texts or prepared images, returns (n, T) or (n, M) on any device.
+        prepare: turns a decoded image into the network's input; None for a network of texts alone.
     """
 
     embed: Callable[[Modality, list[Any]], Tensor]
@@ -44,35 +45,33 @@ class Network:
 
 
 class NeuralEncoder(FeatureEncoder, ABC):
-    """Runs a network over parts, batch by batch. Subclasses load it.
+    """An encoder that runs a network over parts, batch by batch; subclasses load the network.
 
     Args:
-        batch_size: items at a time, at most 128. Where a GPU's memory does not hold them, it goes on with half as many.
-            "auto" begins with 128 on a GPU and takes 32 on a CPU.
+        batch_size: items per batch, at most 128; halved when a GPU's memory is exceeded. "auto" is 128 on a GPU and 32
+            on a CPU.
         device: "auto" (a GPU where there is one), or a torch device such as "cuda:1".
         precision: "auto" is bf16 autocast on a GPU (fp16 where it has no bf16) and fp32 elsewhere.
 
     Raises:
-        UserError: the batch size is out of its range.
+        InvalidArgument: the batch size is out of range.
     """
 
     name: str
 
     def __init__(self, batch_size: BatchSize, device: str, precision: Precision) -> None:
-        if batch_size != "auto" and not 1 <= batch_size <= PART_ITEMS:
-            raise UserError(
-                f"{type(self).__name__}: batch_size is {batch_size}, it must be auto or between 1 and {PART_ITEMS}"
-            )
+        if batch_size != "auto":
+            require_whole_number("batch_size", batch_size, at_least=1, at_most=PART_ITEMS)
         self.batch_size = batch_size
         self.device = device
         self.precision = precision
 
     @abstractmethod
     def load(self, device: torch.device) -> Network:
-        """Return the network on a device, ready for inference. Raises UserError if it cannot be had."""
+        """Return the network on a device, ready for inference. Raises UserError if it cannot be loaded."""
 
     def text_tower(self) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-        """Load the network and return its side for texts: n strings to (n, T)."""
+        """Load the network and return its text encoder: n strings to (n, T)."""
         import torch
 
         device = choose_device(self.device, type(self).__name__)
@@ -88,7 +87,7 @@ class NeuralEncoder(FeatureEncoder, ABC):
         return texts
 
     def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
-        """Yield one block for each part, in their order.
+        """Yield one block per part, in their order.
 
         Raises:
             UserError: the device or the weights cannot be used, or one item alone does not fit into memory.
@@ -121,15 +120,15 @@ class NeuralEncoder(FeatureEncoder, ABC):
                 size = len(batch) // 2
                 if device.type == "cuda":
                     torch.cuda.empty_cache()
-                log.warning("%s: %s ran out of memory, going on with batches of %d", self.name, device, size)
+                log.warning("%s: %s ran out of memory, continuing with batches of %d", self.name, device, size)
             stacked = np.concatenate(batches) if batches else np.empty((0, 0), dtype=np.float32)
             yield Block(inputs.rows, stacked, inputs.rejected)
 
 
 def _embed(network: Network, modality: Modality, batch: list[Any]) -> NDArray[np.float32] | None:
-    """Return the vectors of a batch, or None where memory has run out.
+    """Return the vectors of a batch, or None if memory has run out.
 
-    A function of its own, so that neither the exception nor its frames keep tensors alive when the caller tries again.
+    A separate function, so that neither the exception nor its frames keep tensors alive when the caller tries again.
     """
     try:
         vectors: NDArray[np.float32] = network.embed(modality, batch).float().cpu().numpy()
@@ -141,7 +140,7 @@ def _embed(network: Network, modality: Modality, batch: list[Any]) -> NDArray[np
 
 
 def choose_device(name: str, encoder: str) -> torch.device:
-    """Return a usable device: the named one, or for "auto" this process's GPU, or the CPU.
+    """Return a usable device: the named one, or for "auto" this process's GPU or else the CPU.
 
     Raises:
         UserError: it cannot be used.
@@ -158,7 +157,7 @@ def choose_device(name: str, encoder: str) -> torch.device:
 
 
 def optional_package(module: str, encoder: str) -> Any:
-    """Import a package that only some encoders need.
+    """Import and return a package that only some encoders need.
 
     Raises:
         UserError: it is not installed.
@@ -170,7 +169,7 @@ def optional_package(module: str, encoder: str) -> Any:
 
 
 def checkpoint_hash(path: Path, encoder: str) -> str:
-    """Return the sha256 of a local weights file. Raises UserError if there is none."""
+    """Return the sha256 of a local weights file. Raises UserError if it does not exist."""
     if not path.is_file():
         raise UserError(f"{encoder}: checkpoint {path} does not exist; give a weights file")
     return hash_file(path)

@@ -12,13 +12,13 @@ from PIL import Image
 
 from mmrec.data.features.encoders.base import MODALITIES, Modality
 from mmrec.data.features.encoders.neural import BatchSize, Network, NeuralEncoder, Precision, checkpoint_hash, one_line
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-PREPROCESSING = "rgb-on-white, validation transform"
+PREPROCESSING = "upright rgb-on-white, validation transform"
 WAY_OUT = (
     "download the weights elsewhere and give the encoder checkpoint FILE, "
     "or choose a precomputed or handcrafted encoder"
@@ -26,20 +26,20 @@ WAY_OUT = (
 
 
 class OpenClipEncoder(NeuralEncoder):
-    """CLIP vectors of length 1. Texts are cut at the architecture's context length; unreadable pictures are missing.
+    """CLIP vectors of length 1. Texts are cut at the architecture's context length; unreadable images are missing.
 
     Args:
         architecture: one of `open_clip.list_models()`.
-        pretrained: tag of the weights; it also decides the preprocessing and activation. Null for weights of your own,
-            which then need `checkpoint` and get the architecture's defaults.
+        pretrained: tag of the weights, which also decides the preprocessing and activation. Null for weights of your
+            own, which need `checkpoint` and get the architecture's defaults.
         checkpoint: local file with the weights (.pt, .bin, .safetensors); nothing is downloaded.
-        batch_size: items at a time, at most 128; half as many where a GPU's memory does not hold them. "auto" begins
-            with 128 on a GPU and takes 32 on a CPU.
-        device: "auto" (a GPU where there is one), or a torch device such as "cuda:1".
+        batch_size: items per batch, at most 128; halved when a GPU's memory is exceeded. "auto" is 128 on a GPU and 32
+            on a CPU.
+        device: "auto" (a GPU if there is one), or a torch device such as "cuda:1".
         precision: "auto" is bf16 autocast on a GPU (fp16 where it has no bf16) and fp32 elsewhere.
 
     Raises:
-        UserError: no weights are named, or the batch size is out of its range.
+        InvalidArgument: no weights are named, or the batch size is out of range.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OpenClipEncoder(NeuralEncoder):
     ) -> None:
         super().__init__(batch_size, device, precision)
         if pretrained is None and checkpoint is None:
-            raise UserError("OpenClipEncoder: name the weights, by the tag in pretrained or the file in checkpoint")
+            raise InvalidArgument("checkpoint", "checkpoint must be a weights file where pretrained is null")
         self.architecture = architecture
         self.pretrained = pretrained
         self.checkpoint = None if checkpoint is None else Path(checkpoint).expanduser()
@@ -71,11 +71,11 @@ class OpenClipEncoder(NeuralEncoder):
         return f"{weights}; {PREPROCESSING}; open_clip {version('open_clip_torch')}"
 
     def modalities(self) -> tuple[Modality, ...]:
-        """Return both."""
+        """Return text and image."""
         return MODALITIES
 
     def load(self, device: torch.device) -> Network:
-        """Return the two towers.
+        """Return the text and image networks.
 
         Raises:
             UserError: unknown architecture or tag, weights that cannot be fetched or do not fit the architecture.
@@ -105,10 +105,10 @@ class OpenClipEncoder(NeuralEncoder):
         return config
 
     def _load(self, device: torch.device) -> tuple[Any, Callable[[Image.Image], Tensor], Callable[[list[str]], Tensor]]:
-        """Return model, picture transform and tokenizer.
+        """Return model, image transform and tokenizer.
 
-        Weights always come from a file, by tag or given, with the tag's settings: open_clip itself takes the
-        default activation and normalisation for a file, which is silently wrong for such as OpenAI's weights.
+        Weights always come from a file, downloaded by tag or given, with the tag's settings: open_clip itself uses the
+        default activation and normalisation for a file, which is silently wrong for OpenAI's weights, for example.
         """
         import open_clip
 
@@ -138,7 +138,7 @@ class OpenClipEncoder(NeuralEncoder):
         return model.eval(), preprocess, tokenizer
 
     def _tag_settings(self) -> dict[str, Any]:
-        """Return the tag's address, normalisation and activation; nothing for weights of one's own."""
+        """Return the tag's address, normalisation and activation; empty for your own weights."""
         import open_clip
 
         if self.pretrained is None:

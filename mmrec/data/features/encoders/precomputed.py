@@ -1,4 +1,4 @@
-"""Features computed elsewhere: `.npy` arrays and the list of ids that names their rows."""
+"""Features computed elsewhere: `.npy` arrays and a list of item ids, one per row."""
 
 from __future__ import annotations
 
@@ -12,27 +12,32 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem, hash_file
+from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem
 from mmrec.data.sources.readers.paths import find_raw
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError, require, require_whole_number
+from mmrec.utils.files import hash_file
 
 Array = NDArray[np.floating[Any]]
 
 
 class PrecomputedEncoder(FeatureEncoder):
-    """Imports arrays, matching rows by the raw item id. Values are taken as they are, not normalised.
+    """Vectors from arrays whose rows are matched by raw item id; values are used as they are, not normalised.
 
-    Relative paths are looked for in the current folder, then in the folders of raw data. Rows of NaN, the usual mark
-    for "no picture", are missing. So are items whose id has no row, and rows with any other NaN or infinity: both are
-    reported.
+    Relative paths are searched in the current folder, then in the folders of raw data. Rows that are all NaN, the usual
+    mark for "no image", are missing. Items whose id has no row, and rows with any other NaN or infinity, are missing
+    too and are reported.
 
     Args:
         items: CSV whose first column holds the raw ids, one line per array row; one line more means a header.
         text: `.npy` of shape (rows, T), floating point, or null for none.
         image: `.npy` of shape (rows, M), floating point, or null for none.
-        name: begins the folder's name; say which model made the arrays.
-        id_length: number of leading characters of each id in `items` that name the item, as where a product's id begins
-            the ids of its articles; the vectors of rows that share them are averaged. Null for whole ids.
+        name: first part of the folder's name, for example the model that made the arrays.
+        id_length: number of leading characters of each id in `items` that name the item, for example where the ids of a
+            product's articles begin with the id of the product; the vectors of rows that share them are averaged. Null
+            for whole ids.
+
+    Raises:
+        InvalidArgument: no array is named, or the name or the length is not valid.
     """
 
     def __init__(
@@ -44,36 +49,36 @@ class PrecomputedEncoder(FeatureEncoder):
         id_length: int | None = None,
     ) -> None:
         if text is None and image is None:
-            raise UserError("PrecomputedEncoder: name a .npy file in text, in image or in both")
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise UserError(
-                f"PrecomputedEncoder: name {name!r} begins a folder's name; use letters, digits, '.', '_', '-'"
-            )
+            raise InvalidArgument("text", "text or image must name a file, but both are null")
+        valid = re.fullmatch(r"\w[\w.-]*", name) is not None
+        require(valid, "name", repr(name), "made of letters, digits, '.', '_' and '-', for it begins a folder's name")
+        if id_length is not None:
+            require_whole_number("id_length", id_length, at_least=1)
         self.items = items
         self.paths: dict[Modality, str | None] = {"text": text, "image": image}
         self.name = name
         self.id_length = id_length
 
     def options(self) -> dict[str, object]:
-        """Return the files' names without folders: their content is in the revision."""
+        """Return the files' names without folders; their content is in the revision."""
         files = {"text": self.paths["text"], "image": self.paths["image"], "items": self.items}
         names: dict[str, object] = {key: None if path is None else Path(path).name for key, path in files.items()}
         return names if self.id_length is None else {**names, "id_length": self.id_length}
 
     def revision(self) -> str:
-        """Return the sha256 of the files, shortened to 16 digits each."""
+        """Return the sha256 of each file, shortened to 16 digits."""
         files = [self.paths["text"], self.paths["image"], self.items]
         return "+".join("none" if path is None else hash_file(find_raw(path))[:16] for path in files)
 
     def modalities(self) -> tuple[Modality, ...]:
-        """Return those that have an array."""
+        """Return the modalities that have an array."""
         return tuple(modality for modality in MODALITIES if self.paths[modality] is not None)
 
     def encode(self, parts: Sequence[Part]) -> Iterator[Block]:
-        """Yield one block for each part.
+        """Yield one block per part.
 
         Raises:
-            UserError: a file is missing or is no 2-d floating array, or its rows are not the ids'.
+            UserError: a file is missing or not a 2-d floating-point array, or the numbers of rows and ids differ.
         """
         for modality, group in groupby(parts, key=lambda part: part.modality):
             array = self._open(modality)
@@ -82,7 +87,7 @@ class PrecomputedEncoder(FeatureEncoder):
                 yield self._block(part, array, ids)
 
     def _block(self, part: Part, array: Array, ids: pl.DataFrame) -> Block:
-        """Look the part's ids up; `ids` has columns raw_id and row (of the array)."""
+        """Return the vectors of a part's ids; `ids` has columns raw_id and row (of the array)."""
         table = part.items.select("item", "raw_id").join(ids, on="raw_id", how="left", maintain_order="left")
         known = table.filter(pl.col("row").is_not_null())
         rows = known["item"].cast(pl.Int64).to_numpy()
@@ -106,7 +111,7 @@ class PrecomputedEncoder(FeatureEncoder):
 
     def _open(self, modality: Modality) -> Array:
         path = self.paths[modality]
-        assert path is not None  # encode is called for `modalities` alone
+        assert path is not None  # only modalities with an array are encoded
         try:
             array = np.load(find_raw(path), mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
@@ -130,7 +135,7 @@ class PrecomputedEncoder(FeatureEncoder):
             return ids.str.head(self.id_length).to_frame().with_row_index("row")
         twice = ids.filter(ids.is_duplicated() & ids.is_not_null())
         if len(twice):
-            raise UserError(f"{self.items}: id {twice[0]!r} stands twice; keep one line and array row per item")
+            raise UserError(f"{self.items}: id {twice[0]!r} is listed twice; keep one line and one array row per item")
         return ids.to_frame().with_row_index("row")
 
 

@@ -1,4 +1,4 @@
-"""Encoding on several devices by Lightning's `predict`: a process for each device, a share of the parts for each."""
+"""Encoding on several devices by Lightning's `predict`: one process per device, each with a shard of the parts."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ Devices = int | Literal["auto"]
 
 
 def count_devices(devices: Devices) -> int:
-    """Return the number of processes: as given, or for "auto" one for each GPU, and one without any."""
+    """Return the number of processes: as given, or for "auto" one per GPU, and one without a GPU."""
     return devices if devices != "auto" else max(1, torch.cuda.device_count())
 
 
 def encode_on_devices(folder: Path, encoder: FeatureEncoder, parts: Sequence[Part], devices: int) -> None:
-    """Encode parts in as many processes, on a GPU each where there are any; each writes the blocks of its share.
+    """Encode parts in several processes, on one GPU each if there are GPUs; each writes the blocks of its shard.
 
-    Process r of n takes the parts r, r + n, ...: which process encodes a part changes nothing in its block.
+    Process r of n encodes the parts r, r + n, ...; a block does not depend on the process that encodes it.
 
     Args:
-        folder: where the blocks go.
-        encoder: not loaded yet; a copy goes to each process. With device "auto" it takes the process's own GPU.
-        parts: what to encode.
+        folder: the folder of the blocks.
+        encoder: an encoder that has not loaded its network; each process gets a copy. With device "auto" it uses the
+            process's own GPU.
+        parts: the parts to encode.
         devices: number of processes.
 
     Raises:
@@ -48,45 +49,45 @@ def encode_on_devices(folder: Path, encoder: FeatureEncoder, parts: Sequence[Par
     trainer = lightning.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=devices,
-        strategy="ddp_spawn",  # the other launcher would run the whole command again in each process
-        plugins=[LightningEnvironment()],  # whatever job scheduler there is, the processes are our own
+        strategy="ddp_spawn",  # the other launcher would run the whole command in each process
+        plugins=[LightningEnvironment()],  # also under a job scheduler, the processes are our own
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
     )
     try:
-        trainer.predict(_Share(folder, encoder, parts), return_predictions=False)
-    except ProcessRaisedException as error:  # of the exception in the process only its traceback is left, as text
+        trainer.predict(_Shard(folder, encoder, parts), return_predictions=False)
+    except ProcessRaisedException as error:  # of the process's exception only the traceback remains, as text
         name, _, message = str(error).strip().splitlines()[-1].partition(": ")
         if name == f"{UserError.__module__}.{UserError.__qualname__}":
             raise UserError(message) from None
         raise
-    finally:  # Lightning leaves its port behind, where the training that follows would take it for its own
+    finally:  # Lightning leaves its port behind, which the training that follows would use
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
 
 
-class _Share(lightning.LightningModule):
-    """One process's share. Its batches are parts whose block has been written."""
+class _Shard(lightning.LightningModule):
+    """The parts of one process, as a model that predicts. Its batches are parts whose block has been written."""
 
     def __init__(self, folder: Path, encoder: FeatureEncoder, parts: Sequence[Part]) -> None:
         super().__init__()
         self.folder, self.encoder, self.parts = folder, encoder, parts
 
     def predict_dataloader(self) -> _Encoding:
-        """Return what encodes the share while it is iterated over."""
-        mine = self.parts[self.trainer.global_rank :: self.trainer.world_size]
-        return _Encoding(self.folder, self.encoder, mine)
+        """Return an iterable that encodes the shard."""
+        own = self.parts[self.trainer.global_rank :: self.trainer.world_size]
+        return _Encoding(self.folder, self.encoder, own)
 
     def predict_step(self, batch: Part, batch_idx: int) -> int:
-        """Return the number of items: the encoder, with its own device, precision and batches, has encoded them."""
+        """Return the number of items; they are already encoded, with the encoder's own device and precision."""
         return len(batch.items)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Leave the part where it is."""
+        """Return the part unchanged."""
         return batch
 
 

@@ -8,9 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmrec.data.features.encoders.base import Modality, hash_file
+from mmrec.data.features.encoders.base import Modality
 from mmrec.data.features.encoders.neural import BatchSize, Network, NeuralEncoder, Precision, one_line, optional_package
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
+from mmrec.utils.files import hash_file
 
 if TYPE_CHECKING:
     import torch
@@ -23,13 +24,13 @@ class SentenceTransformerEncoder(NeuralEncoder):
     Args:
         model: name on the Hugging Face hub, or a local folder in the format of Sentence Transformers. No code that
             comes with a model is run.
-        batch_size: items at a time, at most 128; half as many where a GPU's memory does not hold them. "auto" begins
-            with 128 on a GPU and takes 32 on a CPU.
-        device: "auto" (a GPU where there is one), or a torch device such as "cuda:1".
+        batch_size: items per batch, at most 128; halved when a GPU's memory is exceeded. "auto" is 128 on a GPU and 32
+            on a CPU.
+        device: "auto" (a GPU if there is one), or a torch device such as "cuda:1".
         precision: "auto" is bf16 autocast on a GPU (fp16 where it has no bf16) and fp32 elsewhere.
 
     Raises:
-        UserError: the batch size is out of its range, or `model` is a path without a folder.
+        InvalidArgument: the batch size is out of range, or `model` is neither a folder nor a valid name.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class SentenceTransformerEncoder(NeuralEncoder):
         path = Path(model).expanduser()
         self.folder = path if path.is_dir() else None
         if self.folder is None and not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", model):
-            raise UserError(f"SentenceTransformerEncoder: model {model}: no such folder, and no name on the hub")
+            raise InvalidArgument("model", f"model must be a folder or a name on the Hugging Face hub, but is {model}")
         self.model = model
         self.name = "sentence-" + re.sub(r"[^\w.-]", "-", path.resolve().name if self.folder else model.split("/")[-1])
 

@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-PREPROCESSING = "rgb-on-white, validation transform"
+PREPROCESSING = "upright rgb-on-white, validation transform"
 
 
 class TimmEncoder(NeuralEncoder):
-    """The pooled features below a network's classifier, not scaled. Unreadable pictures are missing; no text vectors.
+    """Pooled features below a network's classifier, not scaled; no text vectors. Unreadable images are missing.
 
     Args:
         model: one of `timm.list_models()`, with or without a tag ("vit_base_patch16_224.augreg_in21k"). The tag decides
             the weights and the preprocessing.
         checkpoint: local file with the weights (.pth, .bin, .safetensors) under timm's names, with or without a
             classifier; nothing is downloaded.
-        batch_size: items at a time, at most 128; half as many where a GPU's memory does not hold them. "auto" begins
-            with 128 on a GPU and takes 32 on a CPU.
-        device: "auto" (a GPU where there is one), or a torch device such as "cuda:1".
+        batch_size: items per batch, at most 128; halved when a GPU's memory is exceeded. "auto" is 128 on a GPU and 32
+            on a CPU.
+        device: "auto" (a GPU if there is one), or a torch device such as "cuda:1".
         precision: "auto" is bf16 autocast on a GPU (fp16 where it has no bf16) and fp32 elsewhere.
 
     Raises:
-        UserError: the batch size is out of its range.
+        InvalidArgument: the batch size is out of range.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TimmEncoder(NeuralEncoder):
         return network
 
     def _fill(self, network: Any, timm: Any) -> None:
-        """Load the checkpoint, all of it but the classifier: timm itself would pass over names that are missing."""
+        """Load the whole checkpoint except the classifier; timm itself would ignore missing names."""
         weights = timm.models.load_state_dict(str(self.checkpoint), weights_only=True)
         classifier = network.pretrained_cfg.get("classifier") or ()
         heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)

@@ -1,4 +1,4 @@
-"""The text side of an encoder for texts that are no item's: explanations, words of a vocabulary."""
+"""Text vectors of an encoder for texts that belong to no item: explanations, words of a vocabulary."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mmrec.data.features.encoders.neural import NeuralEncoder
 from mmrec.data.features.encoders.precomputed import PrecomputedEncoder
 
 TextTower = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to vectors (n, T) in the space of the items' text features; a zero row where a text gives no vector."""
+"""Texts to vectors (n, T) in the space of the items' text features; a zero row for a text that gives no vector."""
 
 
 def text_tower(encoder: FeatureEncoder | None, width: int) -> TextTower | None:
-    """Return the text side of an encoder; None for one without, and for arrays that were computed elsewhere.
+    """Return the text encoder of a feature encoder; None if it makes no text vectors or reads them from arrays.
 
     Args:
-        encoder: of the items' features.
-        width: T.
+        encoder: the encoder of the items' features.
+        width: T, width of a text vector.
     """
     if isinstance(encoder, JoinedEncoder):
         return text_tower(encoder.encoders["text"], width)
