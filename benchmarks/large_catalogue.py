@@ -155,7 +155,7 @@ def measure(settings: Measurement) -> dict[str, Any]:
     data.catalog = Catalog(Path(settings.folder))
     before = peak_memory_mb()
     model = SASRec(
-        data.n_items,
+        n_items=data.n_items,
         max_length=settings.length,
         hidden_dim=settings.hidden_dim,
         loss="sampled_softmax",

@@ -41,6 +41,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "without static interest": {"static_user": "none"},
     "without contrast": {"beta": 0.0},
 }  # fmt: skip
+LINKED = ("n_users", "n_items", "text_dim", "image_dim", "max_length")
 WARM_UP = 2  # steps: the first ones meet every size of buffer for the first time
 
 
@@ -49,7 +50,7 @@ def models(data: RecDataModule, forms: Mapping[str, dict[str, Any]], seed: int) 
     result = {}
     for name, options in forms.items():
         torch.manual_seed(seed)
-        model = MMRaclKal(data.n_users, data.n_items, data.text_dim, data.image_dim, data.max_length, **options)
+        model = MMRaclKal(**{name: getattr(data, name) for name in LINKED}, **options)
         model.attach(data.catalog, data.features)
         result[name] = model.train()
     return result

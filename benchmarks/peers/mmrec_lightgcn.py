@@ -22,7 +22,8 @@ def main() -> None:
     torch.set_num_threads(settings.threads)
     start = settings.start()
     users, items = (torch.from_numpy(start[name]) for name in ("users", "items"))
-    model = LightGCN(len(users), len(items), hidden_dim=users.shape[1], layers=settings.layers, l2=settings.l2)
+    sizes = {"n_users": len(users), "n_items": len(items), "hidden_dim": users.shape[1]}
+    model = LightGCN(**sizes, layers=settings.layers, l2=settings.l2)
     view = train_view(start["edges"], len(users), len(items))
     model.attach(SimpleNamespace(train=view), None)  # type: ignore[arg-type]
     tables = (model.user_embedding.weight, model.item_encoder.id.weight)  # type: ignore[union-attr]

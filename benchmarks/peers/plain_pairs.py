@@ -216,12 +216,13 @@ def own_model(settings: PairSettings, start: Mapping[str, Any]) -> VBPR | MMGCN:
     """Build mmrec's model and hand it the data, but not the parameters to start from."""
     dims = {f"{modality}_dim": start[modality].shape[1] for modality in ("text", "image")}
     switches = {modality: start[modality].shape[1] > 0 for modality in ("text", "image")}
-    shared = {**dims, **switches, "hidden_dim": settings.width, "l2": settings.l2, "lr": settings.lr}
+    sizes = {name: start[name] for name in ("n_users", "n_items")}
+    shared = {**sizes, **dims, **switches, "hidden_dim": settings.width, "l2": settings.l2, "lr": settings.lr}
     model: VBPR | MMGCN
     if settings.name == "vbpr":
-        model = VBPR(start["n_users"], start["n_items"], feature_dim=settings.width, **shared)
+        model = VBPR(feature_dim=settings.width, **shared)
     else:
-        model = MMGCN(start["n_users"], start["n_items"], layers=settings.layers, **shared)
+        model = MMGCN(layers=settings.layers, **shared)
     model.attach(SimpleNamespace(train=train_view(start)), raw_features(start))  # type: ignore[arg-type]
     return model
 
@@ -237,8 +238,10 @@ def own(settings: PairSettings, start: Mapping[str, Any]) -> tuple[nn.Module, Lo
 
 def plain(settings: PairSettings, start: Mapping[str, Any]) -> tuple[nn.Module, Loss, torch.optim.Optimizer]:
     """Return the plain model, which is its loss, and Adam."""
-    widths = [start[modality].shape[1] for modality in ("text", "image")]
-    prepared = ItemFeatures(start["n_items"], *widths, *(width > 0 for width in widths))
+    text_dim, image_dim = (start[modality].shape[1] for modality in ("text", "image"))
+    prepared = ItemFeatures(
+        start["n_items"], text_dim=text_dim, image_dim=image_dim, text=text_dim > 0, image=image_dim > 0
+    )
     prepared.attach(raw_features(start))  # type: ignore[arg-type]
     model: PlainVBPR | PlainMMGCN
     if settings.name == "vbpr":

@@ -1,1 +1,1 @@
-"""Losses as pure functions of tensors."""
+"""Losses as pure functions of tensors, one loss per file."""

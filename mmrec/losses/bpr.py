@@ -2,8 +2,8 @@ r"""Bayesian personalised ranking (Rendle et al., UAI 2009) with L2 on the embed
 
     L = -1/B Σ log σ(s⁺ - s⁻) + λ/(2B) Σ ‖e‖²
 
-The sum of the second term runs over the ego embeddings e of the users and items of the batch: those an optimiser moves,
-not what a graph makes of them (He et al., SIGIR 2020).
+The second sum runs over the ego embeddings e of the users and items of the batch: the embeddings that the optimiser
+changes, before a graph propagates them (He et al., SIGIR 2020).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 
 def bpr(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """Rank the positive item above the negative one.
+    """Return the loss that ranks the positive item above the negative one.
 
     Args:
         user: (B, D) user vectors.
-        positive: (B, D) vectors of the items the users chose.
-        negative: (B, D) vectors of the other items.
+        positive: (B, D) vectors of the items of the interactions.
+        negative: (B, D) vectors of the negative items.
 
     Returns:
         the mean over B, a scalar, in fp32 under mixed precision too.
@@ -30,10 +30,10 @@ def bpr(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def squared_norm(*rows: Tensor) -> Tensor:
-    """Return half the squared length of the rows of a pair, the mean over the batch: 1/(2B) Σ ‖e‖².
+    """Return half the squared length of the embeddings of a pair, averaged over the batch: 1/(2B) Σ ‖e‖².
 
     Args:
-        rows: each (B, ...), the ego embeddings of users, positive or negative items.
+        rows: tensors (B, ...), each the ego embeddings of the users, the positive or the negative items.
 
     Returns:
         a scalar, in fp32.

@@ -1,4 +1,4 @@
-"""What a sequence model minimises, by name; the negatives are drawn here, the losses beside are pure functions."""
+"""The loss of a sequence model, chosen by name; the negatives are drawn here."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class NextItemLoss(nn.Module):
     """The loss of the next item at every position.
 
     Args:
-        name: "cross_entropy" over all items; "sampled_softmax" over the target and a uniform sample; "gbce", the
-            calibrated binary cross-entropy of gSASRec; "bce", the original one of SASRec with one negative that the
-            user does not know.
-        n_negatives: N of "sampled_softmax" and "gbce", at most all items.
+        loss: "cross_entropy" over all items; "sampled_softmax" over the target and a uniform sample; "gbce", the
+            calibrated binary cross-entropy of gSASRec; "bce", that of the original SASRec with one negative which the
+            user has not interacted with.
+        n_negatives: N of "sampled_softmax" and "gbce"; all items where there are fewer.
         gbce_t: calibration t of "gbce", in [0, 1].
 
     Raises:
         InvalidArgument: an option is outside its range.
     """
 
-    def __init__(self, name: LossName, n_negatives: int, gbce_t: float) -> None:
+    def __init__(self, loss: LossName, *, n_negatives: int = 256, gbce_t: float = 0.75) -> None:
         super().__init__()
-        require(name in get_args(LossName), "loss", name, f"one of {', '.join(get_args(LossName))}")
+        require(loss in get_args(LossName), "loss", loss, f"one of {', '.join(get_args(LossName))}")
         require(n_negatives >= 1, "n_negatives", n_negatives, "at least 1")
         require(0 <= gbce_t <= 1, "gbce_t", gbce_t, "between 0 and 1")
-        self.name = name
+        self.loss = loss
         self.n_negatives = n_negatives
         self.gbce_t = gbce_t
-        self.negative_sampler = UniformNegativeSampler() if name == "bce" else None
+        self.negative_sampler = UniformNegativeSampler() if loss == "bce" else None
 
     def set_view(self, view: TrainView) -> None:
-        """Take the training interactions, from which "bce" knows what a user knows."""
+        """Take the training interactions, which "bce" excludes from its negatives."""
         if self.negative_sampler is not None:
             self.negative_sampler.set_view(view)
 
@@ -56,11 +56,11 @@ class NextItemLoss(nn.Module):
             items: (I, D) item vectors, row 0 padding.
             target: (P,) item indices in 1 .. I - 1.
         """
-        if self.name == "cross_entropy":
+        if self.loss == "cross_entropy":
             return next_item_cross_entropy(hidden, items, target)
         if self.negative_sampler is not None:
             return binary_cross_entropy(hidden, items, target, self.negative_sampler(user))
         negatives = draw_negatives(len(hidden), self.n_negatives, len(items), items.device)
-        if self.name == "gbce":
+        if self.loss == "gbce":
             return generalised_bce(hidden, items, target, negatives, self.gbce_t)
         return sampled_softmax(hidden, items, target, negatives)

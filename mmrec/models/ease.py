@@ -1,4 +1,4 @@
-"""EASE: embarrassingly shallow autoencoders for sparse data (Steck, WWW 2019), a control in closed form."""
+"""EASE: embarrassingly shallow autoencoders for sparse data (Steck, WWW 2019), a baseline in closed form."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from mmrec.errors import InvalidArgument, require
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.sparse import csr
 
-BYTES = 25  # an item pair at the peak, measured: the Gram matrix, its factor and the inverse, in fp64
+BYTES = 25  # per pair of items at the peak, measured: the Gram matrix, its factor and the inverse, in fp64
 
 
 class EASE(Recommender):
-    r"""The linear map from a user's items to a user's items, no item explaining itself, that fits training best.
+    r"""The linear map from a user's items to a user's items that fits training best while no item predicts itself.
 
         min_B ‖X - X B‖² + λ ‖B‖²,  diag B = 0:   B_ij = -P_ij / P_jj,  P = (XᵀX + λ)⁻¹
         s(u, i) = Σ_{j ∈ history of u} B_ji
 
-    X is the binary matrix of the training interactions; the history is the whole one before the item to predict, of any
-    length, without order. The inverse is taken in fp64. Nothing is trained: run `test` directly. The default λ is the
-    best of 100, 200, ..., 1600 on the validation split of MovieLens-1M, where they differ little.
+    X is the binary matrix of the training interactions. The history is everything before the item to predict, of any
+    length and without order. The inverse is computed in fp64. There is nothing to train: run `test` directly. The
+    default λ is the best of 100, 200, ..., 1600 on the validation split of MovieLens-1M, where they differ little.
 
     Args:
         n_items: I, padding included (linked from the data).
         l2: λ.
-        max_memory_gb: what the inverse may take, in GB; it needs 25 bytes for each pair of items.
+        max_memory_gb: memory in GB that the inverse may use; it needs 25 bytes per pair of items.
 
     Raises:
-        InvalidArgument: an option is outside its range, or too many items for `max_memory_gb`.
+        InvalidArgument: an option is outside its range, or there are too many items for `max_memory_gb`.
     """
 
     trains_on: ClassVar[TrainsOn] = "nothing"
     weights: Tensor
 
-    def __init__(self, n_items: int, l2: float = 200.0, max_memory_gb: float = 8.0) -> None:
+    def __init__(self, n_items: int, *, l2: float = 200.0, max_memory_gb: float = 8.0) -> None:
         super().__init__()
         self.save_hyperparameters()
         require(l2 > 0, "l2", l2, "above 0")

@@ -5,31 +5,34 @@ from __future__ import annotations
 from mmrec.errors import require
 from mmrec.losses.objective import LossName, NextItemLoss
 from mmrec.models.next_item import NextItemModel
-from mmrec.nn.item_encoder import ItemEncoder
+from mmrec.nn.item_encoder import ItemEncoder, ItemInputs
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
 
 
 class GRU4Rec(NextItemModel):
-    """Gated recurrent units read the item vectors of a window; the state scores the items by a dot product.
+    """Gated recurrent units read the item vectors of a window; the last state scores the items by a dot product.
 
-    A session is a user's sequence. Departures from the original: items are embedded and the embedding is tied to the
-    output (the original reads one-hot vectors; its authors' later code has both); the loss is the cross-entropy over
-    all items, not TOP1 or BPR over the items of the batch; a window is one sample, where the original cuts sequences
-    into steps and carries the state over; the input is scaled and the output normed, see `RecurrentEncoder`. One layer
-    of width 64 is that of Klenitskiy and Vasilev (RecSys 2023), whose GRU4Rec with this loss reaches NDCG@10 .1648 on
-    MovieLens-1M; dropout and learning rate were chosen on the validation split of that data.
+    A session is a user's sequence. Departures from the original:
+    - Items are embedded and the embedding is tied to the output. The original reads one-hot vectors; its authors' later
+      code has both.
+    - The loss is the cross-entropy over all items, not TOP1 or BPR over the items of the batch.
+    - A window is one sample. The original cuts sequences into steps and carries the state over.
+    - The input is scaled and the output passes a layer norm, see `RecurrentEncoder`.
+
+    One layer of width 64 is the choice of Klenitskiy and Vasilev (RecSys 2023), whose GRU4Rec with this loss reaches
+    NDCG@10 .1648 on MovieLens-1M. Dropout and learning rate were chosen on the validation split of that data.
 
     Args:
         n_items: I, padding included (linked from the data).
         embedding_dim: D.
         hidden_dim: width of the GRU layers; a projection back to D follows where it is not D.
-        layers: GRU layers.
-        dropout: on the input and on the output of each layer.
+        layers: number of GRU layers.
+        dropout: dropout on the input and on the output of each layer.
         loss: "cross_entropy", "sampled_softmax", "gbce" or "bce", see `NextItemLoss`.
         n_negatives: N of "sampled_softmax" and "gbce".
         gbce_t: calibration t of "gbce".
         lr: learning rate.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
 
     Raises:
         InvalidArgument: an option is outside its range.
@@ -37,6 +40,7 @@ class GRU4Rec(NextItemModel):
 
     def __init__(
         self,
+        *,
         n_items: int,
         embedding_dim: int = 64,
         hidden_dim: int = 64,
@@ -51,13 +55,11 @@ class GRU4Rec(NextItemModel):
         for name, value in {"embedding_dim": embedding_dim, "hidden_dim": hidden_dim, "layers": layers}.items():
             require(value >= 1, name, value, "at least 1")
         require(0 <= dropout < 1, "dropout", dropout, "at least 0 and below 1")
-        require(lr > 0, "lr", lr, "above 0")
-        require(weight_decay >= 0, "weight_decay", weight_decay, "at least 0")
         super().__init__(
-            ItemEncoder(n_items, embedding_dim, text=False, image=False, item_id=True),
-            RecurrentEncoder(embedding_dim, hidden_dim, layers, dropout),
-            NextItemLoss(loss, n_negatives, gbce_t),
-            lr,
-            weight_decay,
+            ItemEncoder(n_items, embedding_dim, ItemInputs(item_id=True)),
+            RecurrentEncoder(embedding_dim, hidden_dim=hidden_dim, layers=layers, dropout=dropout),
+            NextItemLoss(loss, n_negatives=n_negatives, gbce_t=gbce_t),
+            lr=lr,
+            weight_decay=weight_decay,
         )
         self.save_hyperparameters()

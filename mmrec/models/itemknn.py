@@ -1,4 +1,4 @@
-"""ItemKNN: item-based collaborative filtering (Sarwar et al., WWW 2001), a control without training."""
+"""ItemKNN: item-based collaborative filtering (Sarwar et al., WWW 2001), a baseline without training."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from mmrec.nn.kernels.sparse import csr
 
 
 class ItemKNN(Recommender):
-    r"""Score an item by its similarity to those items of the history that are among its nearest.
+    r"""Score an item by its similarity to the items of the history that are among its nearest neighbours.
 
         s(u, i) = Σ_{j ∈ history of u, j ∈ N(i)} c_ij / (√n_i √n_j + h)
 
-    c_ij is the number of training users who have both, n_i that of users who have i, h the shrinkage: a cosine that
-    distrusts small counts. N(i) are the `neighbours` most similar to i, none of similarity 0. The statistics are of
-    the training period alone; the history is the whole one before the item to predict, of any length, without order.
+    c_ij is the number of training users who have both items, n_i the number who have i. h is the shrinkage, which makes
+    the cosine of small counts smaller. N(i) are the `neighbours` items most similar to i, without those of similarity
+    0. All counts come from the training period; the history is everything before the item to predict, of any length and
+    without order.
 
-    Of its many forms this is the binary cosine with neighbours of the item that is scored, the tuned control of
-    Ferrari Dacrema et al. (RecSys 2019). Nothing is trained: run `test` directly. On the validation split of
-    MovieLens-1M 10 to 400 neighbours and a shrinkage of 0 to 500 differ by .004 in NDCG@10; few neighbours are best.
+    Of the many forms of ItemKNN this is the binary cosine with the neighbours of the scored item, the tuned baseline of
+    Ferrari Dacrema et al. (RecSys 2019). There is nothing to train: run `test` directly. On the validation split of
+    MovieLens-1M, 10 to 400 neighbours and a shrinkage of 0 to 500 differ by .004 in NDCG@10; few neighbours are best.
 
     Args:
         n_items: I, padding included (linked from the data).
-        neighbours: size of N(i).
+        neighbours: number of items in N(i).
         shrinkage: h.
 
     Raises:
@@ -41,7 +42,7 @@ class ItemKNN(Recommender):
     trains_on: ClassVar[TrainsOn] = "nothing"
     similarity: Tensor
 
-    def __init__(self, n_items: int, neighbours: int = 20, shrinkage: float = 10.0) -> None:
+    def __init__(self, n_items: int, *, neighbours: int = 20, shrinkage: float = 10.0) -> None:
         super().__init__()
         self.save_hyperparameters()
         require(neighbours >= 1, "neighbours", neighbours, "at least 1")
@@ -52,7 +53,7 @@ class ItemKNN(Recommender):
         self.register_buffer("similarity", torch.empty(0), persistent=False)
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Find N(i) in the training interactions, a block of items at a time."""
+        """Find N(i) in the training interactions, one block of items after the other."""
         norm = users_of_items(catalog.train).sqrt()
         columns, values = [], []
         for rows, count in co_occurrence(catalog.train):

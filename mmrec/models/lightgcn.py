@@ -13,29 +13,31 @@ from mmrec.errors import require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.nn.graph_encoder import GraphEncoder
-from mmrec.nn.item_encoder import ItemEncoder
+from mmrec.nn.item_encoder import ItemEncoder, ItemInputs
 from mmrec.nn.kernels.lookup import look_up
 from mmrec.nn.known_users import KnownUsers
 
-INIT_STD = 0.1  # of ids and projections, as in the authors' PyTorch code
+INIT_STD = 0.1  # standard deviation of ids and projections, as in the authors' PyTorch code
 
 
 class LightGCN(Recommender):
-    r"""User and item embeddings, propagated over the training graph; the score is the dot product of the layers' means.
+    r"""User and item embeddings propagated over the training graph; the score is the dot product of the layers' means.
 
         E^(k) = D^-1/2 A D^-1/2 E^(k-1),   e = 1/(K+1) Σ_k e^(k),   s = e_u · e_i
 
-    trained by BPR with L2 on the ego embeddings E^(0) of the batch. There is one propagation a step and one an
-    evaluation. A user is a node: what follows the training period does not change the score.
+    It is trained by BPR with L2 on the ego embeddings E^(0) of the batch. There is one propagation per step and one per
+    evaluation. A user is a node, so interactions after the training period do not change the score.
 
     With `text: true` or `image: true` and `item_id: false` the ego embedding of an item is its projected text or image
-    feature: the Text-LightGCN and the Image-LightGCN of the paper's table 4, which says only that a feature takes the
-    place of the item representation in the same structure. Users keep their learned embedding, having no feature. All
-    three may be on, see `ItemEncoder`.
+    feature: the Text-LightGCN and the Image-LightGCN of the paper's table 4, which says only that a feature replaces
+    the item representation in the same structure. Users have no feature and keep their learned embedding. All three may
+    be combined, see `ItemEncoder`.
 
-    Departures from the original: negatives are drawn for every training interaction once an epoch, where the authors
-    draw users and then one of their items; AdamW without decay is their Adam; users without a training interaction get
-    the mean user's vector; features are centred and scaled to length 1.
+    Departures from the original:
+    - Every training interaction is a sample once per epoch. The authors draw users and then one of their items.
+    - The optimizer is AdamW without decay, which is their Adam.
+    - Users without training interactions get the mean user's vector.
+    - Features are centred and scaled to length 1.
 
     Args:
         n_users: U (linked from the data).
@@ -43,10 +45,10 @@ class LightGCN(Recommender):
         text_dim: width of the text features (linked from the data).
         image_dim: width of the image features (linked from the data).
         hidden_dim: D.
-        item_id: learned id vectors.
-        text: use text.
-        image: use images.
-        layers: K; 0 is matrix factorisation.
+        item_id: whether to use learned id vectors.
+        text: whether to use text.
+        image: whether to use images.
+        layers: K, number of propagations; 0 is matrix factorisation.
         l2: weight of the squared ego embeddings, see `mmrec.losses.bpr`.
         lr: learning rate.
 
@@ -58,6 +60,7 @@ class LightGCN(Recommender):
 
     def __init__(
         self,
+        *,
         n_users: int,
         n_items: int,
         text_dim: int = 0,
@@ -75,10 +78,10 @@ class LightGCN(Recommender):
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
         require(layers >= 0, "layers", layers, "at least 0")
         require(l2 >= 0, "l2", l2, "at least 0")
-        require(lr > 0, "lr", lr, "above 0")
         self.l2 = l2
         self.user_embedding = nn.Embedding(n_users, hidden_dim)
-        self.item_encoder = ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id)
+        inputs = ItemInputs(text_dim=text_dim, image_dim=image_dim, text=text, image=image, item_id=item_id)
+        self.item_encoder = ItemEncoder(n_items, hidden_dim, inputs)
         self.graph = GraphEncoder(layers)
         self.known_users = KnownUsers(n_users)
         encoder = self.item_encoder
@@ -87,10 +90,10 @@ class LightGCN(Recommender):
                 nn.init.normal_(module.weight, std=INIT_STD)
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Take the graph of the train-only view, and the features."""
+        """Take the graph and the users of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
         self.known_users.set_view(catalog.train)
-        self.item_encoder.features.attach(features)
+        self.item_encoder.attach(features)
 
     def ego(self) -> tuple[Tensor, Tensor]:
         """Return E^(0): users (U, D) and items (I, D)."""

@@ -21,22 +21,22 @@ from mmrec.nn.modality_graph import Combination, ModalityGraph
 
 
 class MMGCN(Recommender):
-    """One graph convolution for each modality, tied by id embeddings; the mean over modalities scores by dot product.
+    """One graph convolution per modality with shared id embeddings; the mean over modalities scores by dot product.
 
     In each modality a user starts at a learned preference and an item at its projected feature, see `ModalityGraph`.
-    The edges are the training interactions in all of them.
+    The edges are the training interactions in every modality.
 
-    Where the paper leaves a choice, or its authors' code goes another way:
+    Choices that the paper leaves open, and departures from its authors' code:
     - Neighbours are averaged, eq. 1; the other aggregation of the paper, the maximum, is not offered.
-    - The default combination is the concatenation, which the authors' code runs; "sum" is the element-wise one.
+    - The default combination is the concatenation, which the authors' code uses; "sum" is the element-wise one.
     - Modalities are averaged as in the code; the paper adds them, which is the same up to a factor of the score.
-    - Every modality is projected to `hidden_dim` before the graph; the code projects images to 256 and the rest not.
+    - Every modality is projected to `hidden_dim` before the graph; the code projects images to 256 and nothing else.
     - `layers` is 2; the code is called with 2 and applies 3.
-    - Ids and preferences are trained. In the code they are tensors that no optimiser sees, which keeps them random.
-    - L2 is on the ids and preferences of the batch; the code takes them as means, and the preferences of one modality.
-    - Features are centred and scaled to length 1. An item without a modality has a zero feature there; it still has its
-      neighbours and its id.
-    - Users without a training interaction get the mean user's vector.
+    - Ids and preferences are trained. In the code the optimizer does not get them, so they stay random.
+    - L2 is on the ids and preferences of the batch; the code uses their means, and the preferences of one modality.
+    - Features are centred and scaled to length 1. An item without a modality has a zero feature in it, and still has
+      its neighbours and its id.
+    - Users without training interactions get the mean user's vector.
 
     Args:
         n_users: U (linked from the data).
@@ -44,10 +44,10 @@ class MMGCN(Recommender):
         text_dim: width of the text features (linked from the data).
         image_dim: width of the image features (linked from the data).
         hidden_dim: D.
-        text: use text.
-        image: use images.
-        layers: graph convolutions in each modality.
-        combination: of neighbours and own vector, "concatenation" or "sum".
+        text: whether to use text.
+        image: whether to use images.
+        layers: number of graph convolutions in each modality.
+        combination: how the neighbours and a node's own vector are combined, "concatenation" or "sum".
         l2: weight of the squared ids and preferences, see `mmrec.losses.bpr`.
         lr: learning rate.
 
@@ -59,6 +59,7 @@ class MMGCN(Recommender):
 
     def __init__(
         self,
+        *,
         n_users: int,
         n_items: int,
         text_dim: int = 0,
@@ -76,34 +77,39 @@ class MMGCN(Recommender):
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
         require(layers >= 1, "layers", layers, "at least 1")
         require(l2 >= 0, "l2", l2, "at least 0")
-        require(lr > 0, "lr", lr, "above 0")
         self.l2 = l2
         self.n_users = n_users
         if not (text or image):
             raise InvalidArgument(
                 "image", "text and image are both false, but MMGCN needs item features: set one to true"
             )
-        self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
+        self.features = ItemFeatures(n_items, text_dim=text_dim, image_dim=image_dim, text=text, image=image)
         self.graph = BipartiteGraph("mean")
         self.known_users = KnownUsers(n_users)
         self.ids = nn.Embedding(n_users + n_items, hidden_dim)  # users before items
         nn.init.xavier_normal_(self.ids.weight)
         self.modalities = nn.ModuleDict(
             {
-                name: ModalityGraph(n_users, self.features.rows(name).shape[1], hidden_dim, layers, combination)
+                name: ModalityGraph(
+                    n_users,
+                    feature_dim=self.features.rows(name).shape[1],
+                    dim=hidden_dim,
+                    layers=layers,
+                    combination=combination,
+                )
                 for name in self.features.modalities
             }
         )
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Take the graph of the train-only view, and the features."""
+        """Take the graph and the users of the train-only view, and the features."""
         self.graph.set_graph(catalog.train)
         self.known_users.set_view(catalog.train)
         self.features.attach(features)
 
     @once_per_evaluation
     def nodes(self) -> Tensor:
-        """Return the mean over the modalities, users before items, (U + I, D)."""
+        """Return the mean of all nodes over the modalities, users before items, (U + I, D)."""
         encoded = [
             modality(self.features.rows(name), self.ids.weight, self.graph)
             for name, modality in self.modalities.items()

@@ -1,4 +1,4 @@
-"""What models of sequences have in common: they read item vectors and predict the next item at every position."""
+"""The base of models that read a sequence of item vectors and predict the next item at every position."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mmrec.nn.item_encoder import ItemEncoder
 
 
 class NextItemModel(Recommender):
-    """An encoder turns the item vectors of a window into states, which score all items by a dot product.
+    """An encoder maps the item vectors of a window to states, which score all items by a dot product.
 
-    A state sees the items up to its own position. The same vectors are read and scored.
+    A state depends on the items up to its own position. The same item vectors are read and scored.
 
     Args:
         item_encoder: makes the item vectors.
-        sequence_encoder: turns vectors into states.
-        next_item_loss: what a position minimises.
+        sequence_encoder: maps item vectors to states.
+        next_item_loss: the loss of a position.
         lr: learning rate of AdamW.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class NextItemModel(Recommender):
         item_encoder: ItemEncoder,
         sequence_encoder: CausalEncoder,
         next_item_loss: NextItemLoss,
+        *,
         lr: float,
         weight_decay: float,
     ) -> None:
@@ -41,9 +42,22 @@ class NextItemModel(Recommender):
         self.next_item_loss = next_item_loss
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Take the features, and what users know of the train-only view."""
-        self.item_encoder.features.attach(features)
+        """Take the features, and the seen pairs of the train-only view."""
+        self.item_encoder.attach(features)
         self.next_item_loss.set_view(catalog.train)
+
+    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """Predict the next item at every position that has one."""
+        vectors = self.item_vectors()
+        row, position = batch.places()
+        states = self._states(batch, vectors, row, position)
+        loss = self.next_item_loss(batch.user[row], states, vectors, batch.targets[row, position])
+        return {"loss": loss, "loss_rec": loss}
+
+    def encode_users(self, batch: SequenceBatch) -> Tensor:
+        """Return the state after the newest item of each window, (B, D)."""
+        rows = torch.arange(len(batch.user), device=batch.user.device)
+        return self._states(batch, self.item_vectors(), rows, batch.lengths - 1)
 
     @once_per_evaluation
     def item_vectors(self) -> Tensor:
@@ -51,23 +65,10 @@ class NextItemModel(Recommender):
         vectors: Tensor = self.item_encoder().fused
         return vectors
 
-    def states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
-        """Return the states (P, D) at some positions of the windows, given the item vectors (I, D)."""
-        return self.sequence_encoder.states_at(batch.items, batch.clock, vectors, row, position)
-
-    def encode_users(self, batch: SequenceBatch) -> Tensor:
-        """Return the state after the newest item of each window, (B, D)."""
-        rows = torch.arange(len(batch.user), device=batch.user.device)
-        return self.states(batch, self.item_vectors(), rows, batch.lengths - 1)
-
     def text_vectors(self, features: Tensor) -> Tensor | None:
         """Return W_t of text features, see `ItemEncoder.text_vectors`."""
         return self.item_encoder.text_vectors(features)
 
-    def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
-        """Every position predicts its next item; positions without one drop out before the scores are made."""
-        vectors = self.item_vectors()
-        row, position = batch.places()
-        states = self.states(batch, vectors, row, position)
-        loss = self.next_item_loss(batch.user[row], states, vectors, batch.targets[row, position])
-        return {"loss": loss, "loss_rec": loss}
+    def _states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
+        """Return the states (P, D) at some positions of the windows, given the item vectors (I, D)."""
+        return self.sequence_encoder.states_at(batch.items, batch.clock, vectors, row, position)

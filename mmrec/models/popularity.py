@@ -1,4 +1,4 @@
-"""The control every comparison needs: the same list for everyone, the most trained-on items first."""
+"""Popularity: the baseline that gives every user the same list, the items with most training interactions first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mmrec.models.recommender import Recommender
 
 
 class Popularity(Recommender):
-    """Score an item by its number of training interactions. Nothing is trained: run `test` directly.
+    """Score an item by its number of training interactions. There is nothing to train: run `test` directly.
 
     Args:
-        n_items: I, padding included.
+        n_items: I, padding included (linked from the data).
     """
 
     trains_on: ClassVar[TrainsOn] = "nothing"
@@ -25,6 +25,7 @@ class Popularity(Recommender):
 
     def __init__(self, n_items: int) -> None:
         super().__init__()
+        self.save_hyperparameters()
         self.register_buffer("counts", torch.zeros(n_items), persistent=False)
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
@@ -32,7 +33,7 @@ class Popularity(Recommender):
         self.counts = catalog.train.popularity.float().to(self.counts.device)
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
-        """Return ones (B, 1): everyone is alike."""
+        """Return ones (B, 1), since all users are alike."""
         return self.counts.new_ones(len(batch.user), 1)
 
     def item_vectors(self) -> Tensor:

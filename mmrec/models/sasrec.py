@@ -5,45 +5,47 @@ from __future__ import annotations
 from mmrec.errors import require
 from mmrec.losses.objective import LossName, NextItemLoss
 from mmrec.models.next_item import NextItemModel
-from mmrec.nn.item_encoder import ItemEncoder
-from mmrec.nn.sequence_encoder import BlockKind, SequenceEncoder
+from mmrec.nn.item_encoder import ItemEncoder, ItemInputs
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.transformer_block import BlockKind, TransformerOptions
 
 
 class SASRec(NextItemModel):
     """A causal Transformer reads the item vectors of a window; its last state scores the items by a dot product.
 
-    An item is a learned id vector. With `text: true` or `image: true` and `item_id: false` it is its projected text or
-    image feature instead: the Text-SASRec and the Image-SASRec of the paper's tables. All three may be on, see
-    `ItemEncoder`.
+    The vector of an item is a learned id vector. With `text: true` or `image: true` and `item_id: false` it is the
+    projected text or image feature instead: the Text-SASRec and the Image-SASRec of the paper's tables. All three may
+    be combined, see `ItemEncoder`.
 
-    Departures from the original: its loss is a binary cross-entropy with one negative (`loss: bce`), ours is by default
-    the cross-entropy over all items, which ranks far better (Klenitskiy and Vasilev, RecSys 2023; width and depth are
-    theirs; dropout .2 and learning rate .002 were the best of .1, .2 and .001, .002 on the validation split of
-    MovieLens-1M). The blocks are as the paper writes them, x + Dropout(f(LayerNorm(x))), while
-    its code lets the norm into the residual; the network on each position is four times as wide and uses GELU; nothing
-    is dropped from the attention weights, which costs time on a CPU and gained nothing.
+    Departures from the original:
+    - Its loss is a binary cross-entropy with one negative (`loss: bce`). Ours is by default the cross-entropy over all
+      items, which ranks far better (Klenitskiy and Vasilev, RecSys 2023; width and depth are theirs). Dropout .2 and
+      learning rate .002 were the best of .1, .2 and .001, .002 on the validation split of MovieLens-1M.
+    - The blocks are as the paper writes them, x + Dropout(f(LayerNorm(x))); its code adds the normed x instead.
+    - The network on each position is four times as wide and uses GELU.
+    - Attention weights are not dropped, which takes time on a CPU and did not improve the ranking.
 
     Args:
         n_items: I, padding included (linked from the data).
         text_dim: width of the text features (linked from the data).
         image_dim: width of the image features (linked from the data).
-        max_length: the longest window L (linked from the data).
+        max_length: L, the longest window (linked from the data).
         hidden_dim: D.
-        item_id: learned id vectors.
-        text: use text.
-        image: use images.
-        layers: Transformer blocks.
-        heads: attention heads; must divide D.
+        item_id: whether to use learned id vectors.
+        text: whether to use text.
+        image: whether to use images.
+        layers: number of Transformer blocks.
+        heads: number of attention heads, a divisor of D.
         ffn_dim: width of the network on each position.
-        dropout: on the input and in the blocks.
-        attention_dropout: on the attention weights.
+        dropout: dropout on the input and in the blocks.
+        attention_dropout: dropout on the attention weights.
         block: "plain" or "ligr", see `Block`.
-        time_bias: attention knows the time gaps, see `TimeBias`; such a model is time-aware.
+        time_bias: whether attention uses the time gaps, see `TimeBias`; such a model is time-aware.
         loss: "cross_entropy", "sampled_softmax", "gbce" (gSASRec) or "bce", see `NextItemLoss`.
         n_negatives: N of "sampled_softmax" and "gbce".
         gbce_t: calibration t of "gbce".
         lr: learning rate.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
 
     Raises:
         InvalidArgument: options that contradict each other.
@@ -51,6 +53,7 @@ class SASRec(NextItemModel):
 
     def __init__(
         self,
+        *,
         n_items: int,
         text_dim: int = 0,
         image_dim: int = 0,
@@ -73,15 +76,16 @@ class SASRec(NextItemModel):
         weight_decay: float = 0.0,
     ) -> None:
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
-        require(weight_decay >= 0, "weight_decay", weight_decay, "at least 0")
-        require(lr > 0, "lr", lr, "above 0")
+        inputs = ItemInputs(text_dim=text_dim, image_dim=image_dim, text=text, image=image, item_id=item_id)
+        transformer = TransformerOptions(
+            layers=layers, heads=heads, ffn_dim=ffn_dim, dropout=dropout, attention_dropout=attention_dropout,
+            block=block, time_bias=time_bias,
+        )  # fmt: skip
         super().__init__(
-            ItemEncoder(n_items, hidden_dim, text_dim, image_dim, text, image, item_id),
-            SequenceEncoder(
-                hidden_dim, max_length, layers, heads, ffn_dim, dropout, attention_dropout, block, time_bias
-            ),
-            NextItemLoss(loss, n_negatives, gbce_t),
-            lr,
-            weight_decay,
+            ItemEncoder(n_items, hidden_dim, inputs),
+            SequenceEncoder(hidden_dim, max_length, transformer),
+            NextItemLoss(loss, n_negatives=n_negatives, gbce_t=gbce_t),
+            lr=lr,
+            weight_decay=weight_decay,
         )
         self.save_hyperparameters()

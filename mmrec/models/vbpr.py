@@ -18,31 +18,34 @@ from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.kernels.lookup import look_up
 from mmrec.nn.known_users import KnownUsers
 
-INIT_STD = 0.1
+INIT_STD = 0.1  # standard deviation of factors and projections
 
 
 class VBPR(Recommender):
-    r"""Matrix factorisation beside a second one whose item factors are projected features.
+    r"""Matrix factorisation plus a second one whose item factors are projected features.
 
         s = γ_u · γ_i + θ_u · E f_i + β_i + β' · f_i
 
-    E and β' (the visual bias) are trained with the rest, by BPR. The global and the user's bias of the paper shift all
-    scores of a user alike and are left out. The features f_i are images by default; `text: true` sets the text beside
-    them, or in their place with `image: false`.
+    E and β' (the visual bias) are trained with the rest, by BPR. The global bias and the user's bias of the paper add
+    the same number to all scores of a user and are left out. The features f_i are images by default; `text: true` adds
+    the text, and with `image: false` it replaces the image.
 
-    Departures from the original: features are centred and scaled to length 1, an item without one has f_i = 0; the
-    factors are wider by default; L2 is on the factors and the item bias of the batch and not on E and β'; Adam takes
-    the place of plain stochastic gradients; users without a training interaction get the mean user's vector.
+    Departures from the original:
+    - Features are centred and scaled to length 1; an item without a feature has f_i = 0.
+    - The factors are wider by default.
+    - L2 is on the factors and the item bias of the batch, not on E and β'.
+    - The optimizer is Adam instead of plain stochastic gradients.
+    - Users without training interactions get the mean user's vector.
 
     Args:
         n_users: U (linked from the data).
         n_items: I, padding included (linked from the data).
         text_dim: width of the text features (linked from the data).
         image_dim: width of the image features (linked from the data).
-        hidden_dim: width of γ.
-        feature_dim: width of θ and of E f.
-        text: use text.
-        image: use images.
+        hidden_dim: width of γ_u and γ_i.
+        feature_dim: width of θ_u and of E f_i.
+        text: whether to use text.
+        image: whether to use images.
         l2: weight of the squared factors and biases, see `mmrec.losses.bpr`.
         lr: learning rate.
 
@@ -54,6 +57,7 @@ class VBPR(Recommender):
 
     def __init__(
         self,
+        *,
         n_users: int,
         n_items: int,
         text_dim: int = 0,
@@ -70,13 +74,12 @@ class VBPR(Recommender):
         for name, width in {"hidden_dim": hidden_dim, "feature_dim": feature_dim}.items():
             require(width >= 1, name, width, "at least 1")
         require(l2 >= 0, "l2", l2, "at least 0")
-        require(lr > 0, "lr", lr, "above 0")
         self.l2 = l2
         if not (text or image):
             raise InvalidArgument(
                 "image", "text and image are both false, but VBPR needs item features: set one to true"
             )
-        self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
+        self.features = ItemFeatures(n_items, text_dim=text_dim, image_dim=image_dim, text=text, image=image)
         self.known_users = KnownUsers(n_users)
         self.user_factors = nn.Embedding(n_users, hidden_dim)  # γ_u
         self.item_factors = nn.Embedding(n_items, hidden_dim)  # γ_i
@@ -90,7 +93,7 @@ class VBPR(Recommender):
             nn.init.zeros_(bias.weight)
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
-        """Take the features, and who is known from the train-only view."""
+        """Take the users of the train-only view, and the features."""
         self.known_users.set_view(catalog.train)
         self.features.attach(features)
 
@@ -110,9 +113,9 @@ class VBPR(Recommender):
         return _items(self.item_factors.weight, self.item_bias.weight, self._visual(None))
 
     def losses(self, batch: PairBatch) -> dict[str, Tensor]:
-        """BPR, L2 on the factors and biases of the batch."""
+        """BPR, and L2 on the factors and item biases of the batch."""
         item = torch.cat([batch.positive, batch.negative])
-        # An item is projected once, however often it comes; where most of the catalogue comes, all of it is.
+        # Each item is projected once, however often it occurs; if most of the catalogue occurs, all of it is projected.
         few = len(item) < self.item_bias.num_embeddings / 2
         some, place = torch.unique(item, return_inverse=True) if few else (None, item)
         factors, tastes = self.user_factors(batch.user), self.user_tastes(batch.user)
@@ -123,7 +126,7 @@ class VBPR(Recommender):
         return {"loss": rank + self.l2 * norm, "loss_rec": rank, "squared_norm": norm}
 
     def _visual(self, items: Tensor | None) -> Tensor:
-        """Return [E f_i, β' · f_i] of some items (n,) or of all, (n, F + 1)."""
+        """Return [E f_i, β' · f_i] of some items (n,), or of all items, (n, F + 1)."""
         weight = torch.cat([self.projection.weight, self.feature_bias.weight])
         return F.linear(self.features(items), weight)
 

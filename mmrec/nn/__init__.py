@@ -1,1 +1,1 @@
-"""The parts of the model, one block of equations a file."""
+"""Parts of the models, one block of equations per file."""

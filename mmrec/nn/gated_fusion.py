@@ -3,7 +3,7 @@ r"""The gate that joins dynamic and static interest (paper, section 3.3.3, eq. 1
     g = σ(W_g [u^d; u^s] + b_g)                                     (11)
     u = g ⊙ u^d + (1 - g) ⊙ u^s                                     (12)
 
-Eq. 11 prints no bias, the text below it names b_g: it is there.
+Eq. 11 is printed without a bias, but the text below it names b_g; we keep it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class GatedFusion(nn.Module):
-    """Element-wise gate between two interests.
+    """Element-wise gate between dynamic and static interest.
 
     Args:
         dim: D.
@@ -26,4 +26,5 @@ class GatedFusion(nn.Module):
     def forward(self, dynamic: Tensor, static: Tensor) -> tuple[Tensor, Tensor]:
         """Join (..., D) and (..., D) into u (..., D); also return the gate g (..., D)."""
         gate = torch.sigmoid(self.linear(torch.cat([dynamic, static], dim=-1)))
-        return torch.lerp(static, dynamic, gate.to(static.dtype)), gate  # eq. 12; autocast makes the gate half as wide
+        # Eq. 12; under autocast the gate has half precision.
+        return torch.lerp(static, dynamic, gate.to(static.dtype)), gate

@@ -22,10 +22,10 @@ Pooling = Literal["mean", "sum"]
 class GraphEncoder(BipartiteGraph):
     """Propagate user and item vectors over the training graph and pool the layers.
 
-    The paper sums the layers in eq. 10 and calls it mean pooling in the text; `pooling` offers both.
+    Eq. 10 of the paper sums the layers, and its text calls this mean pooling; `pooling` offers both.
 
     Args:
-        layers: K of eq. 10, the number of propagations.
+        layers: K of eq. 10, number of propagations.
         pooling: "mean" or "sum" over layers 0 .. K.
     """
 

@@ -9,6 +9,7 @@ which `ItemFeatures` centres and scales to length 1; the paper does not give the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
@@ -16,14 +17,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmrec.data.features.store import Features
 from mmrec.errors import InvalidArgument
 from mmrec.nn.item_features import ItemFeatures
 
-INIT_STD = 0.02  # of ids and projections alike: a feature row has length 1, so both start on the same scale
+INIT_STD = 0.02  # standard deviation of ids and projections: feature rows have length 1, so both start on one scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemInputs:
+    """What an item vector is made from.
+
+    Args:
+        text_dim: T, width of the text features; ignored unless `text` is true.
+        image_dim: M, width of the image features; ignored unless `image` is true.
+        text: whether to use text.
+        image: whether to use images.
+        item_id: whether to use learned id vectors.
+        features_first: whether training starts at the features instead of the ids; needs both.
+
+    Raises:
+        InvalidArgument: text, image and item_id are all false, or `features_first` lacks ids or features.
+    """
+
+    text_dim: int = 0
+    image_dim: int = 0
+    text: bool = False
+    image: bool = False
+    item_id: bool = False
+    features_first: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.text or self.image or self.item_id):
+            raise InvalidArgument("item_id", "item_id, text and image are all false: set at least one of them to true")
+        if self.features_first and not (self.item_id and (self.text or self.image)):
+            raise InvalidArgument(
+                "features_first",
+                "features_first needs item_id and one of text and image: set these to true, or features_first to false",
+            )
 
 
 class ItemVectors(NamedTuple):
-    """All items at once; a modality that is switched off is None.
+    """The vectors of all items; those of a modality that is not in use are None.
 
     Args:
         fused: (I, D), e of eq. 3, zero at PAD.
@@ -37,54 +72,34 @@ class ItemVectors(NamedTuple):
 
 
 class ItemEncoder(nn.Module):
-    r"""Fuse text and image features, and ids if asked, into one vector per item.
+    r"""Fuses text features, image features and learned ids into one vector per item.
 
-    Where the image is missing α is 1 (the paper's rule), where the text is missing it is 0, and an item with neither
-    has a zero feature part. α is kept in (0, 1) by a sigmoid.
+    α is 1 for an item without an image (the paper's rule) and 0 for an item without a text; an item with neither has a
+    zero feature part. A sigmoid keeps α in (0, 1).
 
-    With `item_id` a learned id vector is added and the two features enter through gates that start at zero,
-    e = E_id + γ_t v̂_t + γ_m v̂_m, so that training begins at the plain id model. The paper has no id vector; this is
-    a row of its own in every table. With `features_first` the gates start at one, the projections at the scale of
-    learned vectors and the ids near zero: training begins at the features alone, and an id learns what they miss.
+    With `item_id` a learned id vector is added, and each feature is multiplied by a gate that starts at zero,
+    e = E_id + γ_t v̂_t + γ_m v̂_m, so that training starts at the plain id model. The paper has no id vector; tables list
+    this form separately. With `features_first` the gates start at one, the projections at the scale of learned vectors
+    and the ids near zero: training starts at the features alone, and an id learns what the features miss.
 
     Args:
         n_items: I, padding included.
         dim: D.
-        text_dim: width of v_t; ignored unless `text`.
-        image_dim: width of v_m; ignored unless `image`.
-        text: use the text.
-        image: use the image.
-        item_id: add learned id vectors.
-        features_first: begin at the features instead of the ids.
+        inputs: what an item vector is made from.
 
     Raises:
-        InvalidArgument: text, image and item_id are all false, `features_first` lacks ids or features, or the data has
-            no features for a modality that is in use.
+        InvalidArgument: the data has no features for a modality that is in use.
     """
 
-    def __init__(
-        self,
-        n_items: int,
-        dim: int,
-        text_dim: int = 0,
-        image_dim: int = 0,
-        text: bool = True,
-        image: bool = True,
-        item_id: bool = False,
-        features_first: bool = False,
-    ) -> None:
+    def __init__(self, n_items: int, dim: int, inputs: ItemInputs) -> None:
         super().__init__()
-        if not (text or image or item_id):
-            raise InvalidArgument("item_id", "item_id, text and image are all false: set at least one of them to true")
-        if features_first and not (item_id and (text or image)):
-            raise InvalidArgument(
-                "features_first",
-                "features_first needs item_id and one of text and image: set these to true, or features_first to false",
-            )
-        self.features = ItemFeatures(n_items, text_dim, image_dim, text, image)
+        text, image, item_id, features_first = inputs.text, inputs.image, inputs.item_id, inputs.features_first
+        self.features = ItemFeatures(
+            n_items, text_dim=inputs.text_dim, image_dim=inputs.image_dim, text=text, image=image
+        )
         self.id = nn.Embedding(n_items, dim) if item_id else None
-        self.text_projection = nn.Linear(text_dim, dim, bias=False) if text else None
-        self.image_projection = nn.Linear(image_dim, dim, bias=False) if image else None
+        self.text_projection = nn.Linear(inputs.text_dim, dim, bias=False) if text else None
+        self.image_projection = nn.Linear(inputs.image_dim, dim, bias=False) if image else None
         self.alpha_logit = nn.Parameter(torch.zeros(())) if text and image and not item_id else None
         self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
         self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
@@ -97,10 +112,9 @@ class ItemEncoder(nn.Module):
             if gate is not None:
                 nn.init.ones_(gate)
 
-    @property
-    def alpha(self) -> Tensor | None:
-        """α of eq. 3 for items with both modalities, a scalar; None where the form has no α."""
-        return None if self.alpha_logit is None else self.alpha_logit.sigmoid()
+    def attach(self, features: Features | None) -> None:
+        """Take the features of the modalities in use."""
+        self.features.attach(features)
 
     def forward(self) -> ItemVectors:
         """Encode all items."""
@@ -112,29 +126,34 @@ class ItemEncoder(nn.Module):
             if vectors is not None
         ]
         if self.id is not None:
-            # PAD is no item: its vector is zero whatever the id table holds.
+            # The vector of PAD is zero, whatever the id table holds there.
             terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
         return ItemVectors(reduce(torch.add, terms), text, image)
 
-    def text_vectors(self, features: Tensor) -> Tensor | None:
-        """Return v̂_t of eq. 2, (n, D), for text features (n, T) that need not be an item's; None without text."""
-        if self.text_projection is None:
-            return None
-        vectors: Tensor = self.text_projection(self.features.scaled("text", features))
-        return vectors
-
     def weights(self) -> tuple[Tensor, Tensor]:
-        """Weights (I,) of v̂_t and of v̂_m: α and 1 - α with the rules for missing modalities, or the two gates."""
+        """Return the weights (I,) of v̂_t and v̂_m: α and 1 - α with the rules for missing modalities, or the gates."""
         has_text, has_image = self.features.present("text"), self.features.present("image")
         if self.id is not None:
-            return _times(self.text_gate, has_text), _times(self.image_gate, has_image)
+            return _gate_where(has_text, self.text_gate), _gate_where(has_image, self.image_gate)
         alpha = self.alpha
         if alpha is None:
             return has_text.float(), has_image.float()
         both = has_text & has_image
         return torch.where(both, alpha, has_text), torch.where(both, 1 - alpha, has_image)
 
+    @property
+    def alpha(self) -> Tensor | None:
+        """α of eq. 3 for items with both modalities, a scalar; None in a form without α."""
+        return None if self.alpha_logit is None else self.alpha_logit.sigmoid()
 
-def _times(gate: Tensor | None, present: Tensor) -> Tensor:
-    """Return a gate where something is present, and 0 elsewhere or where there is no gate."""
+    def text_vectors(self, features: Tensor) -> Tensor | None:
+        """Return v̂_t of eq. 2, (n, D), for any text features (n, T), of an item or not; None if text is not in use."""
+        if self.text_projection is None:
+            return None
+        vectors: Tensor = self.text_projection(self.features.scaled("text", features))
+        return vectors
+
+
+def _gate_where(present: Tensor, gate: Tensor | None) -> Tensor:
+    """Return the gate for items that have the modality, and 0 for the others and without a gate."""
     return present.float() if gate is None else gate * present

@@ -1,4 +1,4 @@
-"""Fixed text and image features of the items, as buffers of a model."""
+"""Fixed text and image features of the items, held as buffers of a model."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mmrec.errors import InvalidArgument
 
 
 class ItemFeatures(nn.Module):
-    """The rows of each modality, centred and scaled to length 1; zero where an item has none.
+    """The feature rows of each modality in use, centred and scaled to length 1; zero where an item has no feature.
 
-    Pretrained encoders put everything into a narrow cone (text vectors of one catalogue often have a mean cosine above
-    .8), and what all items share tells none of them apart: the mean over the items that have the modality is taken off
-    before the rows are scaled.
+    Pretrained encoders map everything into a narrow cone: text vectors of one catalogue often have a mean cosine above
+    .8. What all items share does not distinguish any of them, so the mean over the items that have the modality is
+    subtracted before the rows are scaled.
 
     Args:
         n_items: I, padding included.
-        text_dim: T, width of the text features; ignored unless `text`.
-        image_dim: M, width of the image features; ignored unless `image`.
-        text: use the text.
-        image: use the image.
+        text_dim: T, width of the text features; ignored unless `text` is true.
+        image_dim: M, width of the image features; ignored unless `image` is true.
+        text: whether to use text.
+        image: whether to use images.
 
     Attributes:
-        modalities: those in use, "text" before "image".
+        modalities: names of the modalities in use, "text" before "image".
 
     Raises:
         InvalidArgument: the data has no features for a modality that is in use.
     """
 
-    def __init__(self, n_items: int, text_dim: int, image_dim: int, text: bool, image: bool) -> None:
+    def __init__(self, n_items: int, *, text_dim: int, image_dim: int, text: bool, image: bool) -> None:
         super().__init__()
         widths = {"text": text_dim if text else None, "image": image_dim if image else None}
         self.modalities = [name for name, width in widths.items() if width is not None]
@@ -48,35 +48,35 @@ class ItemFeatures(nn.Module):
             self.register_buffer(f"{name}_mean", torch.zeros(width or 0), persistent=False)
 
     def attach(self, features: Features | None) -> None:
-        """Take the rows of the modalities in use; None where no modality is in use."""
+        """Take the rows of the modalities in use; `features` may be None if there are none in use."""
         for name in self.modalities if features is not None else ():
             present = torch.tensor(getattr(features, f"{name}_present"))
             rows = torch.tensor(getattr(features, name)).float()
-            # One item alone has no mean to differ from.
+            # The mean of a single item is that item, and centring would erase it.
             mean = rows[present].mean(dim=0) if present.sum() > 1 else torch.zeros(rows.shape[1])
             device = self.rows(name).device
             setattr(self, f"{name}_mean", mean.to(device))
             setattr(self, f"{name}_present", present.to(device))
             setattr(self, name, self.scaled(name, rows.to(device)).masked_fill(~self.present(name)[:, None], 0.0))
 
-    def scaled(self, name: str, vectors: Tensor) -> Tensor:
-        """Centre and scale an encoder's vectors (n, T) or (n, M) as the rows of the items are."""
-        return F.normalize(vectors - self.get_buffer(f"{name}_mean"), dim=1)
+    def forward(self, items: Tensor | None = None) -> Tensor:
+        """Return the modalities of some items (n,), or of all items, concatenated, (n, F) float32."""
+        rows = [self.rows(name) if items is None else F.embedding(items, self.rows(name)) for name in self.modalities]
+        return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
 
     def rows(self, name: str) -> Tensor:
-        """Return one modality, (I, T) or (I, M) float32."""
+        """Return the rows of one modality, (I, T) or (I, M) float32."""
         return self.get_buffer(name)
 
     def present(self, name: str) -> Tensor:
-        """Return which items have one modality, (I,) bool; none where it is not in use."""
+        """Return which items have one modality, (I,) bool; all False if it is not in use."""
         return self.get_buffer(f"{name}_present")
+
+    def scaled(self, name: str, vectors: Tensor) -> Tensor:
+        """Return an encoder's vectors (n, T) or (n, M), centred and scaled as the rows of the items are."""
+        return F.normalize(vectors - self.get_buffer(f"{name}_mean"), dim=1)
 
     @property
     def width(self) -> int:
-        """F, the width of all modalities in use side by side."""
+        """F, the total width of the modalities in use."""
         return sum(self.rows(name).shape[1] for name in self.modalities)
-
-    def forward(self, items: Tensor | None = None) -> Tensor:
-        """Return the modalities of some items (n,), or of all, side by side, (n, F) float32."""
-        rows = [self.rows(name) if items is None else F.embedding(items, self.rows(name)) for name in self.modalities]
-        return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)

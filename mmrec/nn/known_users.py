@@ -1,4 +1,4 @@
-"""What a table of users holds for somebody who was not there in training."""
+"""Vectors for users without training interactions, in models with one vector per user."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from mmrec.data.catalog import TrainView
 
 
 class KnownUsers(nn.Module):
-    """Gives users without a training interaction the mean vector of those who have one.
+    """Replaces the vectors of users without training interactions by the mean vector of all other users.
 
-    Their own row was never trained and would rank by chance; by the mean they get what suits most. The papers of models
-    with a table of users leave such users out.
+    Their own vectors were never trained and would rank at random; the mean ranks first what most users like. The papers
+    of models with one vector per user leave such users out.
+
+    Args:
+        n_users: U.
     """
 
     known: Tensor
@@ -22,10 +25,10 @@ class KnownUsers(nn.Module):
         self.register_buffer("known", torch.ones(n_users, dtype=torch.bool), persistent=False)
 
     def set_view(self, view: TrainView) -> None:
-        """Take who has training interactions."""
+        """Take from the train-only view which users have training interactions."""
         self.known = (view.offsets.diff() > 0).to(self.known.device)
 
     def forward(self, users: Tensor) -> Tensor:
-        """Return the vectors of all users (U, D), of the unknown ones the mean of the others."""
+        """Return the vectors (U, D) of all users, with the mean for users without training interactions."""
         mean = users[self.known].mean(dim=0)
         return torch.where(self.known[:, None], users, mean)

@@ -1,9 +1,9 @@
-r"""One modality of MMGCN (Wei et al., ACM MM 2019): graph convolutions, combined with the ids.
+r"""One modality of MMGCN (Wei et al., ACM MM 2019): graph convolutions combined with id embeddings.
 
 With x⁽⁰⁾ a user's preference or an item's projected feature, a layer is
 
     h = LeakyReLU(D^-1 A x W_1)                       aggregation, the mean over the neighbours
-    x̂ = LeakyReLU(W_2 x) + e_id                       ids carry over from modality to modality
+    x̂ = LeakyReLU(W_2 x) + e_id                       id embeddings, shared by all modalities
     x' = LeakyReLU(W_3 [h ‖ x̂])  or  LeakyReLU(W_3 h + x̂)
 """
 
@@ -20,8 +20,43 @@ from mmrec.nn.bipartite_graph import BipartiteGraph
 Combination = Literal["concatenation", "sum"]
 
 
+class ModalityGraph(nn.Module):
+    """The users' preferences and the items' features of one modality, propagated over the graph.
+
+    Args:
+        n_users: U.
+        feature_dim: F, width of the features.
+        dim: D.
+        layers: number of aggregations and combinations.
+        combination: how the neighbours and a node's own vector are combined, "concatenation" or "sum".
+    """
+
+    def __init__(self, n_users: int, *, feature_dim: int, dim: int, layers: int, combination: Combination) -> None:
+        super().__init__()
+        self.preference = nn.Parameter(nn.init.xavier_normal_(torch.empty(n_users, dim)))
+        self.projection = nn.Linear(feature_dim, dim)
+        self.layers = nn.ModuleList(_Layer(dim, combination) for _ in range(layers))
+
+    def forward(self, features: Tensor, ids: Tensor, graph: BipartiteGraph) -> Tensor:
+        """Encode all nodes.
+
+        Args:
+            features: (I, F), features of the items.
+            ids: (U + I, D), id embeddings of users and then items.
+            graph: the training interactions, with "mean" weighting.
+
+        Returns:
+            (U + I, D).
+        """
+        # Rows have length 1, as in the authors' code, so that preferences and features are on one scale.
+        nodes = F.normalize(torch.cat([self.preference, self.projection(features)]))
+        for layer in self.layers:
+            nodes = layer(nodes, ids, graph)
+        return nodes
+
+
 class _Layer(nn.Module):
-    """Aggregation and combination."""
+    """One aggregation and combination."""
 
     def __init__(self, dim: int, combination: Combination) -> None:
         super().__init__()
@@ -40,38 +75,3 @@ class _Layer(nn.Module):
         if self.combination == "concatenation":
             return F.leaky_relu(self.combine(torch.cat([neighbours, own], dim=1)))
         return F.leaky_relu(self.combine(neighbours) + own)
-
-
-class ModalityGraph(nn.Module):
-    """Users' preferences in one modality and items' features of it, exchanged over the graph.
-
-    Args:
-        n_users: U.
-        feature_dim: width of the features.
-        dim: D.
-        layers: number of aggregations and combinations.
-        combination: "concatenation" or "sum" of neighbours and own vector.
-    """
-
-    def __init__(self, n_users: int, feature_dim: int, dim: int, layers: int, combination: Combination) -> None:
-        super().__init__()
-        self.preference = nn.Parameter(nn.init.xavier_normal_(torch.empty(n_users, dim)))
-        self.projection = nn.Linear(feature_dim, dim)
-        self.layers = nn.ModuleList(_Layer(dim, combination) for _ in range(layers))
-
-    def forward(self, features: Tensor, ids: Tensor, graph: BipartiteGraph) -> Tensor:
-        """Encode all nodes.
-
-        Args:
-            features: (I, F).
-            ids: (U + I, D), users before items.
-            graph: of the training interactions, weighted by the mean.
-
-        Returns:
-            (U + I, D).
-        """
-        # Rows of length 1, as the authors' code has them: preferences and features enter on one scale.
-        nodes = F.normalize(torch.cat([self.preference, self.projection(features)]))
-        for layer in self.layers:
-            nodes = layer(nodes, ids, graph)
-        return nodes

@@ -10,27 +10,27 @@ from mmrec.nn.kernels.dropout import Dropout
 
 
 class RecurrentEncoder(CausalEncoder):
-    """GRU layers, a projection back to D where their width is another, and a layer norm.
+    """GRU layers, a projection back to D if their width differs from D, and a layer norm.
 
-    Sequences are padded on the right and a recurrence never looks ahead, so that padding changes nothing and no packing
-    is needed. As in `SequenceEncoder`, the input is scaled by the root of D and the output passes a layer norm: item
-    vectors start small, and the states of a GRU stay within -1 and 1, so that without the two the scores of tied
-    embeddings grow slowly.
+    Sequences are padded on the right and a recurrence never looks ahead, so padding changes nothing and no packing is
+    needed. As in `SequenceEncoder`, the input is scaled by the root of D and the output passes a layer norm. Item
+    vectors start small and the states of a GRU stay between -1 and 1, so without both the scores of tied embeddings
+    grow slowly.
 
     Args:
         dim: D.
         hidden_dim: width of the GRU layers.
-        layers: GRU layers.
-        dropout: on the input and on the output of each layer.
+        layers: number of GRU layers.
+        dropout: dropout on the input and on the output of each layer.
     """
 
-    # Rows all go through together, `tokens_at_once` is None: a recurrence is as slow for few rows as for many.
+    # `tokens_at_once` stays None: a recurrence takes as long for few rows as for many.
 
-    def __init__(self, dim: int, hidden_dim: int, layers: int, dropout: float) -> None:
+    def __init__(self, dim: int, *, hidden_dim: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.scale = dim**0.5
         self.dropout = Dropout(dropout)
-        # One module a layer: the dropout that nn.GRU puts between its layers is the slow one on a CPU.
+        # One module per layer: the dropout between the layers of one nn.GRU is slow on a CPU, see `drop`.
         self.layers = nn.ModuleList(
             nn.GRU(hidden_dim if layer else dim, hidden_dim, batch_first=True) for layer in range(layers)
         )
@@ -38,7 +38,7 @@ class RecurrentEncoder(CausalEncoder):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, clock: Clock) -> Tensor:
-        """Encode right-padded sequences of item vectors (B, L, D) into hidden states (B, L, D)."""
+        """Encode right-padded sequences of item vectors (B, L, D) into states (B, L, D)."""
         x = self.dropout(x * self.scale)
         for layer in self.layers:
             x = self.dropout(layer(x)[0])

@@ -1,1 +1,1 @@
-"""MM-SRA: the library of item vectors, its nearest neighbours, and sequences augmented with them."""
+"""MM-SRA: the nearest neighbours of the item vectors, and sequences augmented with them."""

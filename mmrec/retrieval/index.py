@@ -1,4 +1,8 @@
-"""The global vector library and its Top-K neighbours by cosine (paper, section 3.2, eq. 4-5)."""
+r"""The vector library and its Top-K neighbours by cosine (paper, section 3.2, eq. 4-5).
+
+V = {e_1, ..., e_I}                                             (4)
+N(i) = Top-K_j cos(e_i, e_j),  j ≠ i                            (5)
+"""
 
 from __future__ import annotations
 
@@ -13,22 +17,23 @@ from mmrec.errors import InvalidArgument, require
 from mmrec.retrieval import exact
 
 Backend = Literal["torch", "faiss", "faiss_ivf"]
-PROBED = 16  # cells of the inverted lists that a search looks into; benchmarks/neighbours.py states the recall
+PROBED = 16  # inverted lists that a search reads; benchmarks/neighbours.py measures the recall
 
 
 def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> Tensor:
-    """Find the K nearest other items of each item by cosine.
+    """Return the K nearest other items of each item by cosine.
 
     Args:
-        vectors: (I, D) item vectors; row 0 is padding and neither asks nor answers.
+        vectors: (I, D) item vectors; row 0 is padding, and is excluded from queries and results.
         k: K.
         backend: "torch" (blocked products, see `mmrec.retrieval.exact`) and "faiss" (a flat inner-product index over
-            normalised vectors) are exact; "faiss_ivf" looks into the nearest 16 of 4√I inverted lists and misses some
+            normalised vectors) are exact; "faiss_ivf" reads the nearest 16 of 4√I inverted lists and misses some
             neighbours, for catalogues of several 100,000 items.
 
     Returns:
-        (I, K) int64, nearest first. An item whose vector is zero resembles nothing: no other row names it, and its own
-        row names itself, as does the row of PAD and the end of a row where fewer than K others were found.
+        (I, K) int64, nearest first. A zero vector has no cosine, so such an item is a neighbour of no other item, and
+        its own row contains the item itself K times. So does the row of PAD, and the end of every row for which fewer
+        than K neighbours were found.
 
     Raises:
         InvalidArgument: there are not K other items, there is no such backend, or faiss is not installed.
@@ -37,7 +42,7 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
     require(1 <= k <= n_items - 2, "k", k, f"between 1 and {n_items - 2}, the number of other items")
     require(backend in get_args(Backend), "backend", backend, f"one of {', '.join(get_args(Backend))}")
     table = torch.arange(n_items, device=vectors.device)[:, None].repeat(1, k)
-    # The cosine with a zero vector is undefined; the 0 that a product makes of it would beat every negative cosine.
+    # The cosine with a zero vector is undefined; as a product it would be 0 and beat every negative cosine.
     known = 1 + torch.nonzero(vectors[1:].detach().any(dim=1)).squeeze(1)
     if len(known) > 1:
         library, sought = F.normalize(vectors[known].detach().float(), dim=1), min(k + 1, len(known))
@@ -55,12 +60,14 @@ def _search_faiss(library: Tensor, k: int, inverted_lists: bool) -> Tensor:
         import faiss
     except ImportError:
         raise InvalidArgument(
-            "backend", "faiss is not installed: pip install 'mmrec[cpu]' (or 'mmrec[gpu]'), or choose backend torch"
+            "backend",
+            f"backend {'faiss_ivf' if inverted_lists else 'faiss'} needs faiss, which is not installed: pip install "
+            "'mmrec[cpu]' (or 'mmrec[gpu]'), or choose backend torch",
         ) from None
     rows = library.cpu().numpy()
     index: faiss.Index = faiss.IndexFlatIP(rows.shape[1])
     if inverted_lists:
-        cells = max(1, min(int(4 * sqrt(len(rows))), len(rows) // 39))  # faiss wants 39 vectors a cell to train with
+        cells = max(1, min(int(4 * sqrt(len(rows))), len(rows) // 39))  # faiss needs 39 vectors per cell for training
         index = faiss.IndexIVFFlat(index, rows.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
         index.nprobe = PROBED
     if library.is_cuda and hasattr(faiss, "StandardGpuResources"):
@@ -68,12 +75,12 @@ def _search_faiss(library: Tensor, k: int, inverted_lists: bool) -> Tensor:
     index.train(rows)
     index.add(rows)
     found = torch.from_numpy(index.search(rows, k)[1]).to(library.device)
-    # Where the lists looked into hold fewer than k, -1 fills up.
+    # -1 fills a row for which the lists hold fewer than k vectors.
     return torch.where(found < 0, torch.arange(len(found), device=found.device)[:, None], found)
 
 
 def _drop_self(found: Tensor) -> Tensor:
-    """Remove each row's own index from (n, K + 1); where twins crowded it out, remove the farthest instead."""
+    """Return (n, K + 1) without each row's own index; where identical vectors displaced it, without the farthest."""
     own = found == torch.arange(len(found), device=found.device)[:, None]
     order = own.int().argsort(dim=1, stable=True)
     return found.gather(1, order)[:, :-1]

@@ -1,4 +1,4 @@
-"""The neighbour table a model looks up during an epoch, rebuilt from the current item vectors."""
+"""The table of neighbours that a model reads during an epoch, rebuilt from the current item vectors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mmrec.retrieval.index import Backend, nearest_neighbours
 
 
 class NeighbourTable(nn.Module):
-    """N(i) of eq. 5 for all items, on the model's device: a lookup is one gather.
+    """N(i) of eq. 5 for all items, on the model's device, so that a lookup is one gather.
 
-    The table is derived from the parameters, so it stays out of checkpoints.
+    The table is derived from the parameters, so checkpoints do not contain it.
 
     Args:
-        k: K, neighbours of an item.
-        backend: what searches, see `nearest_neighbours`.
+        k: K, number of neighbours per item.
+        backend: search method, see `nearest_neighbours`.
     """
 
     neighbours: Tensor
@@ -28,14 +28,14 @@ class NeighbourTable(nn.Module):
 
     @property
     def ready(self) -> bool:
-        """Whether the table was ever built."""
+        """Whether the table has been built."""
         return len(self.neighbours) > 0
 
     def refresh(self, vectors: Tensor) -> float | None:
         """Rebuild the table from item vectors (I, D).
 
         Returns:
-            churn: the share of neighbours that were not neighbours before; None the first time.
+            churn: the proportion of neighbours that were not neighbours before; None the first time.
         """
         before, self.neighbours = self.neighbours, nearest_neighbours(vectors, self.k, self.backend)
         if not len(before):

@@ -35,11 +35,11 @@ def test_each_name_is_its_function_with_fresh_negatives(name: str, toy: RecDataM
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "bpr"}, "loss must be one of cross_entropy, sampled_softmax, gbce, bce, but is bpr"),
+        ({"loss": "bpr"}, "loss must be one of cross_entropy, sampled_softmax, gbce, bce, but is bpr"),
         ({"n_negatives": 0}, "n_negatives must be at least 1"),
         ({"gbce_t": 1.5}, "gbce_t must be between 0 and 1"),
     ],
 )
 def test_options_out_of_range_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
-        NextItemLoss(**{"name": "gbce", "n_negatives": 1, "gbce_t": 0.5, **changes})
+        NextItemLoss(**{"loss": "gbce", "n_negatives": 1, "gbce_t": 0.5, **changes})

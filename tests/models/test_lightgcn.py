@@ -83,6 +83,6 @@ def test_contradictory_options_are_refused(changes: dict, message: str, toy: Rec
 
 
 def test_defaults_are_the_papers() -> None:
-    model = LightGCN(3, 4)
+    model = LightGCN(n_users=3, n_items=4)
     assert (model.hparams["layers"], model.hparams["hidden_dim"]) == (3, 64)
     assert (model.hparams["l2"], model.hparams["lr"]) == (1e-4, 1e-3)

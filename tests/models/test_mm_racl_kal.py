@@ -6,7 +6,7 @@ import torch
 from mmrec.batch import SequenceBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument
-from mmrec.models.mm_racl_kal import MMRaclKal, _prefix_mean
+from mmrec.models.mm_racl_kal import MMRaclKal, prefix_mean
 from tests.clocks import no_times
 from tests.contracts.conftest import build
 
@@ -16,7 +16,7 @@ def test_prefix_mean_equals_the_naive_loop() -> None:
     window = torch.tensor([[4, 1, 5], [2, 0, 0], [2, 6, 0]])
     batch = SequenceBatch(torch.arange(3), window, torch.tensor([3, 1]), torch.tensor([0, 2, 2, 2]), no_times(window))
     vectors = torch.randn(7, 4)
-    means = _prefix_mean(batch, vectors)
+    means = prefix_mean(batch, vectors)
     for row, history in enumerate(histories):
         skipped = len(history) - int(batch.lengths[row])
         for position in range(int(batch.lengths[row])):
@@ -96,7 +96,7 @@ def test_the_literal_user_node_sees_the_edge_to_the_target_in_training(toy: RecD
     ("changes", "message"),
     [
         ({"dynamic": False, "static_user": "none"}, "dynamic is false and static_user is none"),
-        ({"heads": 3}, r"heads must be a divisor of hidden_dim \(64\), but is 3"),
+        ({"heads": 3}, r"heads must be a divisor of the width 64, but is 3"),
         ({"replace_prob": 1.5}, "probability"),
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"beta": -1.0}, "beta must be at least 0"),

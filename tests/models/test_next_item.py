@@ -26,7 +26,7 @@ def test_every_position_with_a_target_minimises_the_loss_that_is_named(
         if batch.targets[row, place]
     ]
     user, hidden, target = (torch.stack(column) for column in zip(*rows, strict=True))
-    expected = NextItemLoss(loss, 7, 0.5)
+    expected = NextItemLoss(loss, n_negatives=7, gbce_t=0.5)
     expected.set_view(toy.catalog.train)
     torch.manual_seed(1)
     torch.testing.assert_close(ours, expected(user, hidden, vectors, target))

@@ -41,7 +41,7 @@ def test_an_item_is_its_feature_alone(name: str, toy: RecDataModule) -> None:
     ("changes", "message"),
     [
         ({"item_id": False}, "item_id, text and image are all false"),
-        ({"heads": 3}, r"heads must be a divisor of hidden_dim \(64\), but is 3"),
+        ({"heads": 3}, r"heads must be a divisor of the width 64, but is 3"),
         ({"ffn_dim": 0}, "ffn_dim must be at least 1"),
         ({"layers": -1}, "layers must be at least 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),

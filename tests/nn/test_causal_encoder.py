@@ -1,21 +1,23 @@
 import pytest
 import torch
-from torch.nn import functional as F
 
 from mmrec.batch import Clock
-from mmrec.nn import sequence_encoder
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
-from mmrec.nn.sequence_encoder import Attention, SequenceEncoder
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.transformer_block import Attention, TransformerOptions
 
 
 def encoder_of(kind: str) -> CausalEncoder:
     if kind == "recurrent":
-        return RecurrentEncoder(8, 6, 2, 0.0)
-    layers, block, time_aware = 0 if "without" in kind else 2, "ligr" if kind == "gated" else "plain", "time" in kind
-    encoder = SequenceEncoder(8, 7, layers, 2, 16, 0.0, 0.0, block, time_aware)
-    for bias in (part.attention.time_bias for part in encoder.blocks if time_aware):
-        torch.nn.init.normal_(bias.weight)
+        return RecurrentEncoder(8, hidden_dim=6, layers=2, dropout=0.0)
+    options = TransformerOptions(
+        layers=0 if "without" in kind else 2, heads=2, ffn_dim=16, dropout=0.0,
+        block="ligr" if kind == "gated" else "plain", time_bias="time" in kind,
+    )  # fmt: skip
+    encoder = SequenceEncoder(8, 7, options)
+    for block in encoder.blocks if options.time_bias else ():
+        torch.nn.init.normal_(block.attention.time_bias.weight)
     return encoder
 
 
@@ -33,9 +35,9 @@ def test_states_in_groups_equal_the_whole_padded_batch(
     encoder = encoder_of(kind)
     monkeypatch.setattr(type(encoder), "tokens_at_once", tokens)
     vectors = torch.randn(30, 8, requires_grad=True)
-    items = torch.randint(1, 30, (9, 7))  # beyond the places asked for there is no padding: nothing must see it
+    items = torch.randint(1, 30, (9, 7))  # without padding after the wanted positions, whose items must have no effect
     places = torch.rand(9, 7) < 0.4
-    places[4:7] = False  # rows, and with few tokens whole groups, of which nothing is asked
+    places[4:7] = False  # rows, and with few tokens whole groups, without a wanted position
     row, position = torch.nonzero(places, as_tuple=True)
     times = clock(9, 7)
     ours = encoder.states_at(items, times, vectors, row, position)
@@ -47,7 +49,7 @@ def test_states_in_groups_equal_the_whole_padded_batch(
 
 
 @pytest.mark.parametrize("kind", ["transformer", "time-aware", "gated", "transformer without blocks", "recurrent"])
-def test_one_place_of_each_row_equals_the_whole(kind: str) -> None:
+def test_one_position_of_each_row_equals_the_whole(kind: str) -> None:
     torch.manual_seed(0)
     encoder, times = encoder_of(kind), clock(5, 7)
     vectors, items = torch.randn(30, 8), torch.randint(1, 30, (5, 7))
@@ -71,8 +73,8 @@ def test_a_compiled_encoder_gives_the_same_states_for_windows_of_any_length(kind
     assert len(graphs) == 1  # it went through the compiler, once
 
 
-def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, lengths = SequenceEncoder(8, 7, 1, 1, 16, 0.0, 0.0), []
+def test_positions_after_the_last_wanted_one_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, lengths = SequenceEncoder(8, 7, TransformerOptions(layers=1, ffn_dim=16, dropout=0.0)), []
     monkeypatch.setattr(SequenceEncoder, "tokens_at_once", 14)
     monkeypatch.setattr(SequenceEncoder, "forward", lambda self, x, clock: lengths.append(x.shape[:2]) or x)
     items = torch.randint(1, 30, (4, 7))
@@ -80,23 +82,9 @@ def test_places_behind_the_last_one_asked_for_are_not_computed(monkeypatch: pyte
     assert lengths == [(2, 3), (2, 7)]
 
 
-def test_blocks_of_queries_equal_attention_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    monkeypatch.setattr(sequence_encoder, "QUERIES", 3)  # blocks of 3, 3 and 1
-    attention = Attention(8, 2, 0.0, time_bias=True)
-    q, k, v = (torch.randn(2, 2, 7, 4, requires_grad=True) for _ in range(3))
-    bias = torch.randn(2, 2, 7, 7, requires_grad=True)
-    whole = F.scaled_dot_product_attention(q, k, v, bias.masked_fill(torch.ones(7, 7).triu(1) == 1, -torch.inf))
-    ours = attention._attend(q, k, v, None, bias)
-    torch.testing.assert_close(ours, whole)
-    direction = torch.randn_like(whole)
-    wanted = torch.autograd.grad(whole, (q, k, v, bias), direction)
-    torch.testing.assert_close(torch.autograd.grad(ours, (q, k, v, bias), direction), wanted)
-
-
 def test_dropped_attention_weights_average_to_the_kept_ones() -> None:
     torch.manual_seed(0)
-    attention = Attention(8, 2, 0.3, time_bias=False)
+    attention = Attention(8, TransformerOptions(heads=2, attention_dropout=0.3))
     x = torch.randn(3, 5, 8)
     last = torch.tensor([4, 4, 4])
     for position in (None, last):

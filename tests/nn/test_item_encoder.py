@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmrec.errors import InvalidArgument
-from mmrec.nn.item_encoder import ItemEncoder
+from mmrec.nn.item_encoder import ItemEncoder, ItemInputs
 
 PRESENT = {"text": torch.tensor([0, 1, 1, 0, 0]).bool(), "image": torch.tensor([0, 1, 0, 1, 0]).bool()}
 
@@ -17,8 +17,8 @@ def features(present: dict[str, torch.Tensor]) -> SimpleNamespace:
 
 def encoder(**switches: float) -> ItemEncoder:
     torch.manual_seed(0)
-    made = ItemEncoder(5, 4, text_dim=3, image_dim=6, **switches)
-    made.features.attach(features(PRESENT))
+    made = ItemEncoder(5, 4, ItemInputs(**{"text": True, "image": True, "text_dim": 3, "image_dim": 6, **switches}))
+    made.attach(features(PRESENT))
     return made
 
 
@@ -69,14 +69,14 @@ def test_features_first_needs_ids_and_features(options: dict) -> None:
 
 def test_contradictory_switches_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="item_id, text and image are all false"):
-        ItemEncoder(5, 4, text=False, image=False)
+        ItemInputs()
     with pytest.raises(InvalidArgument, match=r"image: false"):
-        ItemEncoder(5, 4, text_dim=3, image_dim=0)
+        ItemEncoder(5, 4, ItemInputs(text=True, image=True, text_dim=3))
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_modality_that_hardly_anything_has(count: int) -> None:
     model, present = encoder(), torch.arange(5).eq(2) if count else torch.zeros(5, dtype=torch.bool)
-    model.features.attach(features({**PRESENT, "image": present}))
+    model.attach(features({**PRESENT, "image": present}))
     assert torch.equal(model.features.rows("image").any(dim=1), present)
     assert model().fused.isfinite().all()

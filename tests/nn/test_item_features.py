@@ -18,7 +18,7 @@ FEATURES = SimpleNamespace(
 
 
 def test_rows_are_centred_and_of_length_one_and_missing_ones_zero() -> None:
-    features = ItemFeatures(4, 2, 1, text=True, image=True)
+    features = ItemFeatures(4, text_dim=2, image_dim=1, text=True, image=True)
     features.attach(FEATURES)
     half = 0.5**0.5
     expected = torch.tensor([[0, 0, 0], [half, -half, 0], [-half, half, -1], [0, 0, 1]])
@@ -31,11 +31,11 @@ def test_a_modality_the_data_lacks_is_the_users_error() -> None:
     with pytest.raises(
         InvalidArgument, match=r"^image is true, but the data has no image features .* or image: false if"
     ):
-        ItemFeatures(4, 2, 0, text=True, image=True)
+        ItemFeatures(4, text_dim=2, image_dim=0, text=True, image=True)
 
 
 def test_what_is_not_in_use_is_not_needed() -> None:
-    features = ItemFeatures(4, 0, 0, text=False, image=False)
+    features = ItemFeatures(4, text_dim=0, image_dim=0, text=False, image=False)
     features.attach(None)
     assert features.width == 0
     assert not features.present("text").any()

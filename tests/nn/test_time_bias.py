@@ -6,6 +6,7 @@ import torch
 from mmrec.batch import Clock
 from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.nn.time_bias import BUCKETS, TimeBias, gap_buckets
+from mmrec.nn.transformer_block import TransformerOptions
 
 YEAR = 31_557_600
 
@@ -20,7 +21,7 @@ def test_buckets_are_half_doublings_of_the_gap() -> None:
     assert max(found) < BUCKETS
 
 
-def test_a_gap_is_from_the_choice_of_a_key_to_the_question_at_a_query() -> None:
+def test_a_gap_is_from_the_item_time_of_a_key_to_the_query_time() -> None:
     buckets = gap_buckets(Clock(torch.tensor([[0, 100]]), torch.tensor([[100, 107]])))
     assert buckets[0].tolist() == [[13, 0], [13, 6]]  # 100, 0 and 107, 7 seconds
 
@@ -41,12 +42,12 @@ def test_gradient_equals_that_of_indexing() -> None:
 def test_only_a_time_aware_encoder_sees_the_times(heads: int) -> None:
     torch.manual_seed(0)
     x, early = torch.randn(2, 5, 8), torch.arange(5).expand(2, 5)
-    asked = early + 1
+    query = early + 1
     for aware in (False, True):
-        encoder = SequenceEncoder(8, 5, 2, heads, 16, 0.0, 0.0, time_bias=aware)
-        at_zero = encoder(x, Clock(early, asked))
+        encoder = SequenceEncoder(8, 5, TransformerOptions(heads=heads, ffn_dim=16, dropout=0.0, time_bias=aware))
+        at_zero = encoder(x, Clock(early, query))
         for block in encoder.blocks if aware else ():
             torch.nn.init.normal_(block.attention.time_bias.weight)
-        now, later = encoder(x, Clock(early, asked)), encoder(x, Clock(early, asked + YEAR))
+        now, later = encoder(x, Clock(early, query)), encoder(x, Clock(early, query + YEAR))
         assert torch.equal(now, later) == (not aware)
         assert torch.allclose(now, at_zero) == (not aware)  # at the start it is the plain encoder

@@ -1,4 +1,4 @@
-"""What a user has among the training interactions and what not, for losses that need negatives."""
+"""Seen pairs and uniform negative sampling, for losses that need items a user has not interacted with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mmrec.data.catalog import TrainView
 
 
 class SeenPairs(nn.Module):
-    """Answers whether a user has an item among the training interactions.
+    """Tells whether a user has interacted with an item in training.
 
-    The pairs are one sorted row of keys, user * I + item, so that a question is a binary search on the device.
+    The pairs are one sorted tensor of keys, user * I + item, so that a query is a binary search on the device.
     """
 
     keys: Tensor
@@ -23,23 +23,23 @@ class SeenPairs(nn.Module):
         self.register_buffer("keys", torch.empty(0, dtype=torch.int64), persistent=False)
 
     def set_view(self, view: TrainView) -> None:
-        """Take the pairs of the train-only view."""
+        """Take the interactions of the train-only view."""
         self.n_items = view.n_items
         user, item = view.pairs()
         self.keys = (user * view.n_items + item).to(self.keys.device)
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        """Return whether each pair was seen, bool, in the broadcast shape of `user` and `item`."""
+        """Return whether each pair is a training interaction, bool, in the broadcast shape of `user` and `item`."""
         key = user * self.n_items + item
         place = torch.searchsorted(self.keys, key).clamp_(max=len(self.keys) - 1)
         return self.keys[place] == key
 
 
 class UniformNegativeSampler(nn.Module):
-    """Draws, for each user asked about, one of the items that the user has not among the training interactions.
+    """Draws items uniformly among those that a user has not interacted with in training.
 
-    Of a user's known items in order, s_0 < s_1 < ..., the t-th has s_t - 1 - t unknown ones before it. So the j-th
-    unknown item is j + 1 + the number of known items with s_t - 1 - t <= j: one binary search, over all users at once.
+    Let s_0 < s_1 < ... be the items that a user has seen. Before s_t there are s_t - 1 - t unseen items. So the j-th
+    unseen item is j + 1 + the number of seen items with s_t - 1 - t <= j: one binary search over all users at once.
     """
 
     keys: Tensor
@@ -52,25 +52,25 @@ class UniformNegativeSampler(nn.Module):
             self.register_buffer(name, torch.empty(0, dtype=torch.int64), persistent=False)
 
     def set_view(self, view: TrainView) -> None:
-        """Take the pairs of the train-only view."""
+        """Take the interactions of the train-only view."""
         self.n_items = view.n_items
         user, item = view.pairs()
         starts = torch.searchsorted(user, torch.arange(view.n_users + 1))
-        unknown_before = item - 1 - (torch.arange(len(user)) - starts[user])
+        unseen_before = item - 1 - (torch.arange(len(user)) - starts[user])
         device = self.keys.device
-        self.keys = (user * view.n_items + unknown_before).to(device)
+        self.keys = (user * view.n_items + unseen_before).to(device)
         self.starts = starts.to(device)
 
     def forward(self, user: Tensor) -> Tensor:
-        """Draw an item for each user (P,), int64; PAD for a user who knows all of them."""
+        """Draw one item for each user (P,), int64; PAD for a user who has seen all items."""
         first, end = self.starts[user], self.starts[user + 1]
-        unknown = self.n_items - 1 - (end - first)
-        # In double precision: fp32 has 24 bits, and a large catalogue needs more of them.
-        drawn = (torch.rand(user.shape, device=user.device, dtype=torch.float64) * unknown).long()
-        known_before = torch.searchsorted(self.keys, user * self.n_items + drawn, right=True) - first
-        return torch.where(unknown > 0, drawn + 1 + known_before, PAD)
+        unseen = self.n_items - 1 - (end - first)
+        # In double precision, because the 24 bits of fp32 are too few for a large catalogue.
+        drawn = (torch.rand(user.shape, device=user.device, dtype=torch.float64) * unseen).long()
+        seen_before = torch.searchsorted(self.keys, user * self.n_items + drawn, right=True) - first
+        return torch.where(unseen > 0, drawn + 1 + seen_before, PAD)
 
 
-def uniform_items(count: tuple[int, ...], n_items: int, device: torch.device) -> Tensor:
-    """Draw items 1 .. I - 1 uniformly, int64, in the shape `count`."""
-    return torch.randint(1, n_items, count, device=device)
+def uniform_items(shape: tuple[int, ...], n_items: int, device: torch.device) -> Tensor:
+    """Draw items 1 .. I - 1 uniformly, int64, in a shape."""
+    return torch.randint(1, n_items, shape, device=device)

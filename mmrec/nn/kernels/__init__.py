@@ -1,1 +1,1 @@
-"""Fast forms of the equations, each with its plain form as the oracle of its test."""
+"""Fast forms of the equations, each tested against its plain form."""

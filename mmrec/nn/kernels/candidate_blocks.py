@@ -1,8 +1,8 @@
-"""Losses over a positive and N negatives for each position, without ever holding all the logits.
+"""Losses over a positive and N negatives per position that never hold all logits.
 
-Positions are taken in blocks that share their negatives, so that the logits of a block are one matrix product and the
-only ones held at a time. Blocks are small beside a batch: with one set of negatives for a whole batch few items are
-pushed away at each step, and training is several times slower.
+Positions are cut into blocks, and the positions of a block share their negatives. The logits of a block are then one
+matrix product, and no other logits are held at the same time. Blocks are small against a batch: with one set of
+negatives for a whole batch, a step pushes few items away and training needs several times as many steps.
 """
 
 from __future__ import annotations
@@ -12,18 +12,92 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mmrec.nn.kernels.precision import loss_precision
 
 BLOCK = 128  # positions that share their negatives
 
 LogitLoss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From the positive logits (p,) and the negative ones (p, N) of a block, -inf where one does not count: the summed loss
-and its gradient (p,) by the positives. The gradient by the negatives takes their place, in the same memory."""
+"""A loss of the positive logits (p,) and the negative logits (p, N) of a block, -inf for negatives that do not count.
+
+It returns the sum over positions and the gradient (p,) of the positive logits. It writes the gradient of the negative
+logits over these logits, in the same memory.
+"""
+
+
+def blocked_softmax(hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
+    """Return Σ -log exp(s⁺) / (exp(s⁺) + Σ⁻ exp(s⁻)) over positions; its arguments: see `sum_over_positions`."""
+    return sum_over_positions(_softmax, hidden, items, target, negatives)
+
+
+def blocked_binary(
+    hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor, *, beta: float, base: float
+) -> Tensor:
+    """Return -Σ (β log σ(s⁺ + b) + Σ⁻ log(1 - σ(s⁻ + b))) over positions.
+
+    Args:
+        hidden: (P, D) user vectors.
+        items: (I, D) item vectors.
+        target: (P,) item indices.
+        negatives: (⌈P / BLOCK⌉, N) item indices, one row per block of positions.
+        beta: β, the weight of the positive term.
+        base: b, added to every score.
+    """
+
+    def loss(plus: Tensor, minus: Tensor) -> tuple[Tensor, Tensor]:
+        plus, minus = plus.add_(base), minus.add_(base)
+        value = beta * F.softplus(-plus).sum() + F.softplus(minus).sum()  # -log σ(s) and -log(1 - σ(s))
+        minus.sigmoid_()
+        return value, -beta * torch.sigmoid(-plus)
+
+    return sum_over_positions(loss, hidden, items, target, negatives)
+
+
+def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
+    """Return the sum over positions of a loss of logits; a negative that is a position's target does not count there.
+
+    The products have the precision of `set_loss_precision`; all the rest is in fp32, under mixed precision too.
+
+    Args:
+        loss: the loss of a block, see `LogitLoss`.
+        hidden: (P, D) user vectors.
+        items: (I, D) item vectors.
+        target: (P,) item indices.
+        negatives: (⌈P / BLOCK⌉, N) item indices, one row per block of positions.
+
+    Returns:
+        a scalar.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        total: Tensor = _Blockwise.apply(loss, hidden.float(), items.float(), target, negatives)
+    return total
+
+
+def draw_negatives(n_positions: int, n_negatives: int, n_items: int, device: torch.device) -> Tensor:
+    """Draw distinct items for each block of positions, uniformly.
+
+    The blocks go through one random order of the items in turn, so that in a step all items are drawn equally often,
+    give or take one.
+
+    Args:
+        n_positions: P.
+        n_negatives: N; all items where there are fewer.
+        n_items: I, padding included.
+        device: device of the result.
+
+    Returns:
+        (⌈P / BLOCK⌉, min(N, I - 1)) int64, items in 1 .. I - 1.
+    """
+    order = 1 + torch.randperm(n_items - 1, device=device)
+    count = min(n_negatives, n_items - 1)
+    first = torch.arange(-(-n_positions // BLOCK), device=device) * count
+    place: Tensor = (first[:, None] + torch.arange(count, device=device)) % (n_items - 1)
+    return order[place]
 
 
 class _Blockwise(torch.autograd.Function):
-    """Σ loss over the blocks; the gradient is formed in the same pass."""
+    """Σ loss over the blocks; the gradient is computed in the same pass."""
 
     @staticmethod
     def forward(ctx: Any, loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
@@ -47,43 +121,10 @@ class _Blockwise(torch.autograd.Function):
         return None, *(formed * grads[0] for formed in ctx.saved_tensors), None, None
 
 
-def sum_over_positions(loss: LogitLoss, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor) -> Tensor:
-    """Return the sum over positions of a loss of logits; a negative that is a position's target does not count there.
-
-    The products round what they multiply, see `loss_precision`; all the rest is in fp32, under mixed precision too.
-
-    Args:
-        loss: see `LogitLoss`.
-        hidden: (P, D) user vectors.
-        items: (I, D) item vectors.
-        target: (P,) item indices.
-        negatives: (⌈P / BLOCK⌉, N) item indices, a row for each block of positions.
-
-    Returns:
-        a scalar.
-    """
-    with torch.autocast(hidden.device.type, enabled=False):
-        total: Tensor = _Blockwise.apply(loss, hidden.float(), items.float(), target, negatives)
-    return total
-
-
-def draw_negatives(n_positions: int, n_negatives: int, n_items: int, device: torch.device) -> Tensor:
-    """Draw distinct items for each block of positions, uniformly.
-
-    The blocks take turns at one random order of the items, so that in a step all come up equally often, give or take
-    one.
-
-    Args:
-        n_positions: P.
-        n_negatives: N; all items where there are fewer.
-        n_items: I, padding included.
-        device: of the result.
-
-    Returns:
-        (⌈P / BLOCK⌉, min(N, I - 1)) int64, items in 1 .. I - 1.
-    """
-    order = 1 + torch.randperm(n_items - 1, device=device)
-    count = min(n_negatives, n_items - 1)
-    first = torch.arange(-(-n_positions // BLOCK), device=device) * count
-    place: Tensor = (first[:, None] + torch.arange(count, device=device)) % (n_items - 1)
-    return order[place]
+def _softmax(plus: Tensor, minus: Tensor) -> tuple[Tensor, Tensor]:
+    """The `LogitLoss` of `blocked_softmax`."""
+    largest = torch.maximum(plus, minus.amax(dim=1))
+    wanted = (plus - largest).exp()
+    total = minus.sub_(largest[:, None]).exp_().sum(dim=1) + wanted
+    minus.div_(total[:, None])
+    return (total.log() + largest - plus).sum(), wanted / total - 1

@@ -9,8 +9,38 @@ import torch
 from torch import Tensor
 
 
+def sparse_product(matrix: Tensor, transpose: Tensor, x: Tensor) -> Tensor:
+    """Return M X in fp32, with a gradient for X alone.
+
+    Args:
+        matrix: (n, m), CSR, the constant M.
+        transpose: (m, n), CSR, Mᵀ, which the backward pass multiplies with.
+        x: (m, D), X.
+    """
+    with torch.autocast(x.device.type, enabled=False):  # sparse products support no half precision
+        product: Tensor = _SparseProduct.apply(x.float(), matrix, transpose)
+    return product
+
+
+def csr(degree: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
+    """Build a CSR matrix with int32 indices, which need half the memory traffic of int64 and which MKL accepts.
+
+    Args:
+        degree: (rows,) int64, number of entries of each row.
+        columns: (n,) integers, the columns of the entries, row after row.
+        values: (n,) float32, the entries.
+        width: number of columns.
+    """
+    rows = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            rows.int(), columns.int(), values, size=(len(degree), width), check_invariants=False
+        )
+
+
 class _SparseProduct(torch.autograd.Function):
-    """Y = M X for a constant sparse M whose transpose is at hand."""
+    """Y = M X, whose gradient for X is Mᵀ times that of Y."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
@@ -20,33 +50,3 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transpose @ grads[0].contiguous(), None, None
-
-
-def sparse_product(matrix: Tensor, transpose: Tensor, x: Tensor) -> Tensor:
-    """Return M X in fp32, with a gradient for X.
-
-    Args:
-        matrix: (n, m), CSR, constant.
-        transpose: (m, n), the same transposed, which the backward pass needs.
-        x: (m, D).
-    """
-    with torch.autocast(x.device.type, enabled=False):  # sparse products know no half precision
-        product: Tensor = _SparseProduct.apply(x.float(), matrix, transpose)
-    return product
-
-
-def csr(degree: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
-    """Build a CSR matrix of int32 indices: half the memory traffic of int64, and what MKL takes.
-
-    Args:
-        degree: (rows,) int64, entries of each row.
-        columns: (n,) integers, row after row.
-        values: (n,) float32.
-        width: number of columns.
-    """
-    rows = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            rows.int(), columns.int(), values, size=(len(degree), width), check_invariants=False
-        )
