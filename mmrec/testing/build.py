@@ -25,7 +25,7 @@ def build_model(model: type[Model], data: RecDataModule, **options: Any) -> Mode
         data: the data, which also gives `n_users`, `n_items`, `text_dim`, `image_dim` and `max_length`.
         options: all other constructor arguments.
     """
-    names = option_names(model)
+    names = option_names(model)  # type: ignore[arg-type]  # classes are hashable
     linked = {name: getattr(data, name) for name in LINKED if name in names}
     torch.manual_seed(0)
     built = model(**{**linked, **options})

@@ -207,7 +207,8 @@ def eval_batch(data: RecDataModule, size: int = 8) -> EvalBatch:
 
 def train_batch(model: Recommender, data: RecDataModule) -> TrainBatch | PairBatch:
     """Return the first batch that the model trains on."""
-    batch: TrainBatch | PairBatch = next(iter(data.train_loader(model.trains_on)))
+    batch = next(iter(data.train_loader(model.trains_on)))
+    assert isinstance(batch, TrainBatch | PairBatch)
     return batch
 
 
