@@ -17,10 +17,9 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder
 from mmrec.data.prepare.pipeline import PrepareOptions
 from mmrec.data.schema import RawData
-from mmrec.errors import UserError
 from mmrec.explain import Knowledge, Recommendation, build_packet, from_facts
 from mmrec.models.mm_racl_kal import MMRaclKal
-from mmrec.results.compare import compare_runs
+from mmrec.results.compare import Extra, compare_runs
 from mmrec.retrieval.index import nearest_neighbours
 from tests.data.rows import LOOSE, Rows
 
@@ -140,23 +139,22 @@ def test_slices_tell_the_kinds_of_targets_apart(run: Path) -> None:
     assert slices["cold"]["instances"] == slices["head"]["instances"] + slices["tail"]["instances"] == USERS
 
 
-def test_compare_shows_slices_and_keeps_other_instances_apart(root: Path, tmp_path: Path) -> None:
+def test_compare_shows_slices_with_their_numbers_of_instances(root: Path, tmp_path: Path) -> None:
     runs = tmp_path / "shop"
     shutil.copytree(root / "runs" / "shop", runs)
     file = runs / "with_ids" / "seed1" / "result.json"
     result = json.loads(file.read_text())
+    instances = result["slices"]["neither"]["instances"]
     result["slices"]["neither"] |= {"instances": 0, "ndcg@10": None}
     file.write_text(json.dumps(result))
-    console = Console(width=120, file=(shown := io.StringIO()))
-    compare_runs(runs, slices=True, console=console)
-    lines = map(str.split, shown.getvalue().partition("by slice")[2].splitlines())
-    rows = [line for line in lines if line and line[0] in ("instances", "literal", "with_ids")]
-    assert [row[0] == "instances" for row in rows] == [True, False, True, False]
-    assert [row[6] for row in rows if row[0] == "with_ids"] == ["-"]
-    del result["slices"]
-    file.write_text(json.dumps(result))
-    with pytest.raises(UserError, match=r"with_ids/seed1/result.json has no slices: run `lightning test`"):
-        compare_runs(runs, slices=True, console=console)
+    console = Console(width=160, file=(shown := io.StringIO()))
+    compare_runs(runs, Extra(slices=True), console)
+    lines = list(map(str.split, shown.getvalue().partition("by slice")[2].splitlines()))
+    counts = next(line for line in lines if "to" in line)
+    assert counts[counts.index("to") - 1 : counts.index("to") + 2] == ["0", "to", str(instances)]
+    rows = {line[0]: line[2:] for line in lines if line[:1] in (["literal"], ["with_ids"])}
+    assert rows["with_ids"].count("-") == 1
+    assert rows["literal"].count("-") == 0
 
 
 @torch.no_grad()

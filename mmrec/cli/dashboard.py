@@ -7,8 +7,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
+from mmrec.cli.run_identity import configured
 from mmrec.dashboard.save import save, write_specification
-from mmrec.dashboard.views import Views, build_views
+from mmrec.dashboard.views import Pinned, Views, build_views
 from mmrec.reproduce.spec import read_specs
 
 
@@ -26,7 +27,8 @@ def dashboard(args: Sequence[str]) -> None:
 
     def build(entity: str) -> Views:
         specs = read_specs(options.tables)
-        return build_views(entity, options.project, specs, options.profile, options.runs, options.baseline)
+        pinned = Pinned(options.baseline, options.runs)
+        return build_views(entity, options.project, specs, options.profile, pinned, configured)
 
     if options.out is not None:
         write_specification(build(options.entity or "entity"), options.out)

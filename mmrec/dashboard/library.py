@@ -1,4 +1,4 @@
-"""The library of W&B's workspaces and reports, of the extra `dashboard`."""
+"""W&B's library of workspaces and reports, which the extra `dashboard` installs."""
 
 from __future__ import annotations
 

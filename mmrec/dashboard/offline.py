@@ -1,16 +1,17 @@
-"""W&B's own record of runs, in the `wandb` folders below those of the runs."""
+"""Runs that W&B has recorded offline, in the `wandb` folders of the runs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mmrec.results.load import find_results, plain_name
+from mmrec.results.load import NoResults, find_runs
 
 
 def offline_folders(runs: Path) -> list[Path]:
     """Return the folders of runs that were recorded offline and have not been sent, oldest first.
 
-    Runs kept aside (seed1.1) have the id of the run that replaced them, and stay here.
+    Runs that were set aside (seed1.1) have the id of the run that replaced them, and are not sent.
     """
     found = []
     for folder in runs.glob("**/wandb/offline-run-*"):
@@ -21,18 +22,20 @@ def offline_folders(runs: Path) -> list[Path]:
 
 
 def run_id_of(run: Path) -> str | None:
-    """Return the W&B id of a run, given its folder; None if it was not recorded for W&B."""
+    """Return the W&B id of a run by its folder; None if it was not recorded for W&B."""
     folders = sorted((run / "wandb").glob("*run-*-*"))
     return folders[-1].name.rpartition("-")[2] if folders else None
 
 
-def baseline_id(folders: list[Path], dataset: str, model: str) -> str | None:
-    """Return the W&B id of a model's first run on a dataset, None if there is none below the folders."""
+def baseline_id(folders: Sequence[Path], dataset: str, model: str) -> str | None:
+    """Return the W&B id of a model's first run on a dataset; None if the folders hold no such run."""
     for folder in folders:
-        if not any(folder.glob("**/result.json")):
+        try:
+            runs = find_runs(folder).runs
+        except NoResults:
             continue
-        for run, result in find_results(folder):
-            is_it = (result["dataset"], plain_name(result["model"])) == (dataset, model)
-            if is_it and (found := run_id_of(run)) is not None:
+        for run in runs:
+            is_baseline = (run.result["dataset"], run.name) == (dataset, model)
+            if run.folder is not None and is_baseline and (found := run_id_of(run.folder)) is not None:
                 return found
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mmrec.dashboard.conditions import Conditions, conditions, dataset_of, swept
+from mmrec.dashboard.conditions import Conditions, Configure, conditions, swept
 from mmrec.dashboard.library import expr, wr
 from mmrec.dashboard.panels import (
     CURVES,
@@ -19,33 +19,36 @@ from mmrec.dashboard.panels import (
     placed,
     sensitivity,
 )
-from mmrec.reproduce.spec import Profile, Row, Spec
+from mmrec.reproduce.spec import Profile, Row, Spec, run_args
 
 
-def build_report(entity: str, project: str, spec: Spec, profile: Profile, among: Sequence[Row]) -> wr.Report:
-    """Return the report of a table, unsaved; building it asks nothing of W&B.
+def build_report(
+    entity: str, project: str, spec: Spec, profile: Profile, among: Sequence[Row], configure: Configure
+) -> wr.Report:
+    """Return the report of a table, unsaved; building it sends no request to W&B.
 
-    Each row has a run set of its own, which takes in later seeds too: its runs are known by their config. The baseline
-    has the first; to pin a run, as in the workspace, run sets of reports cannot.
+    Each row has its own run set, which finds its runs by their config and so includes later seeds. The run set of the
+    baseline comes first, because run sets of reports cannot pin a run as a workspace can.
 
     Args:
         entity: W&B team or user.
         project: W&B project.
-        spec: the table or figure; with rows, so not that of the data's statistics.
-        profile: says on which datasets.
-        among: the rows of all tables, see `conditions`.
+        spec: the table or figure; it must have rows, so it cannot be the table of datasets.
+        profile: profile of the table, with its datasets.
+        among: rows of all tables, see `conditions`.
+        configure: reads the config of a row.
     """
     panels = PANELS[spec.kind]
     blocks: list[wr.P | wr.H2 | wr.PanelGrid] = [
         wr.P(
             f"{spec.name}, profile {profile.name}. Bars and curves are means over seeds, with the standard deviation; "
-            "what is said of a model in print comes from the result files, see docs/paper.md."
+            "printed tables come from the result files, see docs/paper.md."
         )
     ]
-    for prefix in profile.datasets:
-        dataset = dataset_of(prefix, spec.rows)
-        of_rows = list(zip(spec.rows, conditions(spec.rows, prefix, among, profile.options), strict=True))
-        of_rows.sort(key=lambda entry: entry[0].name != spec.baseline)
+    for name in profile.datasets:
+        dataset = configure(run_args(name, spec.rows[0])).dataset
+        found = conditions(spec.rows, name, among, configure, profile.options)
+        of_rows = sorted(zip(spec.rows, found, strict=True), key=lambda entry: entry[0].name != spec.baseline)
         runsets = [_runset(row, dataset, known_by, row.name == spec.baseline) for row, known_by in of_rows]
         blocks += [wr.H2(dataset), wr.PanelGrid(runsets=runsets, panels=placed(panels(spec)))]
     return wr.Report(entity=entity, project=project, title=f"{spec.name}: {spec.title}"[:128], blocks=blocks)
@@ -82,4 +85,4 @@ PANELS: dict[str, Callable[[Spec], list[Panel]]] = {
     "sweep": _sweep,
     "efficiency": _efficiency,
 }
-"""What a table of each layout shows."""
+"""Makers of the panels by layout of the table."""

@@ -1,50 +1,53 @@
-"""Saving what was built: to W&B, where it is found again and replaced, or to a file to look at."""
+"""Saving of workspaces and reports: to W&B, replacing those of an earlier call, or to a file for inspection."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import wandb
+from pydantic import TypeAdapter
 
 from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.views import Views
 from mmrec.errors import UserError
 from mmrec.training.tracking import has_account
 from mmrec.utils.files import write_whole
+from mmrec.utils.json_files import read_json
 
 
-def specification(views: Views) -> dict[str, object]:
-    """Return all that is saved, as W&B receives it."""
+def specification(views: Views) -> dict[str, list[Any]]:
+    """Return the fields of all workspaces and reports."""
     return {
-        "workspaces": [view._to_model().model_dump(mode="json", by_alias=True) for view in views.workspaces],
-        "reports": [view._to_model().model_dump(mode="json", by_alias=True) for view in views.reports],
+        "workspaces": [TypeAdapter(ws.Workspace).dump_python(view, mode="json") for view in views.workspaces],
+        "reports": [TypeAdapter(wr.Report).dump_python(view, mode="json") for view in views.reports],
     }
 
 
 def write_specification(views: Views, out: Path) -> None:
-    """Write all that is saved as JSON."""
+    """Write all workspaces and reports as JSON."""
     write_whole(out, json.dumps(specification(views), indent=2, ensure_ascii=False) + "\n")
 
 
 def save(build: Callable[[str], Views], entity: str | None, memory: Path) -> None:
-    """Save workspaces and reports, each in place of what an earlier call has saved.
+    """Save workspaces and reports, each in place of the one that an earlier call has saved.
 
     Args:
-        build: makes the views, given the entity.
+        build: returns the views for an entity.
         entity: W&B team or user; None for the account's default.
-        memory: JSON file of addresses by title, to find the earlier ones by.
+        memory: JSON file with the addresses of the earlier ones by title.
 
     Raises:
-        UserError: there is no account, or W&B refuses.
+        UserError: there is no account, the file of addresses is damaged, or W&B refuses.
     """
     if not has_account():
         raise UserError(
             "this machine has no W&B account: run `wandb login` or set WANDB_API_KEY, or write the specification with "
             "--out FILE.json"
         )
-    known = json.loads(memory.read_text(encoding="utf-8")) if memory.is_file() else {}
+    known = read_json(memory, {str: str}, "remove it, and new ones are made") if memory.is_file() else {}
     try:
         views = build(entity or str(wandb.Api().default_entity))
         for workspace in views.workspaces:

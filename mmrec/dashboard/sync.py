@@ -1,4 +1,4 @@
-"""Sending runs that were recorded offline: `mmrec sync`."""
+"""Sending of runs that were recorded offline: `mmrec sync`."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from mmrec.errors import UserError
 from mmrec.training.tracking import has_account
 
 AT_ONCE = 100
-"""Folders of one call of `wandb sync`: their names must fit into a command line."""
+"""Number of folders per call of `wandb sync`, so that their names fit into a command line."""
 
 
 def sync_runs(folders: Sequence[Path], call: Callable[[list[str]], int] = subprocess.call) -> None:
-    """Send what was recorded offline below some folders, with `wandb sync`; what was sent before is not sent again.
+    """Send the runs that were recorded offline below some folders, each once, with `wandb sync`.
 
     Args:
-        folders: of runs, at any depth.
-        call: runs a command and returns its exit status.
+        folders: folders of runs, at any depth.
+        call: function that runs a command and returns its exit status.
 
     Raises:
         UserError: a folder does not exist, there is no account, or W&B refuses.
     """
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
-        raise UserError(f"{missing[0]}: no such folder; name those of runs")
+        raise UserError(f"{missing[0]}: there is no such folder; name folders of runs")
     found = [run for folder in folders for run in offline_folders(folder)]
     if not found:
-        print("nothing to send: no run here was recorded offline, or all of them have been sent")
+        print("there are no runs to send: none was recorded offline, or all have been sent")
         return
     if not has_account():
         raise UserError(
-            f"{len(found)} offline runs wait, but this machine has no W&B account: run `wandb login` or set "
-            "WANDB_API_KEY, then the same command again"
+            f"{len(found)} offline runs are waiting, but this machine has no W&B account: run `wandb login` or set "
+            "WANDB_API_KEY, then repeat the command"
         )
     for start in range(0, len(found), AT_ONCE):
         part = [str(run) for run in found[start : start + AT_ONCE]]
         if call([sys.executable, "-m", "wandb", "sync", *part]) != 0:
-            raise UserError("`wandb sync` failed, see above; the same command sends what is left")
+            raise UserError("`wandb sync` failed, see above; repeat the command to send the remaining runs")

@@ -9,17 +9,17 @@ from mmrec.dashboard.panels import CURVES, SLICES, TEST, VALIDATION, Panel, bars
 from mmrec.dashboard.panels import sensitivity as sensitivity_of
 
 HYPERPARAMETERS = ("neighbours", "replace_prob", "beta", "lr")
-"""Those that have a sensitivity curve."""
+"""Hyperparameters with a sensitivity curve."""
 
 
 def build_workspace(entity: str, project: str, dataset: str, baseline: str | None) -> ws.Workspace:
-    """Return a workspace, unsaved; building it asks nothing of W&B.
+    """Return a workspace, unsaved; building it sends no request to W&B.
 
     Args:
         entity: W&B team or user.
         project: W&B project.
-        dataset: name of the dataset; runs of others are left out.
-        baseline: W&B id of the run that the others are compared with, pinned; None for none.
+        dataset: name of the dataset; runs on other datasets are left out.
+        baseline: W&B id of the pinned run that the others are compared with; None for no run.
     """
     sections = [
         _section("Test", [bars(f"test/{name}", name.upper()) for name in ("ndcg@10", "hr@10", "ndcg@20", "mrr")], True),

@@ -1,8 +1,7 @@
-"""Users, what they had, what each model recommends them, and why: from the `explanations.jsonl` of the runs."""
+"""Users, their items, what each model recommends them, and why: from the `explanations.jsonl` of the runs."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,41 +10,60 @@ from typing import Any
 import polars as pl
 
 from mmrec.errors import UserError
-from mmrec.report.marks import Piece, marked, packet_of
-from mmrec.report.pictures import Shelf, find_items
-from mmrec.results.aggregate import Board, Model, Run
-from mmrec.results.load import read_ranks
+from mmrec.report.images import Shelf, find_items
+from mmrec.report.marks import Piece, pieces
+from mmrec.results.aggregate import Board, Model
+from mmrec.results.load import Run
+from mmrec.utils.json_files import read_json_lines
 
 MODELS = 6
-"""Models beside one another; those that rank best, so that a page of many stays small."""
+"""Largest number of models per user, the best ones, so that a page of many models stays small."""
 LIST = 6
 """Items shown of a recommended list."""
+FACTS = {str: [str]}
+SHAPE = {
+    "user": str,
+    "item": str,
+    "rank": int,
+    "text": (str, None),
+    "source": str,
+    "cause": (str, None),
+    "model": (str, None),
+    "history": ([str], None),
+    "sentences": ([{"text": str, "spans": [[(int, str)]]}], None),
+    "statements": ([{"id": str, "kind": str, "text": str}], None),
+    "packet": {
+        "title": str, "facts": FACTS, "history": [{"title": str, "shared": FACTS}], "signals": {str: float},
+    },
+}  # fmt: skip
+"""The parts of a row that the page shows, see `mmrec.explain`."""
+AGAIN = "run `lightning test` again, or move the file away"
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item as it is shown: its title, the place of its thumbnail (None for none), and what it shares."""
+    """An item as shown: its title, the position of its thumbnail (None for none), and the facts it shares."""
 
     title: str
-    picture: int | None
+    image: int | None
     shared: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What one model recommends to a user.
+    """One explained recommendation of one model.
 
     Args:
-        model: its name.
-        colour: of the model.
-        item: the explained recommendation.
-        place: in the user's list, from 1.
-        facts: recorded of the item: name, and each value with whether the text names it.
-        text: the explanation, cut by `marked`.
-        writer: who wrote it: the language model, or the template and why.
-        signals: numbers the model decided with.
-        target_rank: where the model had what the user chose next; None where that is not one item.
-        then: its list for the whole history, from `lightning predict`; may be empty.
+        model: printed name of the model.
+        colour: colour of the model.
+        item: the recommended item.
+        place: its rank in the user's list, from 1.
+        facts: recorded facts of the item: name, and each value with whether the text names it.
+        text: the explanation, cut into `pieces`.
+        writer: author of the text: the language model, or the grammar with the reason.
+        signals: numbers that the model decided with.
+        target_rank: rank that the model gave to the user's next item; None if that is not a single item.
+        then: the model's list after the whole history, from `lightning predict`; may be empty.
     """
 
     model: str
@@ -62,7 +80,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class User:
-    """One user: id, the newest items before the test event (oldest first), what came next, and the choices."""
+    """One user: id, the newest items before the test event (oldest first), the next item, and the recommendations."""
 
     name: str
     history: list[Item]
@@ -72,28 +90,27 @@ class User:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Users of a board, and the thumbnails (data URIs) that they point into."""
+    """Users of a board, and the thumbnails (data URIs) that their items point to."""
 
     users: list[User]
-    pictures: list[str]
+    images: list[str]
     without_data: bool
 
 
 def gallery(board: Board, users: int) -> Gallery:
-    """Collect the users that the board's best models have explained, those of most models first.
+    """Return the users whose recommendations the best models of a board have explained, those of most models first.
 
     Args:
-        board: models that compare.
-        users: how many at most. With 8 history items, a target, and `MODELS` recommendations each, a user adds at most
+        board: the board.
+        users: largest number of users. With 8 history items, a target and `MODELS` recommendations, a user adds at most
             about 0.12 MB to the page, and 0.4 MB with the models' lists.
 
     Raises:
         UserError: a file of a run is damaged.
     """
-    explained = [(model, run, rows) for model in board.models for run, rows in [_first_explained(model)] if rows]
-    explained = explained[:MODELS]
-    found = (find_items(run.folder, board.dataset, board.data_hash) for _, run, _ in explained if run.folder)
-    items = next((file for file in found if file is not None), None)
+    explained = [(model, *found) for model in board.models if (found := _first_explained(model))][:MODELS]
+    files = (find_items(run.folder, board.dataset, board.data_hash) for _, run, _ in explained if run.folder)
+    items = next((file for file in files if file is not None), None)
     shelf = Shelf(items)
     order: dict[str, int] = {}
     for _, _, rows in explained:
@@ -101,11 +118,11 @@ def gallery(board: Board, users: int) -> Gallery:
             order[user] = order.get(user, 0) + 1
     names = sorted(order, key=lambda user: -order[user])[:users]
     sources = [_Source(model, run, rows, names) for model, run, rows in explained]
-    return Gallery([_user(name, sources, shelf) for name in names], shelf.pictures, items is None)
+    return Gallery([_user(name, sources, shelf) for name in names], shelf.images, items is None)
 
 
 class _Source:
-    """What a run says of some users: rows of explanations, targets with their ranks, and lists."""
+    """What a run recorded about some users: rows of explanations, targets with their ranks, and lists."""
 
     def __init__(self, model: Model, run: Run, rows: list[dict[str, Any]], users: list[str]) -> None:
         assert run.folder is not None
@@ -115,31 +132,24 @@ class _Source:
             self.rows.setdefault(row["user"], []).append(row)
         self.targets: dict[str, list[tuple[str, float]]] = {}
         if (run.folder / "test_ranks.parquet").is_file():
-            for user, item, rank in read_ranks(run.folder).filter(pl.col("user").is_in(users)).iter_rows():
+            for user, item, rank in run.ranks.filter(pl.col("user").is_in(users)).iter_rows():
                 self.targets.setdefault(user, []).append((item, rank))
         self.lists = _lists(run.folder / "recommendations.parquet", users)
 
 
-def _first_explained(model: Model) -> tuple[Run, list[dict[str, Any]]]:
+def _first_explained(model: Model) -> tuple[Run, list[dict[str, Any]]] | None:
     """Return the model's first run with explanations, and their rows."""
     for run in model.runs:
-        if run.folder is not None and (rows := _rows(run.folder / "explanations.jsonl")):
-            return run, rows
-    return model.runs[0], []
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    if not file.is_file():
-        return []
-    try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    except ValueError as error:
-        raise UserError(f"{file}: not valid JSON lines ({error}); run `lightning test` again") from None
-    return [row for row in rows if row["text"]]
+        file = None if run.folder is None else run.folder / "explanations.jsonl"
+        if file is not None and file.is_file():
+            rows = [row for row in read_json_lines(file, SHAPE, AGAIN) if row["text"]]
+            if rows:
+                return run, rows
+    return None
 
 
 def _lists(file: Path, users: list[str]) -> dict[str, list[str]]:
-    """Return the beginning of each user's list, raw item ids; empty if `lightning predict` has not run."""
+    """Return the first items of each user's list as raw ids; empty if `lightning predict` has not run."""
     if not file.is_file():
         return {}
     try:
@@ -159,41 +169,39 @@ def _user(name: str, sources: list[_Source], shelf: Shelf) -> User:
     return User(
         name,
         _history(newest, shelf),
-        None if target is None else Item(shelf.title(target), shelf.picture(target)),
+        None if target is None else Item(shelf.title(target), shelf.image(target)),
         [choice for source in own for choice in _choices(source, name, target, shelf)],
     )
 
 
 def _history(row: dict[str, Any], shelf: Shelf) -> list[Item]:
-    """Return the history of a row; one that was written before rows had its ids shows it without pictures."""
+    """Return the history of a row; rows of older versions lack the ids, and so have no images."""
     shown = row["packet"]["history"]
-    ids = row.get("history") or [None] * len(shown)
+    ids = row.get("history") or []
+    ids += [None] * (len(shown) - len(ids))
     return [
-        Item(item["title"], None if raw_id is None else shelf.picture(raw_id), _words(item["shared"]))
-        for item, raw_id in zip(shown, ids, strict=True)
+        Item(item["title"], None if raw_id is None else shelf.image(raw_id), _words(item["shared"]))
+        for item, raw_id in zip(shown, ids, strict=False)
     ]
 
 
 def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> list[Choice]:
     ranks = [rank for item, rank in source.targets.get(user, []) if item == target]
-    then = [Item(shelf.title(item), shelf.picture(item)) for item in source.lists.get(user, [])]
+    then = [Item(shelf.title(item), shelf.image(item)) for item in source.lists.get(user, [])]
     made = []
     for row in source.rows[user]:
-        packet = packet_of(row["packet"])
-        pieces = marked(row["text"], packet)
-        named = " ".join(piece.text for piece in pieces if piece.kind and piece.holds)
-        facts = [(name, [(value, _is_in(value, named)) for value in values]) for name, values in packet.facts.items()]
-        item = Item(packet.title, shelf.picture(row["item"]))
+        packet, text = row["packet"], pieces(row)
+        named = " ".join(piece.text for piece in text if piece.evidence and piece.holds)
         made.append(
             Choice(
-                model=source.model.name,
+                model=source.model.label,
                 colour=source.model.colour,
-                item=item,
+                item=Item(packet["title"], shelf.image(row["item"])),
                 place=row["rank"],
-                facts=facts,
-                text=pieces,
+                facts=[(name, [(v, _is_in(v, named)) for v in values]) for name, values in packet["facts"].items()],
+                text=text,
                 writer=_writer(row),
-                signals=packet.signals,
+                signals=packet["signals"],
                 target_rank=ranks[0] if ranks else None,
                 then=then,
             )
@@ -202,17 +210,17 @@ def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> li
 
 
 def _is_in(value: str, text: str) -> bool:
-    """Whether a text has a value as whole words, in any letter case."""
+    """Return whether a text has a value as whole words, in any letter case."""
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _writer(row: dict[str, Any]) -> str:
-    model = row.get("model") or "the language model"
+    model, cause = row.get("model") or "the language model", row.get("cause")
     if row["source"] == "llm":
         return f"written by {model}"
     if row["source"] == "corrected":
-        return f"written by {model}, corrected once it was told what was wrong"
-    return "written by the template" + (f": {row['cause']}" if row["cause"] else "")
+        return f"written by {model}, corrected after a check"
+    return "written without a language model" + (f": {cause}" if cause else "")
 
 
 def _words(shared: dict[str, list[str]]) -> str:

@@ -1,8 +1,9 @@
-"""What an explanation names, marked in its text: each verified fact with the kind of fact it is."""
+"""The evidence behind the words of an explanation, marked in its text."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,42 +13,62 @@ from mmrec.explain.verify import Verifier
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a text.
+    """A part of a text.
 
     Args:
-        text: as written.
-        kind: what it names (title, brand, year ...), None for words in between.
-        holds: whether the evidence states it.
+        text: the words.
+        evidence: what the words rest on, for a tooltip; empty for words in between.
+        holds: whether the evidence states them.
     """
 
     text: str
-    kind: str | None = None
+    evidence: str = ""
     holds: bool = True
 
 
-def packet_of(saved: dict[str, Any]) -> Packet:
-    """Return the evidence packet of a row of `explanations.jsonl`."""
-    return Packet(**{**saved, "history": [HistoryItem(**item) for item in saved["history"]]})
-
-
-def marked(text: str, packet: Packet) -> list[Piece]:
-    """Cut an explanation into pieces: what it names, looked up in the packet now, and the words in between.
-
-    The common terms and the packet's own are looked for. Names of other items of the catalogue are what the writer of
-    the text has rejected already.
+def pieces(row: dict[str, Any]) -> list[Piece]:
+    """Cut the text of an explanation into pieces: the parts that statements support, and the words in between.
 
     Args:
-        text: the explanation.
-        packet: its evidence.
+        row: row of `explanations.jsonl`, see `mmrec.explain`. Rows of versions without statements are checked against
+            their packet now.
     """
-    text = unicodedata.normalize("NFKC", text)  # mentions have their places in this form
-    pieces, end = [], 0
-    for mention in Verifier()(text, packet).mentions:
+    if not row.get("sentences"):
+        return _checked(row["text"], row["packet"])
+    statements = {one["id"]: one["text"] for one in row.get("statements") or []}
+    made: list[Piece] = []
+    for sentence in row["sentences"]:
+        made += [Piece(" ")] if made else []
+        made += _supported(sentence["text"], sentence["spans"], statements)
+    return made
+
+
+def _supported(text: str, spans: list[tuple[int, int, str]], statements: dict[str, str]) -> Iterator[Piece]:
+    end = 0
+    for start, stop, statement in spans:
+        if end <= start < stop <= len(text):
+            yield from _plain(text[end:start])
+            yield Piece(text[start:stop], statements.get(statement, statement))
+            end = stop
+    yield from _plain(text[end:])
+
+
+def _plain(text: str) -> list[Piece]:
+    return [Piece(text)] if text else []
+
+
+def _checked(text: str, packet: dict[str, Any]) -> list[Piece]:
+    """Look up what a text names in its packet. Names of other catalogue items were rejected when it was written."""
+    text = unicodedata.normalize("NFKC", text)  # the positions of mentions refer to this form
+    known = {name: packet[name] for name in Packet.__dataclass_fields__ if name in packet}
+    evidence = Packet(**{**known, "history": [HistoryItem(**item) for item in packet["history"]]})
+    made: list[Piece] = []
+    end = 0
+    for mention in Verifier()(text, evidence).mentions:
         if mention.start < end:
             continue
-        pieces += [
-            Piece(text[end : mention.start]),
-            Piece(text[mention.start :][: len(mention.text)], mention.kind, mention.linked),
-        ]
-        end = mention.start + len(mention.text)
-    return [piece for piece in (*pieces, Piece(text[end:])) if piece.text]
+        stop = mention.start + len(mention.text)
+        words = f"{mention.kind}: {'in the facts' if mention.linked else 'not in the facts'}"
+        made += [*_plain(text[end : mention.start]), Piece(text[mention.start : stop], words, mention.linked)]
+        end = stop
+    return made + _plain(text[end:])

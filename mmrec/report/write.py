@@ -1,4 +1,4 @@
-"""Writing the page: what each board shows, put into the templates."""
+"""Writing the page: what each board shows, filled into the templates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,36 +18,39 @@ from mmrec.errors import require
 from mmrec.report import charts
 from mmrec.report.charts import BarChart, LineChart, Scatter, bar_chart, line_chart, scatter
 from mmrec.report.gallery import Gallery, gallery
-from mmrec.report.tables import (
-    Table,
-    beyond_table,
-    cost_table,
-    metric_title,
-    results_table,
-    runs_table,
-    slices_table,
-)
-from mmrec.results.aggregate import Board, Model, gather
+from mmrec.results.aggregate import Board, Model, boards
 from mmrec.results.curves import Points
+from mmrec.results.load import find_runs
+from mmrec.results.measures import SECONDS, heading, metric
+from mmrec.results.table import Table
+from mmrec.results.tables import (
+    beyond_of,
+    cost_table,
+    measures_table,
+    metrics_of,
+    origins_table,
+    shaded,
+    slices_of,
+)
+from mmrec.results.writers.html import html
 from mmrec.utils.files import write_whole
 
 TITLES = {
     "train/loss": "Training loss",
-    "train/alpha": "α, the weight of text against picture",
-    "train/gate": "Gate, the weight of recent against long-term interest",
-    "train/neighbour_churn": "Share of retrieved neighbours that changed",
+    "train/alpha": "α: weight of text against image",
+    "train/gate": "Gate: weight of recent against long-term interest",
+    "train/neighbour_churn": "Fraction of retrieved neighbours that changed",
 }
-"""Of curves that models share; another one (`train/...`) stands under its own name."""
+"""Titles of curves; other curves (`train/...`) keep their own name."""
 LOSSES = "train/loss_"
+PACKAGE = "mmrec.report"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
-    """All that the page shows of a board. `parts` are the ids and names of its headings, for the contents."""
+    """Content of the page for one board; `parts` are ids and names of its headings, for the table of contents."""
 
     board: Board
-    heading: str
-    protocol: str
     main: str
     tiles: list[tuple[str, str]]
     parts: list[tuple[str, str]]
@@ -64,31 +66,36 @@ class View:
 
 
 def write_page(folder: Path, out: Path, users: int = 8) -> None:
-    """Write one HTML file that shows all results below a folder, and needs nothing beside itself.
+    """Write one HTML file, without further files, that shows all results below a folder.
 
     Args:
-        folder: of runs (`runs`, `runs/toy`) or of copied results (`experiments/results`), see `find_results`; only runs
-            have curves and users.
-        out: the file.
-        users: most users shown with their explanations, of each dataset; see `gallery` for what they add to the size.
+        folder: folder of runs (`runs`, `runs/toy`) or of copied results (`experiments/results`), see `find_runs`; only
+            runs have curves and users.
+        out: the HTML file.
+        users: largest number of users shown with their explanations, for each board; `gallery` says what they add to
+            the size.
 
     Raises:
-        UserError: there are no results, a file is damaged, or `users` is negative.
+        UserError: there are no results, or a file is damaged.
+        InvalidArgument: `users` is negative.
     """
-    require(users >= 0, "--users", users, "at least 0")
-    views = [view(board, gallery(board, users)) for board in gather(folder)]
+    require(users >= 0, "users", users, "at least 0")
+    found = find_runs(folder)
+    views = [view(board, gallery(board, users)) for board in boards(found.runs)]
     environment = Environment(
-        loader=PackageLoader("mmrec.report.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     script = _static("page.js")
     environment.globals.update({name: getattr(charts, name) for name in ("WIDTH", "LEFT", "RIGHT", "TOP", "LABELS")})
+    environment.globals["table"] = lambda table: Markup(html(table))  # escaped there
     content = environment.get_template("page.html.j2").render(
         title=" and ".join(dict.fromkeys(each.board.dataset for each in views)) + ": results",
         folder=folder,
         written=time.strftime("%Y-%m-%d"),
         version=__version__,
         views=views,
-        style=Markup(_static("style.css")),  # ours, not the data's
+        unfinished=[str(run) for run in found.unfinished],
+        style=Markup(_static("style.css")),  # files of this package, not data
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -96,81 +103,65 @@ def write_page(folder: Path, out: Path, users: int = 8) -> None:
 
 
 def view(board: Board, shown: Gallery) -> View:
-    """Return what the page shows of a board and its users."""
-    main = metric_title(board.main)
-    slices = slices_table(board)
-    beyond = beyond_table(board)
-    curves = _curves(board)
-    heads = {
-        "results": True,
-        "curves": curves,
-        "slices": slices,
-        "beyond": beyond,
-        "cost": True,
-        "gallery": shown.users,
-        "runs": True,
-    }
-    names = {"curves": "Training", "beyond": "Beyond accuracy", "gallery": "Users"}
+    """Return the content of the page for a board and its users."""
+    main, best = metric(board.main), board.models[0]
+    curves, slices, beyond = _curves(board), slices_of(board), beyond_of(board)
+    there = {"curves": curves, "slices": slices, "beyond": beyond, "gallery": shown.users}
+    names = {
+        "results": "Results", "curves": "Training", "slices": "Slices", "beyond": "Beyond accuracy", "cost": "Cost",
+        "gallery": "Users", "runs": "Runs",
+    }  # fmt: skip
     return View(
         board=board,
-        heading=board.dataset,
-        protocol=_protocol(board),
-        main=main,
+        main=main.heading,
         tiles=[
             (str(len(board.models)), "models"),
             (str(len(board.runs)), "runs"),
-            (f"{board.protocol.get('instances', 0):,}", "test instances"),
-            (f"{board.models[0].mean('metrics', board.main) or 0:.4f}", f"{main} of {board.models[0].name}"),
+            (f"{board.protocol['instances']:,}", "test instances"),
+            (f"{best.mean(main) or 0:.4f}", f"{main.heading} of {best.label}"),
         ],
-        parts=[(part, names.get(part, part.capitalize())) for part, there in heads.items() if there],
-        results=results_table(board),
+        parts=[(part, name) for part, name in names.items() if there.get(part, True)],
+        results=measures_table("Results", board.models, metrics_of(board), ranks_by=board.main),
         bars=bar_chart(
-            f"{main} by model",
-            [(m.name, m.colour, values) for m in board.models if (values := m.values("metrics", board.main))],
+            f"{main.heading} by model",
+            [(m.label, m.colour, list(values.values())) for m in board.models if (values := m.values(main))],
         ),
         cost_plane=_cost_plane(board.models, board.main),
         curves=curves,
-        slices=slices,
-        beyond=beyond,
+        slices=shaded(measures_table("Slices", board.models, slices)) if slices else None,
+        beyond=measures_table("Beyond accuracy", board.models, beyond) if beyond else None,
         cost=cost_table(board),
-        runs=runs_table(board),
+        runs=origins_table(board),
         gallery=shown,
     )
 
 
-def _protocol(board: Board) -> str:
-    given: dict[str, Any] = board.protocol
-    candidates = "full ranking" if given["candidates"] == "all" else f"candidates {given['candidates']}"
-    history = "history removed" if given["mask_history"] else "history kept"
-    return f"Split {given['split'].replace('_', ' ')}, {candidates}, {history}; data {board.data_hash[:12]}."
-
-
-def _cost_plane(models: Sequence[Model], metric: str) -> Scatter | None:
+def _cost_plane(models: Sequence[Model], key: str) -> Scatter | None:
     points = []
     for model in models:
-        seconds, value = model.mean("training", "seconds"), model.mean("metrics", metric)
+        seconds, value = model.mean(SECONDS), model.mean(metric(key))
         if seconds and value is not None:
-            points.append((model.name, model.colour, seconds, value))
-    title = f"{metric_title(metric)} against seconds of training"
+            points.append((model.label, model.colour, seconds, value))
+    title = f"{heading(key)} against seconds of training"
     return scatter(title, "seconds, logarithmic", points) if len(points) > 1 else None
 
 
 def _curves(board: Board) -> list[LineChart]:
-    """Return validation, loss, α, gate and the like for all models; then the terms of the loss of each model."""
+    """Return validation, loss, α, gate and the like for all models, then the terms of the loss of each model."""
     names = dict.fromkeys(name for run in board.runs for name in run.curves if not name.startswith(LOSSES))
     validated = f"valid/{board.main}"
     ordered = [name for name in (validated, *TITLES) if name in names]
     ordered += [name for name in names if name.startswith("train/") and name not in TITLES]
     made = []
     for name in ordered:
-        title = f"Validation {metric_title(board.main)}" if name == validated else TITLES.get(name, name)
-        lines = [(m.name, m.colour, run.curves[name]) for m in board.models for run in m.runs if name in run.curves]
+        title = f"Validation {heading(board.main)}" if name == validated else TITLES.get(name, name)
+        lines = [(m.label, m.colour, run.curves[name]) for m in board.models for run in m.runs if name in run.curves]
         made.append(line_chart(title, lines, best=name == validated))
     for model in board.models:
         terms = _loss_terms(model)
         if len(terms) > 1:
-            seed = f", seed {model.runs[0].result['seed']}" if len(model.runs) > 1 else ""
-            made.append(line_chart(f"{model.name}: terms of the loss{seed}", terms, own_colours=True))
+            seed = f", seed {model.runs[0].seed}" if len(model.runs) > 1 else ""
+            made.append(line_chart(f"{model.label}: terms of the loss{seed}", terms, own_colours=True))
     return made
 
 
@@ -182,4 +173,4 @@ def _loss_terms(model: Model) -> list[tuple[str, int, Points]]:
 
 
 def _static(name: str) -> str:
-    return (resources.files("mmrec.report.page") / "templates" / name).read_text(encoding="utf-8")
+    return (resources.files(PACKAGE) / "templates" / name).read_text(encoding="utf-8")

@@ -1,53 +1,19 @@
-"""The finished runs of a table, by dataset and row, as far as they may stand side by side."""
+"""The finished runs of a table, by dataset and row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import mean, stdev
 
-from mmrec.reproduce.columns import Column
-from mmrec.reproduce.spec import Cell, Row, Spec
-from mmrec.results.load import Result, read_result, require_one_protocol
+from mmrec.reproduce.columns import require_column
+from mmrec.reproduce.spec import Cell, Spec
+from mmrec.results.aggregate import Model
+from mmrec.results.load import read_run, require_one_protocol
 
-
-@dataclass(frozen=True)
-class Runs:
-    """All runs of a row on one dataset.
-
-    Args:
-        row: which.
-        folders: of the runs, by seed in ascending order; empty where none has finished.
-        results: likewise.
-    """
-
-    row: Row
-    folders: dict[int, Path]
-    results: dict[int, Result]
-
-    def values(self, column: Column) -> dict[int, float]:
-        """Return a column's value by seed, of the runs that have one."""
-        read = {seed: column.read(self.folders[seed], result) for seed, result in self.results.items()}
-        return {seed: value for seed, value in read.items() if value is not None}
-
-    def mean(self, column: Column) -> float | None:
-        """Return the mean over seeds, None without a run."""
-        values = self.values(column).values()
-        return mean(values) if values else None
-
-    def deviation(self, column: Column) -> float | None:
-        """Return the standard deviation over seeds (n - 1), None below two runs."""
-        values = self.values(column).values()
-        return stdev(values) if len(values) > 1 else None
-
-    @property
-    def unsure_code(self) -> bool:
-        """Whether a run came from uncommitted changes, or from code of which no commit is known."""
-        return any((result.get("git") or {"dirty": True})["dirty"] for result in self.results.values())
+Rows = dict[str, Model]
+"""The rows of a table on one dataset by name, in the order of the table; rows that have not been run have no runs."""
 
 
-def collect(spec: Spec, cells: Sequence[Cell]) -> dict[str, list[Runs]]:
+def collect(spec: Spec, cells: Sequence[Cell]) -> dict[str, Rows]:
     """Read the results of a table's runs.
 
     Args:
@@ -55,22 +21,22 @@ def collect(spec: Spec, cells: Sequence[Cell]) -> dict[str, list[Runs]]:
         cells: its finished runs.
 
     Returns:
-        by dataset, the rows of the table in its order.
+        the rows by dataset.
 
     Raises:
-        UserError: a result cannot be read, or two of one dataset differ in protocol or data.
+        UserError: a result cannot be read or lacks a column of the table, or two results of one dataset differ in
+            protocol or data.
     """
-    read = [(cell, read_result(cell.folder / "result.json")) for cell in sorted(cells, key=lambda cell: cell.seed)]
-    datasets: dict[str, list[Runs]] = {}
+    datasets: dict[str, Rows] = {}
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
-        own = [(cell, result) for cell, result in read if cell.dataset == dataset]
-        require_one_protocol([(cell.folder, result) for cell, result in own])
-        datasets[dataset] = [
-            Runs(
-                row,
-                {cell.seed: cell.folder for cell, _ in own if cell.row.name == row.name},
-                {cell.seed: result for cell, result in own if cell.row.name == row.name},
-            )
+        own = sorted((cell for cell in cells if cell.dataset == dataset), key=lambda cell: cell.seed)
+        read = [(cell.row.name, read_run(cell.folder / "result.json")) for cell in own]
+        require_one_protocol([run for _, run in read])
+        for _, run in read:
+            for key in spec.metrics:
+                require_column(run, key)
+        datasets[dataset] = {
+            row.name: Model(row.label, tuple(run for name, run in read if name == row.name), row.name)
             for row in spec.rows
-        ]
+        }
     return datasets

@@ -1,200 +1,152 @@
-"""Rows of models against columns of measures, the paper's figures beside ours, and what differs from the baseline."""
+"""The tables of models: rows against columns with the paper's numbers, and the differences from the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from mmrec.metrics.paired import LEVEL, Difference, differences, paired_p
-from mmrec.reproduce.collect import Runs
-from mmrec.reproduce.columns import Column, column, is_metric
+from mmrec.metrics.paired import LEVEL
+from mmrec.reproduce.collect import Rows
+from mmrec.reproduce.columns import LATENCY, column
 from mmrec.reproduce.latency import REQUESTS, measured_on
 from mmrec.reproduce.spec import Spec
 from mmrec.reproduce.stamp import machine, several
-from mmrec.results.paired import by_user, difference_cells
+from mmrec.results.measures import METRICS, SECONDS_PER_EPOCH, Measure, heading
+from mmrec.results.paired import Compared, compare_users, differences_table
 from mmrec.results.published import reported
-from mmrec.results.table import DIFFERS, UNSURE, Entry, Table, marks
+from mmrec.results.table import DIFFERS, UNSURE, Cell, Column, Table
+from mmrec.results.tables import measures_table
 
-NONE = Entry("-")
-
-
-@dataclass(frozen=True)
-class Tested:
-    """How a row differs from the baseline in the table's main metric.
-
-    Args:
-        by_user: over the users of the test, the mean over seeds of each.
-        p_of_runs: of the paper's test, paired over the seeds that both have, uncorrected; None where it says nothing.
-    """
-
-    by_user: Difference
-    p_of_runs: float | None
+Tests = Mapping[str, Compared]
 
 
 def main_metric(spec: Spec) -> str | None:
-    """Return the metric that is tested and drawn: NDCG@10 where the table has it, else its first one."""
-    metrics = [key for key in spec.metrics if is_metric(key)]
+    """Return the metric that is tested and drawn: NDCG@10 if the table has it, else its first metric."""
+    metrics = [key for key in spec.metrics if key in METRICS]
     return "ndcg@10" if "ndcg@10" in metrics else next(iter(metrics), None)
 
 
-def tested(spec: Spec, runs: Sequence[Runs]) -> dict[str, Tested]:
-    """Compare every finished row with the baseline; empty where the table has none or it has not been run.
-
-    Args:
-        spec: the table.
-        runs: its rows on one dataset.
-
-    Returns:
-        by name of the row, without the baseline; p values corrected after Holm for all of them.
-    """
+def tested(spec: Spec, rows: Rows) -> Tests:
+    """Compare every finished row with the baseline, by name; empty if there is no baseline or it has not been run."""
     metric = main_metric(spec)
-    finished = {row.row.name: row for row in runs if row.folders}
+    finished = _finished(rows)
     if metric is None or spec.baseline not in finished:
         return {}
-    users = {name: by_user(list(row.folders.values()), metric).mean(axis=0) for name, row in finished.items()}
-    found = differences(users, users.pop(spec.baseline))
-    base = finished[spec.baseline].values(column(metric))
-    return {name: Tested(found[name], _p_of_runs(finished[name].values(column(metric)), base)) for name in found}
+    return compare_users(finished, spec.baseline, metric)
 
 
-def main_table(spec: Spec, dataset: str, runs: Sequence[Runs], tests: Mapping[str, Tested], stamp: str) -> Table:
-    """Return the table of one dataset: mean and deviation over seeds, marks, signs, the paper's figures.
+def main_table(spec: Spec, dataset: str, rows: Rows, tests: Tests, stamp: str) -> Table:
+    """Return the table of one dataset: mean and deviation over seeds, marks, signs and the paper's numbers.
 
     Args:
         spec: the table.
-        dataset: on which.
-        runs: its rows on it.
-        tests: see `tested`.
+        dataset: name of the dataset.
+        rows: rows on this dataset.
+        tests: comparison with the baseline, see `tested`.
         stamp: the last note.
     """
-    names = tuple(Entry(row.row.label, signs=UNSURE if row.unsure_code else "") for row in runs)
-    headings, entries = ["model", "seeds"], [names, tuple(Entry(str(len(row.results))) for row in runs)]
-    papers = [{} if spec.paper_table is None else reported(spec.paper_table, row.row.label) for row in runs]
-    for key in spec.metrics:
-        shown = column(key)
-        differing = {name for name, test in tests.items() if test.by_user.significant and key == main_metric(spec)}
-        headings.append(shown.heading)
-        entries.append(_entries(shown, runs, differing))
-        if any(key in paper for paper in papers):
-            headings.append("reported")
-            entries.append(tuple(Entry(shown.form(paper[key])) if key in paper else Entry("") for paper in papers))
-    notes = [_legend(runs, [column(key) for key in spec.metrics])]
-    if "reported" in headings:
-        notes.append(f"reported: Table {spec.paper_table} of the paper, on the paper's data and protocol, not on ours.")
-    if any(test.by_user.significant for test in tests.values()):
-        notes.append(
-            f"{DIFFERS} significantly different from {_label(spec, spec.baseline)} in {_heading(spec)}: paired t-test "
-            f"over users, p < {LEVEL} after Holm's correction for {len(tests)} comparisons."
-        )
-    if any(row.unsure_code for row in runs if row.results):
-        notes.append(f"{UNSURE} from code with uncommitted changes, or of no known commit.")
-    return Table(f"{spec.title}, {dataset}", tuple(headings), tuple(zip(*entries, strict=True)), (*notes, stamp))
+    measures = [column(key) for key in spec.metrics]
+    made = measures_table(f"{spec.title}, {dataset}", list(rows.values()), measures)
+    papers = [_reported(spec, model.label) for model in rows.values()]
+    names, seeds, *columns = (list(cells) for cells in zip(*made.rows, strict=True))
+    heads = list(made.columns[:2])
+    content = [[_signed(cell, UNSURE if m.uncommitted else "") for cell, m in zip(names, rows.values(), strict=True)]]
+    content.append(seeds)
+    for measure, cells, head in zip(measures, columns, made.columns[2:], strict=True):
+        signs = [DIFFERS if measure.key == main_metric(spec) and _differs(tests, name) else "" for name in rows]
+        content.append([_signed(cell, sign) for cell, sign in zip(cells, signs, strict=True)])
+        heads.append(head)
+        if any(measure.key in paper for paper in papers):
+            heads.append(Column("reported"))
+            content.append([_paper_cell(paper.get(measure.key), measure) for paper in papers])
+    notes = (*_notes(spec, rows, tests, measures, any(head.heading == "reported" for head in heads)), stamp)
+    return Table(made.title, tuple(heads), tuple(zip(*content, strict=True)), notes)
 
 
-def differences_table(spec: Spec, dataset: str, runs: Sequence[Runs], tests: Mapping[str, Tested]) -> Table:
-    """Return what `tested` has found, the paper's improvements beside it where it prints any."""
-    papers = {
-        row.row.name: {} if spec.paper_table is None else reported(spec.paper_table, row.row.label) for row in runs
-    }
-    improved = any("improvement" in papers[name] for name in tests)
-    headings = ["model", "difference", "95 % interval", "effect (d)", "p (Holm)", "p over runs"]
-    rows = []
-    for name, test in tests.items():
-        relative, *others = difference_cells(test.by_user)
-        cells = [
-            Entry(_label(spec, name)),
-            Entry(relative, signs=DIFFERS if test.by_user.significant else ""),
-            *map(Entry, others),
-            NONE if test.p_of_runs is None else Entry(f"{test.p_of_runs:.3g}"),
-        ]
-        if improved:
-            paper = papers[name].get("improvement")
-            cells.append(Entry("" if paper is None else f"{paper / 100:+.1%}"))
-        rows.append(tuple(cells))
-    notes = [
-        "By user, the mean over a row's seeds. Interval: of the difference, bootstrap over users. Effect: Cohen's d of "
-        "the paired differences. p over runs: the paper's t-test, paired over seeds, not corrected.",
-    ]
-    if any(len(row.results) == 1 for row in runs):
-        notes.append("A row of one seed is compared as it was trained: what other seeds would give, no test knows.")
-    title = f"{_heading(spec)} against {_label(spec, spec.baseline)}, {dataset}"
-    return Table(title, (*headings, *(["reported"] if improved else [])), tuple(rows), tuple(notes))
+def tests_table(spec: Spec, dataset: str, rows: Rows, tests: Tests) -> Table:
+    """Return the differences from the baseline, next to the paper's improvements if it has any."""
+    metric = main_metric(spec) or ""
+    baseline = rows[spec.baseline or ""].label
+    made = differences_table(f"{heading(metric)} against {baseline}, {dataset}", _finished(rows), tests, metric)
+    improvements = [_reported(spec, rows[name].label).get("improvement") for name in tests]
+    if all(value is None for value in improvements):
+        return made
+    cells = [Cell("") if value is None else Cell(f"{value / 100:+.1%}", value / 100) for value in improvements]
+    rows_with = tuple((*row, cell) for row, cell in zip(made.rows, cells, strict=True))
+    return replace(made, columns=(*made.columns, Column("reported")), rows=rows_with)
 
 
-def records(spec: Spec, dataset: str, runs: Sequence[Runs], tests: Mapping[str, Tested]) -> list[dict[str, Any]]:
-    """Return what both tables show, unrounded: one record a row and column."""
+def records(spec: Spec, dataset: str, rows: Rows, tests: Tests) -> list[dict[str, Any]]:
+    """Return the content of both tables, unrounded: one record per row and column."""
     made = []
-    for row in runs:
-        paper = {} if spec.paper_table is None else reported(spec.paper_table, row.row.label)
+    values = {row.name: row.value for row in spec.rows}
+    for name, model in rows.items():
+        paper = _reported(spec, model.label)
         for key in spec.metrics:
-            shown = column(key)
-            record = {
-                "table": spec.name, "dataset": dataset, "row": row.row.name, "label": row.row.label, "column": key,
-                "swept": row.row.value, "seeds": len(row.results), "mean": row.mean(shown),
-                "deviation": row.deviation(shown), "reported": paper.get(key), "against": None, "difference": None,
-                "low": None, "high": None, "effect": None, "p_holm": None, "p_over_runs": None,
-                "uncommitted": row.unsure_code if row.results else None,
-            }  # fmt: skip
-            if key == main_metric(spec) and row.row.name in tests:
-                test = tests[row.row.name]
-                low, high = test.by_user.interval
-                record |= {
-                    "against": spec.baseline, "difference": test.by_user.mean, "low": low, "high": high,
-                    "effect": test.by_user.effect, "p_holm": test.by_user.p, "p_over_runs": test.p_of_runs,
-                }  # fmt: skip
-            made.append(record)
+            measure = column(key)
+            test = tests.get(name) if key == main_metric(spec) else None
+            difference = test.difference if test else None
+            low, high = difference.interval if difference else (None, None)
+            made.append({
+                "table": spec.name, "dataset": dataset, "row": name, "label": model.label, "column": key,
+                "swept": values[name], "seeds": len(model.runs), "mean": model.mean(measure),
+                "deviation": model.deviation(measure), "reported": paper.get(key),
+                "against": spec.baseline if difference else None,
+                "difference": difference.mean if difference else None, "low": low, "high": high,
+                "effect": difference.effect if difference else None, "p_holm": difference.p if difference else None,
+                "p_over_runs": test.p_of_runs if test else None,
+                "uncommitted": model.uncommitted if model.runs else None,
+            })  # fmt: skip
     return made
 
 
-def _entries(shown: Column, runs: Sequence[Runs], differing: set[str]) -> tuple[Entry, ...]:
-    means = [row.mean(shown) for row in runs]
-    printed = [None if value is None else shown.form(value) for value in means]
-    marked = [None] * len(runs) if shown.best is None else marks(printed, highest=shown.best == "highest")
-    entries = []
-    for row, text, mark in zip(runs, printed, marked, strict=True):
-        if text is None:
-            entries.append(NONE)
-            continue
-        deviation = row.deviation(shown)
-        spread = "" if deviation is None else f" ± {shown.form(deviation)}"
-        entries.append(Entry(text + spread, mark, DIFFERS if row.row.name in differing else ""))
-    return tuple(entries)
+def _finished(rows: Rows) -> Rows:
+    return {name: model for name, model in rows.items() if model.runs}
 
 
-def _legend(runs: Sequence[Runs], columns: Sequence[Column]) -> str:
+def _reported(spec: Spec, label: str) -> dict[str, float]:
+    return {} if spec.paper_table is None else reported(spec.paper_table, label)
+
+
+def _differs(tests: Tests, name: str) -> bool:
+    return name in tests and tests[name].significant
+
+
+def _signed(cell: Cell, signs: str) -> Cell:
+    return replace(cell, signs=signs)
+
+
+def _paper_cell(value: float | None, measure: Measure) -> Cell:
+    return Cell("") if value is None else Cell(measure.print(value), value)
+
+
+def _notes(spec: Spec, rows: Rows, tests: Tests, measures: Sequence[Measure], has_reported: bool) -> list[str]:
+    models = list(rows.values())
     words = []
-    if any(len(row.results) > 1 for row in runs):
+    if any(len(model.runs) > 1 for model in models):
         words.append("Mean ± standard deviation over seeds where there are several.")
-    if any(shown.best for shown in columns):
+    if any(measure.best for measure in measures):
         words.append("Best of a column bold, second underlined.")
-    if any(shown.key == "seconds_per_epoch" for shown in columns):
-        words.append("Seconds of an epoch include its validation.")
-    if any(shown.key == "latency_ms" for shown in columns):
-        machines = several(machine(measured_on(folder)) for row in runs for folder in row.folders.values())
+    if SECONDS_PER_EPOCH in measures:
+        words.append("Seconds per epoch include validation.")
+    if LATENCY in measures:
+        machines = several(machine(measured_on(run)) for model in models for run in model.runs)
         words.append(
-            f"Latency: median of {REQUESTS} single requests on {machines}, with item vectors, graph and library made "
-            "beforehand."
+            f"Latency: median of {REQUESTS} single requests on {machines}; item vectors, graph and library are "
+            "computed before."
         )
-    if any(row.mean(shown) is None for row in runs for shown in columns):
-        words.append("-: not run, or without such a value.")
-    return " ".join(words)
-
-
-def _p_of_runs(values: Mapping[int, float], base: Mapping[int, float]) -> float | None:
-    """Return the p of the t-test over the seeds that both have, None below two or where all differ by the same."""
-    seeds = sorted(values.keys() & base.keys())
-    ours, theirs = (np.array([of[seed] for seed in seeds]) for of in (values, base))
-    if len(seeds) < 2 or np.ptp(ours - theirs) == 0:  # as without training, where a seed changes nothing
-        return None
-    return paired_p(ours, theirs)
-
-
-def _label(spec: Spec, name: str | None) -> str:
-    return next(row.label for row in spec.rows if row.name == name)
-
-
-def _heading(spec: Spec) -> str:
-    return column(main_metric(spec) or spec.metrics[0]).heading
+    if any(model.mean(measure) is None for model in models for measure in measures):
+        words.append("-: not run, or without this measure.")
+    notes = [" ".join(words)]
+    if has_reported:
+        notes.append(f"reported: Table {spec.paper_table} of the paper, on the paper's data and protocol, not on ours.")
+    if any(_differs(tests, name) for name in tests):
+        notes.append(
+            f"{DIFFERS} significantly different from {rows[spec.baseline or ''].label} in "
+            f"{heading(main_metric(spec) or '')}: paired t-test over users, p < {LEVEL} after Holm's correction for "
+            f"{len(tests) - 1} comparisons."
+        )
+    if any(model.uncommitted for model in models if model.runs):
+        notes.append(f"{UNSURE} from code with uncommitted changes, or of unknown version.")
+    return notes

@@ -1,60 +1,47 @@
-"""Table 1: the prepared datasets, the paper's beside ours."""
+"""Table 1: the prepared datasets, next to the paper's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from mmrec.cli.data_section import read_data
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.reproduce.spec import Profile, Spec
 from mmrec.reproduce.stamp import code
 from mmrec.results.published import paper_row, reported
-from mmrec.results.table import Entry, Table
+from mmrec.results.table import Cell, Column, Table
 from mmrec.utils import environment
-
-CONFIG = "lightning_configs/run/{}_popularity.yaml"
-"""A run of each dataset that reads no features."""
-
-
-def manifests(profile: Profile) -> list[Manifest]:
-    """Prepare the datasets of a profile, if they are not, and return what they hold."""
-    found = []
-    for dataset in profile.datasets:
-        options = [f"--{key}={value}" for key, value in profile.options if key.startswith("data.")]
-        data = read_data("tables", None, ["--data", dataset, *options])
-        found.append(data.catalog.manifest)
-    return found
 
 
 def statistics_table(spec: Spec, profile: Profile, found: Sequence[Manifest]) -> Table:
-    """Return a row a dataset, the paper's figures beside ours.
+    """Return a table with one row per dataset.
 
     Args:
-        spec: of its metrics those that `counts` has.
-        profile: stamped below.
-        found: what the datasets hold.
+        spec: the table; its metrics are names of `counts`.
+        profile: the profile, named in the last note.
+        found: manifests of the datasets.
     """
-    columns = {"dataset": [Entry(manifest.dataset) for manifest in found]}
     papers = [_paper(spec, manifest) for manifest in found]
+    columns = {"dataset": [Cell(manifest.dataset) for manifest in found]}
     for key in spec.metrics:
-        columns[key] = [Entry(f"{counts(manifest)[key]:,}") for manifest in found]
+        columns[key] = [Cell(f"{counts(manifest)[key]:,}") for manifest in found]
         if any(papers):
-            columns[f"{key}, reported"] = [Entry(f"{paper[key]:,.0f}" if key in paper else "") for paper in papers]
+            columns[f"{key}, reported"] = [Cell(f"{paper[key]:,.0f}" if key in paper else "") for paper in papers]
     hashes = "; ".join(
         f"{manifest.dataset}: split {manifest.options['split']}, data hash {manifest.data_hash[:12]}"
         for manifest in found
     )
-    notes = [
+    notes = (
         "After filters, before splitting."
         + (f" reported: Table {spec.paper_table} of the paper." if any(papers) else ""),
         f"{hashes}; code: {code(environment.git_state())}; profile: {profile.name}",
-    ]
-    return Table(spec.title, tuple(columns), tuple(zip(*columns.values(), strict=True)), tuple(notes))
+    )
+    heads = tuple(Column(name, words=name == "dataset") for name in columns)
+    return Table(spec.title, heads, tuple(zip(*columns.values(), strict=True)), notes)
 
 
 def statistics_records(spec: Spec, found: Sequence[Manifest]) -> list[dict[str, Any]]:
-    """Return what the table shows, one record a dataset and column."""
+    """Return the content of the table, one record per dataset and column."""
     return [
         {"table": spec.name, "dataset": manifest.dataset, "column": key, "value": counts(manifest)[key],
          "reported": _paper(spec, manifest).get(key), "data_hash": manifest.data_hash}
@@ -63,7 +50,7 @@ def statistics_records(spec: Spec, found: Sequence[Manifest]) -> list[dict[str, 
 
 
 def counts(manifest: Manifest) -> dict[str, int]:
-    """Return what Table 1 counts."""
+    """Return the numbers of Table 1."""
     return {"users": manifest.n_users, "items": manifest.n_items - 1, "interactions": manifest.n_interactions}
 
 

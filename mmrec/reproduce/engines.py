@@ -1,4 +1,4 @@
-"""Where runs are executed: each in a process of its own, on this machine's devices or on a Ray cluster."""
+"""Engines that execute runs, each in its own process: on this machine's devices or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,35 +19,39 @@ import torch
 from mmrec.errors import UserError
 from mmrec.reproduce.run import Run
 
-POLL = 0.5  # seconds between two looks at whether to stop
-GRACE = 20.0  # seconds for a process to end when it is asked to
+POLL = 0.5  # seconds between two checks whether to stop
+GRACE = 20.0  # seconds that a process has to end after SIGTERM
 PASSED_ON = ("MMREC_", "OLLAMA_", "OMP_", "PYTHONPATH", "WANDB_")
-"""How names of environment variables begin that a process on another machine is given."""
+"""Prefixes of the environment variables that are passed on to processes on other machines."""
 
 
 class Engine(Protocol):
     """Executes runs.
 
     Args:
-        workers: how many at once.
+        workers: number of runs at once.
     """
 
     workers: int
 
     def __call__(self, runs: Sequence[Run], begins: Callable[[Run], None]) -> Generator[Run]:
-        """Yield each run when its process has ended, well or not; `begins` is told when one starts.
+        """Yield each run when its process has ended, with or without success.
 
-        Closing the generator ends the processes; what they have done up to their last epoch is kept.
+        Closing the generator ends the processes; their last finished epochs are kept.
+
+        Args:
+            runs: the runs.
+            begins: called with each run when its process starts.
         """
 
 
 class LocalEngine:
-    """Runs on this machine: one after another, or several at once, each on its own GPU where there are any.
+    """Engine of this machine: one run after another, or several at once, each on its own GPU if there are any.
 
-    On a CPU the cores are shared out by `OMP_NUM_THREADS`, unless that is set.
+    On a CPU the cores are divided between the workers by `OMP_NUM_THREADS`, unless that is set.
 
     Args:
-        workers: how many at once; None for one.
+        workers: number of runs at once; None for one.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -80,13 +84,13 @@ class LocalEngine:
 
 
 class RayEngine:
-    """Runs on a Ray cluster whose machines share this folder, the data and the environment's paths.
+    """Engine of a Ray cluster whose machines share this folder, the data and the paths of the environment.
 
-    The cluster is the one that `RAY_ADDRESS` names or that this machine belongs to, else one of this machine alone. A
-    run takes a GPU where the cluster has any.
+    The cluster is the one that `RAY_ADDRESS` names or that this machine belongs to, else a cluster of this machine
+    alone. Each run uses one GPU if the cluster has any.
 
     Args:
-        workers: how many at once; None for as many as there are GPUs, or machines without any.
+        workers: number of runs at once; None for one per GPU, or one per machine without GPUs.
 
     Raises:
         UserError: Ray is not installed.
@@ -123,7 +127,7 @@ class RayEngine:
                     of_run = run.command(), here / run.log, passed_on, here, lambda: ray.get(stop.asked.remote())
                     working[task.remote(*of_run)] = run
                 (ended,), _ = ray.wait(list(working))
-                with suppress(ray.exceptions.RayError):  # a machine that was lost: the run has not ended well
+                with suppress(ray.exceptions.RayError):  # a machine was lost: the run is not done
                     ray.get(ended)
                 yield working.pop(ended)
         finally:
@@ -134,20 +138,20 @@ class RayEngine:
 
 
 class Stop:
-    """Whether runs on a cluster shall stop: an actor of Ray.
+    """Ray actor that tells runs on a cluster to stop.
 
-    Cancelling a task instead interrupts it wherever it is, be it while it starts a process that it does not know yet.
+    Cancelling their tasks instead could interrupt one while it starts a process, which would then be left behind.
     """
 
     def __init__(self) -> None:
         self._asked = False
 
     def ask(self) -> None:
-        """Let them stop."""
+        """Tell the runs to stop."""
         self._asked = True
 
     def asked(self) -> bool:
-        """Return whether they shall."""
+        """Return whether the runs were told to stop."""
         return self._asked
 
 
@@ -157,14 +161,14 @@ ENGINES: dict[str, type[LocalEngine] | type[RayEngine]] = {"local": LocalEngine,
 def attend(
     command: list[str], log: Path, environment: dict[str, str], folder: Path, stopped: Callable[[], bool] | None = None
 ) -> None:
-    """Run a command to its end, or to when it shall stop; it leaves no process behind.
+    """Run a command until it ends or is told to stop; all processes that it started are ended with it.
 
     Args:
-        command: words of it.
+        command: words of the command.
         log: file that its output is appended to.
-        environment: variables set beside those of this process.
-        folder: where it is run.
-        stopped: asked twice a second whether to stop, and once before it starts.
+        environment: environment variables, in addition to those of this process.
+        folder: working folder of the command.
+        stopped: called before the start and twice per second; returns whether to stop.
     """
     if stopped and stopped():
         return
@@ -173,7 +177,7 @@ def attend(
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
             env={**os.environ, **environment},
-            start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
+            start_new_session=True,  # so that Ctrl-C reaches this process alone
         )  # fmt: skip
         try:
             while process.poll() is None and not (stopped and stopped()):
@@ -184,7 +188,7 @@ def attend(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process and all that it has started to end, and insist if need be."""
+    """End a process and everything that it has started, by SIGTERM and then by SIGKILL."""
     for word, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
         if process.poll() is None:
             with suppress(ProcessLookupError):
@@ -194,7 +198,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _places(workers: int) -> list[dict[str, str]]:
-    """Return the environment of each worker: a GPU in turn, or a share of the cores."""
+    """Return the environment of each worker: a GPU in turn, or a part of the cores."""
     if count := torch.cuda.device_count():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         devices = visible.split(",") if visible else [str(number) for number in range(count)]

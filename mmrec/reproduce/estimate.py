@@ -1,4 +1,4 @@
-"""How long runs will take, from those that are done."""
+"""Estimates of the time of runs, from finished runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmrec.reproduce.run import MARKER, Run, read_marker
 
 
 class Estimate:
-    """Seconds of the runs of one profile that are done, under whatever version of the code.
+    """Seconds of the finished runs of one profile, by any version of the code.
 
     Args:
         runs: folder of all runs.
@@ -26,12 +26,12 @@ class Estimate:
                 self._take(marker)
 
     def add(self, run: Run) -> float | None:
-        """Learn from a run that has ended, and return its seconds; None if it is not done."""
+        """Add a run that has ended and return its seconds; None if it is not done."""
         marker = read_marker(run.folder)
         return None if marker is None else self._take(marker)
 
     def of(self, run: Run) -> float | None:
-        """Return the mean seconds of earlier runs of this config, else of all of this dataset; None without any."""
+        """Return the mean seconds of runs of the same model, else of all on the same dataset; None without any."""
         dataset, config = run.about["dataset"], run.about["config"]
         same = self.seconds.get((dataset, config))
         if same is None:
@@ -39,7 +39,7 @@ class Estimate:
         return mean(same) if same else None
 
     def of_all(self, runs: Iterable[Run], workers: int) -> float | None:
-        """Return the seconds of several runs, some at once; None unless each is known."""
+        """Return the seconds of several runs with some workers at once; None unless the time of each is known."""
         each = [self.of(run) for run in runs]
         known = [seconds for seconds in each if seconds is not None]
         return sum(known) / workers if len(known) == len(each) else None
@@ -51,7 +51,7 @@ class Estimate:
 
 
 def in_words(seconds: float | None) -> str:
-    """Return a time as one says it: "40 s", "12 min", "3.5 h"; "unknown" for None."""
+    """Return a time as printed: "40 s", "12 min", "3.5 h"; "unknown" for None."""
     if seconds is None:
         return "unknown"
     if seconds < 90:

@@ -1,4 +1,4 @@
-"""How long a user waits for a recommendation, measured on a finished run."""
+"""The latency of one recommendation, measured on a finished run."""
 
 from __future__ import annotations
 
@@ -6,48 +6,58 @@ import json
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
-from mmrec.results.load import Result
+from mmrec.results.load import Run
 from mmrec.training.run_folder import load_run
 from mmrec.utils import environment
 from mmrec.utils.files import write_whole
+from mmrec.utils.json_files import read_json
 
 FILE = "latency.json"
+SHAPE = {"median_ms": float, "tested": (str, None), "machine": {}}
 REQUESTS = 300
 WARM_UP = 20
 LIST = 10
 
 
-def latency_ms(folder: Path, result: Result) -> float:
+def latency_ms(run: Run) -> float | None:
     """Return the median milliseconds of one online request; measured once, then read from `latency.json` of the run.
 
-    A request is one user's history turned into the ten best items: the window is cut, the user encoded, every item
-    scored, the history removed, the ten found. What the paper's section 4.6 makes offline is made before the clock
-    starts: item vectors, the propagation over the graph, and the library, which inference does not search. Requests are
-    of users drawn with a fixed seed, one at a time, after some to warm up, on the machine's GPU if it has one.
+    A request turns the history of one user into the ten best items: the window is cut, the user encoded, every item
+    scored, the history removed, and the ten best found. Item vectors and the propagation over the graph, which the
+    paper's section 4.6 computes offline, are computed before the clock starts; inference does not search the library.
+    The users are drawn with a fixed seed and requested one at a time, after some to warm up, on the machine's GPU if it
+    has one.
 
     Args:
-        folder: of the run.
-        result: of the run; a measurement from before it was last tested is not used.
+        run: the run; a measurement older than its last test is not used. A copied result has no latency.
 
     Raises:
-        UserError: the run cannot be opened, see `load_run`.
+        UserError: the run cannot be opened, see `load_run`, or `latency.json` is damaged.
     """
-    file = folder / FILE
-    made = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    if made.get("tested") != result.get("finished") or "median_ms" not in made:
-        spread = measure(folder)
-        made = {**spread, "requests": REQUESTS, "tested": result.get("finished"), "machine": environment.machine()}
+    if run.folder is None:
+        return None
+    file = run.folder / FILE
+    made = _read(file) if file.is_file() else {}
+    if not made or made.get("tested") != run.result.get("finished"):
+        tested = {"requests": REQUESTS, "tested": run.result.get("finished"), "machine": environment.machine()}
+        made = {**measure(run.folder), **tested}
         write_whole(file, json.dumps(made, indent=2) + "\n")
     return float(made["median_ms"])
 
 
-def measured_on(folder: Path) -> dict[str, object]:
-    """Return the machine that `latency_ms` measured a run on, which need not be the one that trained it."""
-    made: dict[str, dict[str, object]] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    return made["machine"]
+def measured_on(run: Run) -> dict[str, Any]:
+    """Return the machine that measured a run's latency, which may differ from the one that trained it."""
+    machine: dict[str, Any] = _read((run.folder or Path()) / FILE)["machine"]
+    return machine
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(file, SHAPE, "remove it, and the latency is measured again")
+    return found
 
 
 def measure(folder: Path) -> dict[str, float]:
@@ -64,7 +74,7 @@ def measure(folder: Path) -> dict[str, float]:
             started = time.perf_counter()
             batch = model.transfer_batch_to_device(loader.batch(user[None]), device, 0)
             _, items = model.recommend(batch, LIST)
-            items.cpu()  # the answer is there when it has come back
+            items.cpu()  # waits for the GPU
             waits.append(1000 * (time.perf_counter() - started))
     model.end_evaluation()
     waits = sorted(waits[WARM_UP:])

@@ -1,4 +1,4 @@
-"""From tables to runs: which there are, which of them are the same, and which rows are the best by validation."""
+"""The runs of tables: shared between tables where they are the same, and more seeds for the best rows."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from functools import cached_property
 from pathlib import Path
 from statistics import mean
 
-from mmrec.cli.run_identity import Identity, identify
+from mmrec.reproduce.identity import Identify, Identity
 from mmrec.reproduce.run import Run
-from mmrec.reproduce.spec import Cell, Profile, Row, Spec, ablation_config, run_config
+from mmrec.reproduce.spec import Cell, Profile, Row, Spec, run_args
 from mmrec.results.curves import read_parts
 
 QUIET = ("--explain", "false", "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false")
 CHOOSES = "valid/ndcg@10"
-"""How the metric begins by which checkpoints, and the best rows, are chosen."""
+"""First part of the name of the metric that chooses checkpoints and the best rows."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A row on a dataset, its seed aside.
+    """A row on a dataset, apart from its seed.
 
     Args:
-        row: which.
-        dataset: prefix of its run config.
-        identity: of the run.
-        args: configs and options.
+        row: the row.
+        dataset: name of its data config.
+        identity: identity of its runs.
+        args: arguments of `lightning fit`.
     """
 
     row: Row
@@ -44,21 +44,22 @@ class Plan:
         specs: the tables.
         profile: name of the profile.
         runs: folder of all runs.
+        identify: returns the identity of a run by its arguments.
 
     Raises:
         UserError: a table has no such profile, or a raw data file is missing.
         ArgumentError: an option of a row is unknown or wrong.
     """
 
-    def __init__(self, specs: Sequence[Spec], profile: str, runs: Path) -> None:
+    def __init__(self, specs: Sequence[Spec], profile: str, runs: Path, identify: Identify) -> None:
         self.specs = specs
         self.profiles = {spec.name: spec.profile(profile) for spec in specs}
         self.runs = runs
-        self.variants = {spec.name: _variants(spec, self.profiles[spec.name]) for spec in specs}
+        self.variants = {spec.name: _variants(spec, self.profiles[spec.name], identify) for spec in specs}
 
     @cached_property
     def _folders(self) -> dict[str, Path]:
-        """Folder by key: the one that is there, else one named after the first row that asks for it."""
+        """Folders by key: an existing one, else one named after the first row that needs it."""
         folders: dict[str, Path] = {}
         for variant in (one for found in self.variants.values() for one in found):
             key, base = variant.identity.key, self.runs / variant.identity.dataset
@@ -78,8 +79,8 @@ class Plan:
     def further(self) -> list[Run]:
         """Return the runs of the best rows with the further seeds, each once, of tables whose first runs are done.
 
-        The best are those of each table and dataset, by the mean over the seeds of the best validation NDCG@10. A row
-        without training has none: it would come out the same with every seed.
+        The best rows of each table and dataset are chosen by the mean over the seeds of the best validation NDCG@10. A
+        row without training is left out: every seed gives the same result.
         """
         return _each_once(
             self._run(spec, variant, seed)
@@ -89,8 +90,8 @@ class Plan:
         )
 
     def undecided(self) -> int:
-        """Return how many further runs there may be beside those of `further`, at most."""
-        chosen = {}  # by the rows: two tables of the same rows choose the same
+        """Return the largest number of further runs that are not yet in `further`."""
+        chosen = {}  # by rows, because two tables with the same rows choose the same
         for spec in self.specs:
             if not self._decided(spec):
                 profile = self.profiles[spec.name]
@@ -117,7 +118,7 @@ class Plan:
             "--tracking.job_type", _job_type(spec, variant.row), "--tracking.tags", json.dumps(tables),
         )  # fmt: skip
         about = {
-            "profile": self.profiles[spec.name].name, "tables": tables, "config": variant.row.run,
+            "profile": self.profiles[spec.name].name, "tables": tables, "config": variant.row.model,
             "dataset": variant.dataset, "seed": seed, "identity": asdict(variant.identity),
         }  # fmt: skip
         return Run(folder / f"seed{seed}", variant.identity.key, args, about)
@@ -154,23 +155,20 @@ def validation(folder: Path) -> float | None:
     return max((value for points in curves for _, value in points), default=None)
 
 
-def _variants(spec: Spec, profile: Profile) -> list[Variant]:
+def _variants(spec: Spec, profile: Profile, identify: Identify) -> list[Variant]:
     made = []
     for dataset in profile.datasets:
         for row in spec.rows:
-            args = ["--config", run_config(dataset, row.run)]
-            args += [] if row.ablation is None else ["--config", ablation_config(row.ablation)]
-            for key, value in (*profile.options, *row.options):
-                args += [f"--{key}", value]
+            args = run_args(dataset, row, profile.options)
             try:
-                made.append(Variant(row, dataset, identify(args), tuple(args)))
+                made.append(Variant(row, dataset, identify(args), args))
             except ArgumentError as error:
                 raise ArgumentError(None, f"{spec.name}, row {row.name}: {error.message}") from error
     return made
 
 
 def _job_type(spec: Spec, row: Row) -> str:
-    """Return what W&B files a run under."""
+    """Return the job type of a run in W&B."""
     if spec.kind == "sweep":
         return "sensitivity"
     return "efficiency" if spec.kind == "efficiency" else "train" if row.ablation is None else "ablation"

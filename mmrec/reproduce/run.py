@@ -1,7 +1,7 @@
-"""One run of a table: where it is, how far it has come, and the command that takes it on from there.
+"""One run of a table: its folder, its state, and the command that continues it.
 
-A run's folder is `<runs>/<dataset>/<row>-<key>/seed<k>/`, and the key stands for its config, data and code
-(`mmrec.cli.run_identity`): what is in it belongs to this run and no other. Beside it, `seed<k>.log` has what it printed.
+The folder of a run is `<runs>/<dataset>/<row>-<key>/seed<k>/`. The key stands for config, data and code
+(`mmrec.reproduce.identity`), so the folder belongs to this run alone. `seed<k>.log` next to it holds the run's output.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmrec.utils.files import write_whole
+from mmrec.utils.json_files import read_json
 
 State = Literal["new", "interrupted", "done"]
 MARKER = "run.json"
-"""Written last: what the run was, its key and how many seconds it took."""
+"""File that is written last: description of the run, its key and its seconds."""
+MARKED = {"key": str, "seconds": float, "seed": int, "profile": str, "dataset": str, "config": str}
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Run:
     """A run of a table.
 
     Args:
-        folder: of the run.
-        key: of its identity.
-        args: what `lightning fit` is given, folder and seed included.
-        about: what else the marker says: profile, tables that asked for it, dataset, config, seed, and the parts of the
-            identity.
+        folder: folder of the run.
+        key: key of its identity.
+        args: arguments of `lightning fit`, folder and seed included.
+        about: further content of the marker: profile, tables that need the run, dataset, config, seed, and the parts of
+            the identity.
     """
 
     folder: Path
@@ -39,14 +41,14 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """What the run prints, over all attempts."""
+        """File with the output of the run, over all attempts."""
         return self.folder.with_suffix(".log")
 
     @property
     def state(self) -> State:
-        """How far it has come: an interrupted run goes on from its last epoch, or from the end of its fit.
+        """The state of the run; an interrupted run continues after its last epoch, or after the end of its fit.
 
-        A folder that was copied from another run, of another seed say, has come nowhere.
+        A folder that was copied from another run, for example of another seed, counts as new.
         """
         marker = read_marker(self.folder)
         if marker is not None and (marker["key"], marker["seed"]) != (self.key, self.about["seed"]):
@@ -57,7 +59,7 @@ class Run:
         return "interrupted" if any((self.folder / name).is_file() for name in left) else "new"
 
     def __str__(self) -> str:
-        """Return its folder's names: dataset, row and seed."""
+        """Return the names in its folder: dataset, row and seed."""
         return "/".join(self.folder.parts[-3:])
 
     def command(self) -> list[str]:
@@ -67,16 +69,16 @@ class Run:
 
     @classmethod
     def of_order(cls, order: str) -> Run:
-        """Return the run of the last word of a command."""
+        """Return the run that the last word of a command describes."""
         content = json.loads(order)
         return cls(Path(content["folder"]), content["key"], tuple(content["args"]), content["about"])
 
     def next_args(self) -> list[str]:
-        """Return what `lightning` must be given to finish it, and clear away what cannot be gone on from."""
+        """Return the arguments of `lightning` that finish the run; remove the folder if it cannot be continued."""
         if self.state == "new":
             shutil.rmtree(self.folder, ignore_errors=True)
             return ["fit", *self.args]
-        if (self.folder / "training.json").is_file():  # written when a fit has ended
+        if (self.folder / "training.json").is_file():  # written at the end of a fit
             return ["test", *self.args]
         return ["fit", *self.args, "--ckpt_path", "last"]
 
@@ -87,6 +89,7 @@ class Run:
 
 
 def read_marker(folder: Path) -> dict[str, Any] | None:
-    """Return the marker of a finished run, None of another folder."""
+    """Return the marker of a finished run, None for another folder."""
     file = folder / MARKER
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    advice = "remove it, and the run is repeated"
+    return dict(read_json(file, MARKED, advice)) if file.is_file() else None

@@ -1,4 +1,4 @@
-"""Executing what is missing, with progress, and without losing the others when a run fails."""
+"""Execution of the missing runs with progress; a run that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mmrec.reproduce.engines import Engine
 from mmrec.reproduce.estimate import Estimate, in_words
 from mmrec.reproduce.run import Run
 
-TAIL = 2**16  # bytes of a log in which its last line is looked for
+TAIL = 2**16  # bytes at the end of a log that are searched for its last line
 
 
 def execute(runs: Sequence[Run], engine: Engine, estimate: Estimate, console: Console) -> list[Run]:
     """Execute the runs that are not done, and return those that failed.
 
     Args:
-        runs: done ones among them are passed over.
-        engine: where they are executed.
-        estimate: of their time; grows with what ends here.
-        console: where progress is shown: a bar in a terminal, a line for each run everywhere.
+        runs: the runs; finished ones are skipped.
+        engine: engine that executes them.
+        estimate: estimate of their time; each run that ends here is added to it.
+        console: where progress is shown: a bar in a terminal, and a line for each run.
     """
     missing = {run.folder: run for run in runs if run.state != "done"}
     failed: list[Run] = []
@@ -32,7 +32,7 @@ def execute(runs: Sequence[Run], engine: Engine, estimate: Estimate, console: Co
         task = progress.add_task("runs", total=len(runs), completed=len(runs) - len(missing))
 
         def begins(run: Run) -> None:
-            verb = "goes on" if run.state == "interrupted" else "begins"
+            verb = "continues" if run.state == "interrupted" else "begins"
             progress.console.print(f"{run} {verb}", markup=False, highlight=False, soft_wrap=True)
 
         with closing(engine(list(missing.values()), begins)) as ended:
@@ -52,10 +52,10 @@ def execute(runs: Sequence[Run], engine: Engine, estimate: Estimate, console: Co
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log that says anything."""
+    """Return the last line of a log that is not blank."""
     if not log.is_file():
-        return f"no log at {log}"
+        return f"there is no log at {log}"
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL))
         lines = file.read().decode(errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "the log is empty")

@@ -1,4 +1,4 @@
-"""What makes a table or a figure, read from `experiments/tables/<name>.yaml` and `experiments/profiles.yaml`.
+"""Descriptions of tables and figures, read from `experiments/tables/<name>.yaml` and `experiments/profiles.yaml`.
 
 A table file has the keys
 
@@ -6,11 +6,11 @@ A table file has the keys
 |---|---|
 | `title` | as printed above it |
 | `kind` | layout: `statistics`, `comparison`, `sweep` or `efficiency` |
-| `paper_table` | number of the table in `experiments/paper_numbers.csv`; left out where the paper prints no numbers |
+| `paper_table` | number of the table in `experiments/paper_numbers.csv`; absent if the paper prints no numbers |
 | `metrics` | columns |
-| `baseline` | name of the row that paired tests compare the others with; left out for no tests |
-| `rows` | each with `name`, `label`, `run` and, if need be, `ablation`, `options` and `value` |
-| `profiles` | by name: the `datasets`, and whatever differs from the profile of that name in `profiles.yaml` |
+| `baseline` | name of the row that paired tests compare the others with; absent for no tests |
+| `rows` | each with `name`, `label`, `model` and, where needed, `ablation`, `options` and `value` |
+| `profiles` | by name: the `datasets`, and what differs from the profile of that name in `profiles.yaml` |
 
 and a profile has `datasets`, `seeds`, `options` and `best` (`{rows: 4, seeds: [2, 3]}`). Options are keys of a config.
 """
@@ -26,14 +26,16 @@ from typing import Any, Literal, get_args
 from mmrec.errors import UserError, require_folder_name
 from mmrec.reproduce.columns import COLUMNS
 from mmrec.utils.files import read_mapping
-from mmrec.utils.shipped import FOLDER, experiments_folder, find_config
+from mmrec.utils.shipped import configs_folder, experiments_folder
 
 Kind = Literal["statistics", "comparison", "sweep", "efficiency"]
 Options = tuple[tuple[str, str], ...]
-ROW_KEYS = {"name", "label", "run", "ablation", "options", "value"}
+ROW_KEYS = {"name", "label", "model", "ablation", "options", "value"}
+RENAMED = {"run": "model"}
+"""Old keys and their new names."""
 PROFILE_KEYS = {"datasets", "seeds", "options", "best"}
 COUNTS = ("users", "items", "interactions")
-"""What the statistics of a dataset are."""
+"""Columns of a table of datasets."""
 SPEC_KEYS = {"title", "kind", "paper_table", "metrics", "baseline", "rows", "profiles"}
 
 
@@ -42,17 +44,17 @@ class Row:
     """One row of a table, one point of a figure.
 
     Args:
-        name: stable key, say "sasrec" or "base_m_ra".
-        label: as printed, say "SASRec" or "Base + M + RA".
-        run: stem of `lightning_configs/run` without the dataset: "sasrec" is `run/<dataset>_sasrec.yaml`.
-        ablation: stem of `lightning_configs/ablation` laid over it, or None.
-        options: further options of the command line, ("model.init_args.neighbours", "5").
-        value: the swept value, None where nothing is swept.
+        name: stable key, for example "sasrec" or "base_m_ra".
+        label: printed name, for example "SASRec" or "Base + M + RA".
+        model: name of a model config, for example "sasrec" for `lightning_configs/model/sasrec.yaml`, or a file.
+        ablation: name of a config in `lightning_configs/ablation`, or a file, that changes the model; or None.
+        options: further options of the command line, for example ("model.init_args.neighbours", "5").
+        value: the swept value, None outside sweeps.
     """
 
     name: str
     label: str
-    run: str
+    model: str
     ablation: str | None
     options: Options
     value: float | None
@@ -60,14 +62,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Profile:
-    """On what, how often and how long a table is run.
+    """The datasets, seeds and options that a table is run with.
 
     Args:
         name: "smoke", "ml1m" or "paper".
-        datasets: prefixes of run configs: "toy", "movielens", "amazon_fashion", "movielens_25m".
-        seeds: of every row.
-        options: of every run, ("trainer.max_epochs", "3").
-        best: how many of the best rows, by validation, get which further seeds; (0, ()) for none.
+        datasets: names of data configs ("toy", "movielens", "amazon_fashion", "movielens_25m"), or files.
+        seeds: seeds of every row.
+        options: options of every run, for example ("trainer.max_epochs", "3").
+        best: number of rows, the best by validation, that get further seeds, and these seeds; (0, ()) for none.
     """
 
     name: str
@@ -82,14 +84,14 @@ class Spec:
     """One table or figure.
 
     Args:
-        name: of its file, "table1" to "figure5".
-        title: as printed above it.
+        name: name of its file, "table1" to "figure5".
+        title: title as printed.
         kind: layout.
-        paper_table: number of the table in `experiments/paper_numbers.csv`, None where the paper prints no numbers.
-        metrics: columns, say ("hr@10", "ndcg@10").
-        rows: in the order in which they are printed.
+        paper_table: number of the table in `experiments/paper_numbers.csv`, None if the paper prints no numbers.
+        metrics: keys of the columns, for example ("hr@10", "ndcg@10").
+        rows: rows in the order in which they are printed.
         baseline: name of the row that paired tests by user compare the others with; None for no tests.
-        profiles: by name.
+        profiles: profiles by name.
     """
 
     name: str
@@ -105,7 +107,7 @@ class Spec:
         """Return a profile.
 
         Raises:
-            UserError: the table has none of that name.
+            UserError: the table has no profile of that name.
         """
         if name not in self.profiles:
             raise UserError(f"--profile {name}: {self.name} has no such profile, but {', '.join(self.profiles)}")
@@ -117,10 +119,10 @@ class Cell:
     """One finished run of a row.
 
     Args:
-        row: which.
-        dataset: prefix of its run config.
-        seed: of the run.
-        folder: of the run: `result.json`, `test_ranks.parquet`, `metrics.csv`, `config.yaml`, `training.json`.
+        row: the row.
+        dataset: name of its data config.
+        seed: seed of the run.
+        folder: folder of the run: `result.json`, `test_ranks.parquet`, `metrics.csv`, `config.yaml`, `training.json`.
     """
 
     row: Row
@@ -130,7 +132,7 @@ class Cell:
 
 
 def read_specs(names: Sequence[str]) -> list[Spec]:
-    """Read tables by the names of the shipped ones, or by file; "all" stands for all that are shipped.
+    """Read tables by the names of the shipped ones, or from files; "all" stands for all shipped tables.
 
     Raises:
         UserError: there is no such table, or one cannot be read.
@@ -139,7 +141,7 @@ def read_specs(names: Sequence[str]) -> list[Spec]:
     files: dict[Path, None] = {}
     for name in names:
         if name == "all":
-            # Tables before figures: these share many runs with them.
+            # Tables before figures, which share many runs with them.
             files |= dict.fromkeys(sorted(shipped.values(), key=lambda file: (not file.stem.startswith("table"), file)))
         elif name in shipped:
             files[shipped[name]] = None
@@ -157,8 +159,8 @@ def read_spec(file: Path, profiles: Path | None = None) -> Spec:
     """Read a table.
 
     Args:
-        file: of the table.
-        profiles: what its profiles begin with; by default those that are shipped.
+        file: file of the table.
+        profiles: file of the profiles that its own extend; by default the shipped one.
 
     Raises:
         UserError: a key is missing, unknown or has a wrong value, or a config that it names does not exist.
@@ -198,14 +200,27 @@ def read_spec(file: Path, profiles: Path | None = None) -> Spec:
     )
 
 
-def run_config(dataset: str, run: str) -> str:
-    """Return the config of a run, as the command line is given it."""
-    return f"{FOLDER}/run/{dataset}_{run}.yaml"
+def run_args(dataset: str, row: Row, options: Options = ()) -> tuple[str, ...]:
+    """Return the arguments of `lightning fit` for a row on a dataset, apart from seed and folder.
+
+    Args:
+        dataset: name of a data config.
+        row: the row; its own options come last and so override.
+        options: options of a profile.
+    """
+    args = ["--data", dataset, "--model", row.model]
+    if row.ablation is not None:
+        shipped = configs_folder() / "ablation" / f"{row.ablation}.yaml"
+        args += ["--config", str(shipped) if shipped.is_file() else row.ablation]
+    for key, value in (*options, *row.options):
+        args += [f"--{key}", value]
+    return tuple(args)
 
 
-def ablation_config(name: str) -> str:
-    """Return the config of an ablation, as the command line is given it."""
-    return f"{FOLDER}/ablation/{name}.yaml"
+def data_args(dataset: str, options: Options) -> tuple[str, ...]:
+    """Return the arguments that prepare a dataset without features, with the data options of a profile."""
+    own = [(f"--{key}", value) for key, value in options if key.startswith("data.")]
+    return ("--data", dataset, *(word for option in own for word in option))
 
 
 def _row(section: _Section, needs_value: bool) -> Row:
@@ -217,7 +232,7 @@ def _row(section: _Section, needs_value: bool) -> Row:
     return Row(
         name=name,
         label=section.text("label"),
-        run=section.text("run"),
+        model=section.text("model"),
         ablation=section.text("ablation", None),
         options=section.options(),
         value=None if value is None else float(value),
@@ -242,12 +257,18 @@ def _profile(name: str, section: _Section, shared: _Section) -> Profile:
 
 
 def _require_configs(file: Path, rows: Sequence[Row], profile: Profile) -> None:
+    for dataset in profile.datasets:
+        _require_config(f"{file}: profiles.{profile.name}.datasets", "data", dataset)
     for row in rows:
-        configs = [run_config(dataset, row.run) for dataset in profile.datasets]
-        configs += [] if row.ablation is None else [ablation_config(row.ablation)]
-        for config in configs:
-            if find_config(config) is None:
-                raise UserError(f"{file}: rows.{row.name} needs {config} in profile {profile.name}: no such file")
+        _require_config(f"{file}: rows.{row.name}.model", "model", row.model)
+        if row.ablation is not None:
+            _require_config(f"{file}: rows.{row.name}.ablation", "ablation", row.ablation)
+
+
+def _require_config(place: str, kind: str, name: str) -> None:
+    if not (configs_folder() / kind / f"{name}.yaml").is_file() and not Path(name).is_file():
+        known = ", ".join(sorted(one.stem for one in (configs_folder() / kind).glob("*.yaml")))
+        raise UserError(f"{place}: {name} is not a shipped {kind} config, nor a file; there are {known}")
 
 
 REQUIRED: Any = object()
@@ -255,7 +276,7 @@ REQUIRED: Any = object()
 
 @dataclass(frozen=True)
 class _Section:
-    """A mapping of a YAML file, and where it stands, for messages.
+    """A mapping in a YAML file, with its place for messages.
 
     Args:
         place: file and keys that lead to it.
@@ -274,8 +295,10 @@ class _Section:
 
     def know(self, keys: set[str]) -> None:
         unknown = [str(key) for key in self.content if key not in keys]
+        if unknown and (new := RENAMED.get(unknown[0])) in keys:
+            raise UserError(f"{self.place}{unknown[0]} is now called {new}: rename it")
         if unknown:
-            raise UserError(f"{self.place}{unknown[0]} is no key of this place; there are {', '.join(sorted(keys))}")
+            raise UserError(f"{self.place}{unknown[0]} is not a key here; the keys are {', '.join(sorted(keys))}")
 
     def text(self, key: str, default: Any = REQUIRED) -> Any:
         return self._value(key, str, "a text", default)
@@ -307,7 +330,7 @@ class _Section:
 
     def _value(self, key: str, kind: type, words: str, default: Any) -> Any:
         if key not in self.content and default is REQUIRED:
-            raise UserError(f"{self.place}{key} is missing: it is {words}")
+            raise UserError(f"{self.place}{key} is missing: it must be {words}")
         value = self.content.get(key, default)
         if value is not default and (not isinstance(value, kind) or isinstance(value, bool)):
             raise self.wrong(key, words)

@@ -1,4 +1,4 @@
-"""The curves of a run, from its `metrics.csv`."""
+"""The one reader of `metrics.csv`: the curves of a run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Points = list[tuple[int, float]]
 
 
 def read_curves(run: Path) -> dict[str, Points]:
-    """Return what a run logged by epoch in training and validation; empty if it kept no curves.
+    """Return the metrics that a run logged by epoch in training and validation; empty if it logged none.
 
-    Its parts are joined, and of an epoch that was trained twice the later value counts.
+    The parts of a resumed run are joined; of an epoch that was trained twice, the later value counts.
 
     Args:
-        run: the run's folder.
+        run: folder of the run.
 
     Returns:
-        the points of each metric (`train/loss`, `valid/ndcg@10`), finite ones alone.
+        the points of each metric (`train/loss`, `valid/ndcg@10`), without values that are not finite.
 
     Raises:
         UserError: a file is damaged.
@@ -35,13 +35,10 @@ def read_curves(run: Path) -> dict[str, Points]:
 
 
 def read_parts(run: Path) -> list[dict[str, Points]]:
-    """Return the curves of each part of a run: a fit that went on has left its earlier ones aside (`metrics.1.csv`).
+    """Return the curves of each part of a run, oldest first: a resumed fit keeps earlier files (`metrics.1.csv`).
 
     Args:
-        run: the run's folder.
-
-    Returns:
-        of each part, oldest first, the points of each metric that has a finite one.
+        run: folder of the run.
 
     Raises:
         UserError: a file is damaged.
@@ -52,17 +49,19 @@ def read_parts(run: Path) -> list[dict[str, Points]]:
 
 def _read(file: Path) -> dict[str, Points]:
     try:
-        table = pl.read_csv(file, infer_schema_length=None, glob=False)
+        table = pl.read_csv(file, infer_schema=False, glob=False)
         epochs = table["epoch"].cast(pl.Int64)
-        columns = {name: table[name].cast(pl.Float64) for name in table.columns if _is_curve(name)}
+        columns = {
+            name: table[name].cast(pl.Float64) for name in table.columns if name.startswith(("train/", "valid/"))
+        }
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{file}: unreadable ({str(error).splitlines()[0]}); move it away, or fit again") from None
     found = {
-        name: [(e, v) for e, v in zip(epochs, values, strict=True) if v is not None and math.isfinite(v)]
+        name: [
+            (epoch, value)
+            for epoch, value in zip(epochs, values, strict=True)
+            if epoch is not None and value is not None and math.isfinite(value)
+        ]
         for name, values in columns.items()
     }
     return {name: points for name, points in found.items() if points}
-
-
-def _is_curve(name: str) -> bool:
-    return name.startswith(("train/", "valid/"))

@@ -1,4 +1,4 @@
-"""What preparation has made, for the terminal: what was read and dropped, Table 1, how far a split can be trusted."""
+"""A prepared dataset in the terminal: counts, what was read and dropped, and how far its split can be trusted."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from mmrec.data.features.store import Features
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.results.published import paper_row, reported
+from mmrec.results.table import Cell, Column, Table
+from mmrec.results.writers.terminal import write
 from mmrec.utils.console import wide_console
 
 Line = tuple[str, str]
 
 
 def show_dataset(manifest: Manifest, title: str, features: Features | None, console: Console | None = None) -> None:
-    """Print a manifest.
+    """Print a dataset.
 
     Args:
-        manifest: of a prepared dataset, or of one that was only checked.
-        title: of the table.
-        features: the encoded items, if they are.
+        manifest: manifest of a prepared dataset, or of one that was only checked.
+        title: title of the table.
+        features: encoded items, None if they are not encoded.
         console: where to print.
     """
-    console = console or wide_console()
     row = paper_row(manifest)
     figures = reported(1, row)
-    table = Table(title=escape(title))
-    table.add_column("")
-    table.add_column("here", justify="right")
-    if figures:
-        table.add_column(f"paper: {row}", justify="right")
+    rows: list[tuple[Cell, ...]] = []
+    rules = []
     for section in (_counts(manifest), _reading(manifest), _spread(manifest), _trust(manifest), _features(features)):
+        rules.append(len(rows))
         for name, value in section:
             paper = f"{figures[name]:,.0f}" if name in figures else ""
-            table.add_row(escape(name), escape(value), *([paper] if figures else []))
-        table.add_section()
-    console.print(table)
+            rows.append((Cell(name), Cell(value), *([Cell(paper)] if figures else [])))
+    columns = (Column("", words=True), Column("here"), *([Column(f"paper: {row}")] if figures else []))
+    write(Table(title, columns, tuple(rows), rules=tuple(rules)), console or wide_console())
 
 
 def _counts(manifest: Manifest) -> Iterator[Line]:

@@ -1,139 +1,200 @@
-"""What runs have left: their `result.json`, and the ranks of their test instances."""
+"""The one reader of result files: of run folders at any depth, and of result files that were copied."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mmrec.errors import UserError
+from mmrec.results.curves import Points, read_curves
+from mmrec.utils.json_files import read_json
 
 Result = dict[str, Any]
-KEYS = {"dataset", "model", "seed", "metrics", "protocol", "data_hash", "parameters", "training"}
-"""What every result has."""
+NUMBERS = {str: (float, None)}
+SHAPE = {
+    "dataset": str,
+    "model": str,
+    "seed": int,
+    "data_hash": str,
+    "parameters": int,
+    "metrics": NUMBERS,
+    "protocol": {"split": str, "candidates": str, "mask_history": bool, "instances": int},
+    "training": {"epochs": int, "seconds": float, "best_epoch": (int, None)},
+    "slices": ({str: NUMBERS}, None),
+    "beyond_accuracy": (NUMBERS, None),
+    "peak_memory_mb": (NUMBERS, None),
+    "hyperparameters": ({}, None),
+    "features": ({"encoder": str}, None),
+    "git": ({"commit": str, "dirty": bool}, None),
+    "machine": ({}, None),
+}
+"""What a result file holds; what may be null may also be absent, as in results of older versions."""
+AGAIN = "run `lightning test` for it again, or move it away"
+SEED = "seed*"
+COPY = re.compile(r"_seed\d+$")
 
 
-def load_results(folder: Path) -> list[tuple[Path, Result]]:
-    """Read every `<model>/seed<k>/result.json` below a folder; runs kept aside (seed1.1) do not count.
+class NoResults(UserError):
+    """A folder holds no results."""
 
-    Where no run was tested by full ranking without the history, the results of another protocol are read.
-    The folder says the model: one that was renamed or copied is a model of its own, and no further seeds of the first.
+
+@dataclass(frozen=True)
+class Run:
+    """One result of a run, of one protocol.
+
+    Args:
+        name: name of the model, from the run's folder or the name of the copied file.
+        file: the result file.
+        result: its content.
+        folder: folder of the run; None for a copied result file, which has no ranks and no curves.
+    """
+
+    name: str
+    file: Path
+    result: Result
+    folder: Path | None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return int(self.result["seed"])
+
+    @cached_property
+    def curves(self) -> dict[str, Points]:
+        """The metrics logged by epoch, see `read_curves`; empty for a copied result."""
+        return {} if self.folder is None else read_curves(self.folder)
+
+    @cached_property
+    def ranks(self) -> pl.DataFrame:
+        """User, item and rank of every test instance.
+
+        Raises:
+            UserError: the file is missing or damaged, or the result was copied without it.
+        """
+        file = self.file.with_name(f"test_ranks{self.file.stem.removeprefix('result')}.parquet")
+        if self.folder is None:
+            raise UserError(f"{self.file}: a copied result has no ranks; name the folder of the runs")
+        try:
+            table = pl.read_parquet(file, glob=False).select("user", "item", "rank")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UserError(f"{file}: unreadable ({str(error).splitlines()[0]}); {AGAIN}") from None
+        fits = table.dtypes[:2] == [pl.String, pl.String] and table.dtypes[2].is_numeric()
+        if not fits or any(table.null_count().row(0)) or table.is_empty():
+            raise UserError(f"{file}: must hold texts in `user` and `item`, and numbers in `rank`; {AGAIN}")
+        return table
+
+
+@dataclass(frozen=True)
+class Found:
+    """The content of a folder of runs.
+
+    Args:
+        runs: its results, one per run and protocol.
+        unfinished: folders of runs without a result.
+    """
+
+    runs: tuple[Run, ...]
+    unfinished: tuple[Path, ...]
+
+
+def find_runs(folder: Path) -> Found:
+    """Read every result below a folder: `<model>/seed<k>/result*.json` at any depth, and copied result files in it.
+
+    Links are followed, and a run that is reached twice counts once. A run that was set aside (`seed1.1`) is left out.
+    The folder names the model: a copied model folder is a model of its own. A copied file is
+    `<dataset>_<model>_seed<k>.json`; other JSON files are ignored.
 
     Raises:
-        UserError: there is none, one is not JSON, or two runs of a model have the same seed.
+        NoResults: there is no result.
+        UserError: a result is damaged, or two runs of a model have the same seed.
     """
-    found = _read_runs(folder, "*/seed*")
-    if not found:
-        raise UserError(
-            f"{folder} holds no */seed*/result.json: run `lightning fit` first, or name the folder of a dataset"
+    runs: list[Run] = []
+    unfinished: list[Path] = []
+    for place in _run_folders(folder):
+        files = sorted(
+            file for pattern in ("result.json", "result_*.json") for file in place.glob(pattern) if file.is_file()
         )
-    return found
+        runs += map(read_run, files)
+        unfinished += [] if files else [place]
+    runs += [_read_copy(file) for file in sorted(folder.glob("*.json")) if COPY.search(file.stem)]
+    if not runs:
+        waiting = f"; unfinished runs: {', '.join(map(str, unfinished))}" if unfinished else ""
+        raise NoResults(f"{folder} holds no results: run `lightning fit` first, or name a folder of runs{waiting}")
+    _require_single_seeds(runs)
+    return Found(tuple(runs), tuple(unfinished))
 
 
-def find_results(folder: Path) -> list[tuple[Path, Result]]:
-    """Read every result below a folder: those of runs at any depth, and result files that were copied into it.
-
-    A copied file (`experiments/results/*.json`) is named `<dataset>_<model>_seed<k>.json`; its name says the model, for
-    what was told apart by folders would be lost otherwise. Other JSON files of the folder are passed over.
-
-    Returns:
-        the run's folder, or the copied file, and the result.
-
-    Raises:
-        UserError: there is none, one is not JSON, or two runs of a folder have the same seed.
-    """
-    found = _read_runs(folder, "**/seed*")
-    for path in sorted(folder.glob("*.json")):
-        result = _read(path)
-        if _is_result(result):
-            name = path.stem.removeprefix(f"{result['dataset']}_").removesuffix(f"_seed{result['seed']}")
-            found.append((path, {**result, "model": name}))
-    if not found:
-        raise UserError(f"{folder} holds no results: run `lightning fit` first, or name a folder of runs or results")
-    return found
-
-
-def read_result(file: Path) -> Result:
-    """Read a `result.json`.
-
-    Raises:
-        UserError: there is no such file, or it is none of `lightning test`.
-    """
-    result = _read(file)
-    if not _is_result(result):
-        raise UserError(f"{file} is no result of `lightning test`: run it again, or move the file away")
-    return dict(result)
-
-
-def require_one_protocol(found: Sequence[tuple[Path, Result]]) -> None:
-    """Raise a UserError unless all results are of the same data and protocol; (folder, result) each."""
-    for path, result in found[1:]:
-        first_path, first = found[0]
-        for key in ("data_hash", "protocol"):
-            if result[key] != first[key]:
-                raise UserError(
-                    f"{path} and {first_path} differ in {key}, so their numbers do not compare: "
-                    "move one of them elsewhere or run it again"
-                )
-
-
-def seconds_per_epoch(result: Result) -> float | None:
-    """Return the mean seconds of an epoch, its validation included; None for what has no epochs."""
-    training = result["training"]
-    return training["seconds"] / training["epochs"] if training["epochs"] else None
-
-
-def plain_name(model: str) -> str:
-    """Return the name of a model without the identity that tables give their runs' folders: sasrec-0123456789ab."""
-    return re.sub(r"-[0-9a-f]{12}$", "", model)
-
-
-def _read_runs(folder: Path, runs: str) -> list[tuple[Path, Result]]:
-    files = [_result_file(run) for run in sorted(folder.glob(runs)) if "." not in run.name]
-    names = sorted({file.name for file in files if file.is_file()}, key=len)
-    files = [file for file in files if file.name in names[:1]]
-    found = [(file.parent, {**read_result(file), "model": file.parent.parent.name}) for file in files]
-    seeds: dict[tuple[Path, int], Path] = {}
-    for run, result in found:
-        first = seeds.setdefault((run.parent, result["seed"]), run)
-        if first != run:
-            raise UserError(
-                f"{first} and {run} are both of seed {result['seed']}, and would count as two: move one elsewhere"
-            )
-    return found
-
-
-def _result_file(run: Path) -> Path:
-    """Return a run's result of the default protocol, which has the shortest name, else of another."""
-    return min(run.glob("result*.json"), key=lambda file: len(file.name), default=run / "result.json")
-
-
-def _read(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); run `lightning test` for it again") from None
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise UserError(f"{file}: not valid JSON ({error}); run `lightning test` for it again") from None
-
-
-def _is_result(content: object) -> bool:
-    return isinstance(content, dict) and content.keys() >= KEYS
-
-
-def read_ranks(run: Path) -> pl.DataFrame:
-    """Return user, item and rank of every test instance of a run, given its folder; of the protocol that is compared.
+def read_run(file: Path) -> Run:
+    """Read a result file in the folder of its run; the folder above names the model.
 
     Raises:
         UserError: the file is missing or damaged.
     """
-    file = run / f"test_ranks{_result_file(run).stem.removeprefix('result')}.parquet"
-    try:
-        return pl.read_parquet(file, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{file}: unreadable ({reason}); run `lightning test` again") from None
+    return Run(plain_name(file.absolute().parent.parent.name), file, read_result(file), file.parent)
+
+
+def read_result(file: Path) -> Result:
+    """Read a result file.
+
+    Raises:
+        UserError: the file is missing, damaged or not a result of `lightning test`.
+    """
+    result: Result = read_json(file, SHAPE, AGAIN)
+    return result
+
+
+def require_one_protocol(runs: Sequence[Run]) -> None:
+    """Raise a UserError unless all results are of the same data and protocol."""
+    for run in runs[1:]:
+        for key in ("data_hash", "protocol"):
+            if run.result[key] != runs[0].result[key]:
+                raise UserError(
+                    f"{run.file} and {runs[0].file} differ in {key}, so their numbers cannot be compared: move one of "
+                    "them elsewhere or run it again"
+                )
+
+
+def plain_name(model: str) -> str:
+    """Return the name of a model without the key that tables append to their folders: "sasrec-0123456789ab"."""
+    return re.sub(r"-[0-9a-f]{12}$", "", model)
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders of runs below a folder, or the folder itself, each once; real ones before links to them."""
+    seen: set[Path] = set()
+    found: list[Path] = []
+    for place, children, _ in os.walk(folder, followlinks=True):
+        path = Path(place)
+        if path.resolve() in seen:
+            children.clear()
+            continue
+        seen.add(path.resolve())
+        if path.absolute().match(SEED):
+            children.clear()
+            found += [] if "." in path.absolute().name else [path]
+        children.sort(key=lambda name: (Path(place, name).is_symlink(), name))
+    yield from sorted(found)
+
+
+def _read_copy(file: Path) -> Run:
+    result = read_result(file)
+    return Run(COPY.sub("", file.stem).removeprefix(f"{result['dataset']}_"), file, result, None)
+
+
+def _require_single_seeds(runs: Sequence[Run]) -> None:
+    first: dict[tuple[Path, str, int], Run] = {}
+    for run in runs:
+        if run.folder is None:
+            continue
+        other = first.setdefault((run.folder.parent, run.file.name, run.seed), run)
+        if other is not run:
+            raise UserError(
+                f"{other.folder} and {run.folder} are both of seed {run.seed} and would count as two: move one of them"
+            )

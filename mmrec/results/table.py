@@ -1,34 +1,56 @@
-"""A table of entries, some of them marked, as Markdown and as LaTeX (booktabs)."""
+"""The one table type of all commands; `mmrec.results.writers` turns it into text."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 DIFFERS, UNSURE = "*", "‡"
-"""Signs that a legend explains: a significant difference, code of no known commit."""
-TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "±": r"$\pm$", UNSURE: r"\ddag{}",
-}  # fmt: skip
+"""Signs that a note explains: a significant difference, code with uncommitted changes or of unknown version."""
+Mark = Literal["best", "second"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class Cell:
     """One cell.
 
     Args:
-        text: as it is to be read, not escaped.
-        mark: the best of its column is bold, the second underlined.
-        signs: behind the text, explained in a note.
+        text: content as printed, not escaped.
+        value: unrounded content, for CSV and for sorting on the page; None if `text` is all there is.
+        spread: standard deviation as printed.
+        mark: the best of a column is bold, the second underlined.
+        signs: signs behind the text, explained in a note.
+        hint: tooltip on the page.
+        shade: strength of the background on the page, in percent.
+        colour: colour of the model's dot on the page, None for no dot.
     """
 
     text: str
-    mark: Literal["best", "second"] | None = None
+    value: float | str | None = None
+    spread: str = ""
+    mark: Mark | None = None
     signs: str = ""
+    hint: str = ""
+    shade: int = 0
+    colour: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column.
+
+    Args:
+        heading: its name.
+        note: second line of the head.
+        words: whether the column holds words, which are set to the left; else numbers.
+        sorted: whether the rows come in its order, largest first.
+    """
+
+    heading: str
+    note: str = ""
+    words: bool = False
+    sorted: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,88 +59,35 @@ class Table:
 
     Args:
         title: its caption.
-        columns: headings, the first of names and the others of numbers.
-        rows: as many entries each as there are columns.
-        notes: below it.
+        columns: heads of the columns.
+        rows: rows with one cell per column.
+        notes: paragraphs below the table.
+        rules: numbers of the rows above which the terminal draws a line.
     """
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    rules: tuple[int, ...] = ()
 
 
-def marks(values: Sequence[str | None], highest: bool) -> list[Literal["best", "second"] | None]:
-    """Mark the best and the second of printed numbers; those that print alike alike, and none where all do."""
-    numbers = [None if value is None else float(value.replace(",", "")) for value in values]
-    levels = sorted({number for number in numbers if number is not None}, reverse=highest)
-    if len(levels) < 2:
-        return [None] * len(values)
-    places: dict[float, Literal["best", "second"]] = {levels[0]: "best", levels[1]: "second"}
-    return [None if number is None else places.get(number) for number in numbers]
+ABSENT = Cell("-")
 
 
-def markdown(table: Table) -> str:
-    """Return the table in GitHub's Markdown, without its title."""
-    lines = [
-        _line(escaped(name) for name in table.columns),
-        _line(["---", *["---:"] * (len(table.columns) - 1)]),
-        *(_line(_md_entry(entry) for entry in row) for row in table.rows),
-    ]
-    return "\n".join([*lines, *(f"\n{escaped(note)}" for note in table.notes)]) + "\n"
-
-
-def latex(table: Table, label: str) -> str:
-    r"""Return the table as a LaTeX float with the rules of booktabs.
+def marks(printed: Sequence[str | None], highest: bool) -> list[Mark | None]:
+    """Mark the best and the second best of a column; numbers that print alike are marked alike.
 
     Args:
-        table: what to print.
-        label: for `\ref`, "tab:" before it.
+        printed: the numbers as printed, None for a missing one.
+        highest: whether the highest number is the best.
+
+    Returns:
+        a mark for each, None for all if all print alike.
     """
-    lines = [
-        r"\begin{table}[t]",
-        r"\centering",
-        rf"\caption{{{_tex(table.title)}}}",
-        rf"\label{{tab:{label}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
-        r"\toprule",
-        _tex_line(_tex(name) for name in table.columns),
-        r"\midrule",
-        *(_tex_line(_tex_entry(entry) for entry in row) for row in table.rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *(rf"\par\smallskip\footnotesize {_tex(note)}" for note in table.notes),
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def escaped(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_|<])", r"\\\1", text)
-
-
-def _md_entry(entry: Entry) -> str:
-    text = escaped(entry.text)
-    if entry.mark is not None:
-        text = f"**{text}**" if entry.mark == "best" else f"<ins>{text}</ins>"  # GitHub strips <u>
-    return text + escaped(entry.signs)
-
-
-def _tex_line(cells: Iterable[str]) -> str:
-    return rf"{' & '.join(cells)} \\"
-
-
-def _tex(text: str) -> str:
-    return "".join(TEX.get(character, character) for character in text)
-
-
-def _tex_entry(entry: Entry) -> str:
-    text = _tex(entry.text)
-    if entry.mark is not None:
-        text = rf"\{'textbf' if entry.mark == 'best' else 'underline'}{{{text}}}"
-    return text + (rf"\textsuperscript{{{_tex(entry.signs)}}}" if entry.signs else "")
+    numbers = [None if text is None else float(text.replace(",", "")) for text in printed]
+    levels = sorted({number for number in numbers if number is not None}, reverse=highest)
+    if len(levels) < 2:
+        return [None] * len(numbers)
+    places: dict[float, Mark] = {levels[0]: "best", levels[1]: "second"}
+    return [None if number is None else places.get(number) for number in numbers]

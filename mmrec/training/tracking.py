@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from mmrec.results.load import seconds_per_epoch
+from mmrec.metrics.cost import seconds_per_epoch
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:
         "cost/parameters": result["parameters"],
         "cost/epochs": training["epochs"],
         "cost/seconds": training["seconds"],
-        "cost/seconds_per_epoch": seconds_per_epoch(dict(result)),
+        "cost/seconds_per_epoch": seconds_per_epoch(training),
         **{f"cost/{where}_mb": peak for where, peak in result["peak_memory_mb"].items()},
         **{f"slices/{name}/{key}": value for name, row in result["slices"].items() for key, value in row.items()},
         **{f"beyond/{name}": value for name, value in (result.get("beyond_accuracy") or {}).items()},

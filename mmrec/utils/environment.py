@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import torch
 
 import mmrec
+
+PACKAGE = Path(mmrec.__file__).parent
 
 
 def machine() -> dict[str, object]:
@@ -53,13 +57,32 @@ def peak_memory_mb() -> dict[str, int]:
 
 def git_state() -> dict[str, object] | None:
     """Return the commit of the code and whether it has uncommitted changes; None outside a checkout."""
-    root = Path(mmrec.__file__).parents[1]
-
-    def git(*args: str) -> str:
-        command = ["git", "-C", str(root), *args]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
     try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+@cache
+def code_version() -> str:
+    """Return the version of the package's code.
+
+    In a checkout this is the last commit that changed the package, so that a commit of docs or results leaves it as it
+    is, and with uncommitted changes of the package "<commit>+<hash of the changes>". Elsewhere it is the version of the
+    installed package.
+    """
+    try:
+        commit = _git("log", "-1", "--format=%H", "--", PACKAGE.name)
+        changes = _git("diff", "HEAD", "--", PACKAGE.name)
+        new = _git("ls-files", "--others", "--exclude-standard", "--", PACKAGE.name).splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        commit = ""
+    if not commit:  # also for an installation within an unrelated checkout
+        return str(mmrec.__version__)
+    content = [changes.encode(), *((PACKAGE.parent / name).read_bytes() for name in new)]
+    return commit + (f"+{hashlib.sha256(b''.join(content)).hexdigest()[:12]}" if any(content) else "")
+
+
+def _git(*args: str) -> str:
+    command = ["git", "-C", str(PACKAGE.parent), *args]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

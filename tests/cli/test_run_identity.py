@@ -1,16 +1,21 @@
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+import mmrec
 from mmrec.cli import run_identity as identity
-from mmrec.cli.run_identity import code_version, identify
+from mmrec.cli.run_identity import identify
 from mmrec.errors import UserError
+from mmrec.reproduce.identity import Identity
 from mmrec.reproduce.spec import Options
+from mmrec.utils import environment
 
 
-def of(run: str, options: Options, *args: str) -> identity.Identity:
+def of(model: str, options: Options, *args: str) -> Identity:
     given = [word for key, value in options for word in (f"--{key}", value)]
-    return identify(["--config", f"lightning_configs/run/toy_{run}.yaml", *given, *args])
+    return identify(["--data", "toy", "--model", model, *given, *args])
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,9 @@ def of(run: str, options: Options, *args: str) -> identity.Identity:
         ["--data.encoder.init_args.text_dim", "64"],  # SASRec reads no features
     ],
 )
-def test_what_changes_no_number_changes_no_identity(args: list[str], on_toy: Options) -> None:
+def test_options_that_leave_the_numbers_as_they_are_leave_the_identity_as_it_is(
+    args: list[str], on_toy: Options
+) -> None:
     assert of("sasrec", on_toy, *args) == of("sasrec", on_toy)
 
 
@@ -43,15 +50,15 @@ def test_config_and_data_tell_runs_apart(on_toy: Options, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("option", [("data.candidates", "uniform100"), ("data.mask_history", "false")])
-def test_what_no_table_shows_is_refused(option: tuple[str, str], on_toy: Options) -> None:
+def test_another_test_protocol_is_refused(option: tuple[str, str], on_toy: Options) -> None:
     with pytest.raises(UserError, match=r"tables show full ranking without the history: leave out data\.candidates"):
         of("sasrec", (*on_toy, option))
 
 
-def test_the_data_are_known_by_the_content_of_their_files(on_toy: Options, tmp_path: Path) -> None:
+def test_data_are_identified_by_the_content_of_their_files(on_toy: Options, tmp_path: Path) -> None:
     folder = tmp_path / "raw"
     folder.mkdir()
-    mine = (*on_toy[1:], ("data.source", "mmrec.data.sources.MovieLens"), ("data.source.init_args.path", str(folder)))
+    mine = (*on_toy[1:], ("data.source", "MovieLens"), ("data.source.init_args.path", str(folder)))
     with pytest.raises(UserError, match=str(folder)):
         of("popularity", mine)
     assert not (tmp_path / "data").exists()
@@ -59,54 +66,63 @@ def test_the_data_are_known_by_the_content_of_their_files(on_toy: Options, tmp_p
     for rating in (4, 5):
         (folder / "ratings.dat").write_text(f"1::2::{rating}::978300760\n")
         (folder / "movies.dat").write_text("2::Jumanji (1995)::Adventure\n")
-        identity._data_version.cache_clear()  # files do not change below a plan
+        identity._data_version.cache_clear()  # a plan reads the files once
         found.append(of("popularity", mine).data)
     assert found[0] != found[1]
 
 
-def changed(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """Give a module other code."""
-    read = identity._read_module
-
-    def other(name: str) -> tuple[str, tuple[str, ...]]:
-        code, imported = read(name)
-        return (code + "changed" if name == module else code), imported
-
-    monkeypatch.setattr(identity, "_read_module", other)
-    code_version.cache_clear()
+def git(folder: Path, *args: str) -> None:
+    subprocess.run(["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e", *args], check=True)
 
 
-@pytest.mark.parametrize(
-    ("module", "matters"),
-    [
-        ("mmrec.models.sasrec", True),
-        ("mmrec.nn.sequence_encoder", True),
-        ("mmrec.nn.kernels.candidate_blocks", True),  # imported by what SASRec imports
-        ("mmrec.training.callbacks.save_results", True),  # named in the config alone
-        ("mmrec.data.sources.toy.shop", True),
-        ("mmrec.models.vbpr", False),
-        ("mmrec.explain.verify", False),
-        ("mmrec.results.compare", False),
-        ("mmrec.reproduce.plan", False),
-        ("mmrec.training.tracking", False),
-    ],
-)
-def test_code_matters_where_the_run_executes_it(
-    module: str, matters: bool, on_toy: Options, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = of("sasrec", on_toy)
-    changed(monkeypatch, module)
-    after = of("sasrec", on_toy)
-    code_version.cache_clear()
-    assert (after.code != before.code) == matters
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of a package with one module, in place of this one."""
+    package = tmp_path / "checkout" / "mmrec"
+    package.mkdir(parents=True)
+    (package / "model.py").write_text("layers = 2\n")
+    git(package.parent, "init", "-q")
+    git(package.parent, "add", ".")
+    git(package.parent, "commit", "-qm", "first")
+    monkeypatch.setattr(environment, "PACKAGE", package)
+    return package.parent
 
 
-def test_comments_and_docstrings_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    versions = []
-    for text in ("def f():\n    return 1\n", '"""Doc."""\ndef f():  # one\n    """More."""\n    return 1\n', "f = 2\n"):
-        (tmp_path / "of_a_user.py").write_text(text)
-        identity._read_module.cache_clear()
-        code_version.cache_clear()
-        versions.append(code_version(("of_a_user",)))
-    assert versions[0] == versions[1] != versions[2]
+def version() -> str:
+    environment.code_version.cache_clear()
+    try:
+        return environment.code_version()
+    finally:
+        environment.code_version.cache_clear()
+
+
+def test_a_commit_is_the_version_until_the_package_changes(checkout: Path) -> None:
+    first = version()
+    assert len(first) == 40
+    (checkout / "notes.md").write_text("a note")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "notes")
+    assert version() == first
+    (checkout / "mmrec" / "model.py").write_text("layers = 3\n")
+    git(checkout, "commit", "-qam", "deeper")
+    assert len(version()) == 40
+    assert version() != first
+
+
+def test_uncommitted_changes_are_part_of_the_version(checkout: Path) -> None:
+    commit, found = version(), set()
+    for text in ("layers = 3\n", "layers = 4\n"):
+        (checkout / "mmrec" / "model.py").write_text(text)
+        found.add(version())
+    (checkout / "mmrec" / "new.py").write_text("")
+    (checkout / "mmrec" / "more.py").write_text("width = 8\n")
+    found.add(version())
+    assert len(found) == 3
+    assert all(one.startswith(f"{commit}+") for one in found)
+
+
+def test_outside_a_checkout_the_version_is_that_of_the_package(checkout: Path, tmp_path: Path) -> None:
+    shutil.rmtree(checkout / ".git")
+    assert version() == mmrec.__version__
+    git(tmp_path, "init", "-q")  # an unrelated checkout around an installation
+    assert version() == mmrec.__version__

@@ -1,4 +1,4 @@
-"""What is sent to W&B, and what is said where nothing can be."""
+"""Runs that are sent to W&B, and the messages where none can be sent."""
 
 import sys
 from pathlib import Path
@@ -26,35 +26,35 @@ def sent(runs: Path, monkeypatch: pytest.MonkeyPatch, status: int = 0) -> list[l
     return calls
 
 
-def test_what_was_not_sent_is_sent_oldest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_sent_once_oldest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     later, first = offline(tmp_path, "seed1", 2), offline(tmp_path, "seed1", 1)
     offline(tmp_path, "seed2", 1, sent=True)
-    offline(tmp_path, "seed1.1", 1)  # kept aside
+    offline(tmp_path, "seed1.1", 1)  # set aside
     command = [sys.executable, "-m", "wandb", "sync", str(first), str(later)]
     assert sent(tmp_path, monkeypatch) == [command]
 
 
-def test_many_go_in_parts_and_a_refusal_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_runs_are_sent_in_parts_until_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(AT_ONCE + 1):
         offline(tmp_path, f"seed{seed}", 1)
     assert [len(command) - 4 for command in sent(tmp_path, monkeypatch)] == [AT_ONCE, 1]
-    with pytest.raises(UserError, match="sends what is left"):
+    with pytest.raises(UserError, match="repeat the command to send the remaining runs"):
         sent(tmp_path, monkeypatch, status=1)
 
 
-def test_without_an_account_it_is_said_what_waits(
+def test_without_an_account_the_waiting_runs_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nowhere/netrc")
     sync_runs([tmp_path])
-    assert "nothing to send" in capsys.readouterr().out
+    assert "there are no runs to send" in capsys.readouterr().out
     offline(tmp_path, "seed1", 1)
-    with pytest.raises(UserError, match=r"1 offline runs wait.*wandb login"):
+    with pytest.raises(UserError, match=r"1 offline runs are waiting.*wandb login"):
         sync_runs([tmp_path])
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="there is no such folder"):
         sync_runs([tmp_path / "nowhere"])
 
 
-def test_no_baseline_is_found_where_nothing_has_run(tmp_path: Path) -> None:
+def test_a_folder_without_runs_has_no_baseline(tmp_path: Path) -> None:
     assert baseline_id([tmp_path, tmp_path / "absent"], "toy", "sasrec") is None

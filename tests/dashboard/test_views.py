@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from mmrec.cli.main import main
+from mmrec.cli.run_identity import configured
 from mmrec.dashboard import save as saving
 from mmrec.dashboard.conditions import conditions
 from mmrec.dashboard.library import wr, ws
 from mmrec.dashboard.offline import run_id_of
-from mmrec.dashboard.save import specification
-from mmrec.dashboard.views import Views, build_views
+from mmrec.dashboard.views import Pinned, Views, build_views
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.reproduce.spec import read_specs
@@ -42,8 +42,7 @@ def runs(toy: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("WANDB_MODE", "offline")
         patch.delenv("PL_GLOBAL_SEED", raising=False)
         for model, epochs in (("mm_racl_kal", "2"), ("sasrec", "1")):
-            config = f"lightning_configs/run/toy_{model}.yaml"
-            main(["fit", "--config", config, "--trainer.max_epochs", epochs, *data, *short])
+            main(["fit", "--data", "toy", "--model", model, "--trainer.max_epochs", epochs, *data, *short])
         yield folder
 
 
@@ -54,7 +53,15 @@ def full(runs: Path) -> Recorded:
 
 @pytest.fixture(scope="module")
 def views(runs: Path) -> Views:
-    return build_views("me", "mmrec", read_specs(["all"]), "smoke", [runs], "sasrec")
+    return build_views("me", "mmrec", read_specs(["all"]), "smoke", Pinned("sasrec", [runs]), configured)
+
+
+def specification(views: Views) -> dict[str, list[dict[str, Any]]]:
+    """Return the workspaces and reports as they are sent to W&B."""
+    return {
+        kind: [view._to_model().model_dump(mode="json", by_alias=True) for view in getattr(views, kind)]
+        for kind in ("workspaces", "reports")
+    }
 
 
 def walk(part: Any) -> Iterator[dict[str, Any]]:
@@ -86,7 +93,7 @@ def test_a_run_is_found_without_renaming(full: Recorded, runs: Path) -> None:
         assert "tracking: {job_type: ablation}" in file.read_text()
 
 
-def test_every_name_is_one_that_a_run_records(views: Views, full: Recorded) -> None:
+def test_every_name_in_a_view_is_recorded_by_runs(views: Views, full: Recorded) -> None:
     named: dict[str, set[str]] = {"curve": set(), "summary": set(), "config": set()}
     for view in (view for kind in specification(views).values() for view in kind):
         for panel in panels(view):
@@ -123,12 +130,12 @@ def rows_of(config: dict[str, Any], views: Views) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def test_run_sets_know_their_runs(views: Views, full: Recorded, runs: Path) -> None:
+def test_a_run_set_holds_the_runs_of_its_row_alone(views: Views, full: Recorded, runs: Path) -> None:
     """Of each table, a run belongs to its own row: that of the full model, of SASRec, of a model with a part off."""
     for model, stem in ((full, "mm_racl_kal"), (recorded(runs / "toy/sasrec/seed1"), "sasrec")):
         expected = []
         for spec in read_specs(["all"]):
-            rows = [row for row in spec.rows if row.run == stem and row.ablation is None]
+            rows = [row for row in spec.rows if row.model == stem and row.ablation is None]
             plain = [row for row in rows if all(model.config[k.rpartition(".")[2]] == float(v) for k, v in row.options)]
             expected += [(spec.name, row.label) for row in plain]
         assert rows_of(model.config, views) == sorted(expected)
@@ -149,7 +156,7 @@ def test_options_that_tell_rows_apart_are_recorded_ones() -> None:
         for name in vars(module)
         if inspect.isclass(getattr(module, name))
     }
-    for known_by in conditions(rows, "toy", rows, (("data.max_length", "50"),)):
+    for known_by in conditions(rows, "toy", rows, configured, (("data.max_length", "50"),)):
         taken = inspect.signature(classes[known_by["class"]]).parameters.keys()
         assert known_by.keys() - {"class"} <= taken
         assert known_by.get("max_length") == (50 if "max_length" in taken else None)
@@ -203,7 +210,7 @@ def without_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_saving_again_replaces_what_was_saved(views: Views, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W&B itself is replaced here by two dictionaries of what it would hold."""
+    """W&B is replaced by a dictionary of what it would hold."""
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     held: dict[str, Any] = {}
     for kind, title in ((ws.Workspace, "name"), (wr.Report, "title")):
@@ -214,13 +221,13 @@ def test_saving_again_replaces_what_was_saved(views: Views, tmp_path: Path, monk
     saving.save(lambda entity: few, "me", tmp_path / "dashboards.json")
     first = dict(held)
     assert len(first) == 2
-    again = build_views("me", "mmrec", read_specs(["table2"]), "smoke", [], "sasrec")
+    again = build_views("me", "mmrec", read_specs(["table2"]), "smoke", Pinned("sasrec", []), configured)
     saving.save(lambda entity: again, "me", tmp_path / "dashboards.json")
     assert held == first
     assert all(held[url] is view for url, view in first.items())  # the same ones, with the new content
     assert few.workspaces[0].runset_settings.baseline_run is None
 
 
-def test_a_profile_that_is_not_there_is_said(runs: Path) -> None:
+def test_an_unknown_profile_is_refused(runs: Path) -> None:
     with pytest.raises(UserError, match="no such profile"):
-        build_views("me", "mmrec", read_specs(["table2"]), "huge", [runs], "sasrec")
+        build_views("me", "mmrec", read_specs(["table2"]), "huge", Pinned("sasrec", [runs]), configured)

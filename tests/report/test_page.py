@@ -16,14 +16,14 @@ from PIL import Image
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
-from mmrec.explain.packet import HistoryItem, Packet
 from mmrec.report.charts import bar_chart, line_chart, ticks
-from mmrec.report.marks import marked
-from mmrec.report.pictures import SIDE, thumbnail
-from mmrec.report.tables import results_table
+from mmrec.report.images import SIDE, thumbnail
+from mmrec.report.marks import pieces
 from mmrec.report.write import write_page
-from mmrec.results.aggregate import gather
+from mmrec.results.aggregate import Board, boards
 from mmrec.results.curves import read_curves
+from mmrec.results.load import find_runs
+from mmrec.results.tables import measures_table, metrics_of
 from tests.report.browser import CHROMIUM, Page
 from tests.results.test_compare import PROTOCOL, save
 
@@ -31,24 +31,28 @@ ATTACK = "<script>window.attacked = true</script><img src=x onerror='window.atta
 SLICES = {"cold": {"instances": 3, "ndcg@10": 0.25}, "unseen": {"instances": 0, "ndcg@10": None}}
 
 
-def test_only_what_compares_stands_on_one_board(tmp_path: Path) -> None:
+def gather(folder: Path) -> list[Board]:
+    return boards(find_runs(folder).runs)
+
+
+def test_a_board_holds_only_runs_that_may_be_compared(tmp_path: Path) -> None:
     save(tmp_path / "runs", "gru4rec", metrics={"ndcg@10": 0.75})
     save(tmp_path / "runs", "sampled", protocol={**PROTOCOL, "candidates": "uniform100"})
     save(tmp_path / "runs", "other", data_hash="1")
-    save(tmp_path / "runs", "sasrec").rename(tmp_path / "runs" / "sasrec" / "seed1.1")  # kept aside
+    save(tmp_path / "runs", "sasrec").rename(tmp_path / "runs" / "sasrec" / "seed1.1")  # set aside
     save(tmp_path / "runs", "sasrec")
-    boards = gather(tmp_path)  # at any depth
-    assert [model.name for model in boards[0].models] == ["gru4rec", "sasrec"]
-    assert sorted(len(board.runs) for board in boards) == [1, 1, 2]
+    made = gather(tmp_path)  # at any depth
+    assert [model.name for model in made[0].models] == ["gru4rec", "sasrec"]
+    assert sorted(len(board.runs) for board in made) == [1, 1, 2]
 
 
-def test_a_trial_elsewhere_is_no_further_seed(tmp_path: Path) -> None:
+def test_a_trial_in_another_folder_is_not_a_further_seed(tmp_path: Path) -> None:
     for folder, value in (("real", 0.5), ("trial", 0.1)):
         save(tmp_path / folder, "sasrec", metrics={"ndcg@10": value})
         save(tmp_path / folder, "gru4rec-0123456789ab" if folder == "real" else "ease")
     (board,) = gather(tmp_path)
     places = [f"sasrec ({tmp_path / folder / 'sasrec'})" for folder in ("real", "trial")]
-    assert {model.name for model in board.models} == {"gru4rec", "ease", *places}
+    assert {model.label for model in board.models} == {"gru4rec", "ease", *places}
 
 
 def test_copied_results_are_told_apart_by_the_names_of_their_files(tmp_path: Path) -> None:
@@ -63,7 +67,7 @@ def test_copied_results_are_told_apart_by_the_names_of_their_files(tmp_path: Pat
         gather(tmp_path / "nowhere")
 
 
-def test_curves_go_on_after_an_interruption(tmp_path: Path) -> None:
+def test_curves_of_a_resumed_run_are_joined(tmp_path: Path) -> None:
     (tmp_path / "metrics.1.csv").write_text("epoch,step,train/loss,test/mrr\n0,1,5.0,\n1,2,4.0,\n2,3,9.0,\n")
     (tmp_path / "metrics.csv").write_text("epoch,step,train/loss,test/mrr\n2,3,3.0,\n3,4,nan,\n4,5,,0.5\n")
     assert read_curves(tmp_path) == {"train/loss": [(0, 5.0), (1, 4.0), (2, 3.0)]}
@@ -79,7 +83,7 @@ def test_ticks_are_few_ascend_and_hold_all_values(low: float, span: float) -> No
     assert made[-1] >= low + span - slack
 
 
-def test_figures_put_values_where_they_belong() -> None:
+def test_figures_place_values_in_proportion() -> None:
     chart = line_chart("Loss", [("a", 0, [(0, 1.0), (1, 3.0), (2, 2.0)])], best=True)
     places = [tuple(map(float, pair.split())) for pair in chart.lines[0].path[1:].split("L")]
     assert [x for x, _ in places] == sorted(x for x, _ in places)
@@ -93,28 +97,73 @@ def test_figures_put_values_where_they_belong() -> None:
     assert bars[1].whisker[1] - bars[1].end == pytest.approx(spread * per_unit, abs=0.3)
 
 
-def test_best_and_second_best_stand_out_and_equals_alike(tmp_path: Path) -> None:
+def test_best_and_second_best_are_marked_and_equal_values_alike(tmp_path: Path) -> None:
     for name, value in (("a", 0.3), ("b", 0.3), ("c", 0.2), ("d", 0.1)):
         save(tmp_path, name, metrics={"ndcg@10": value})
-    rows = results_table(gather(tmp_path)[0]).rows
-    assert [row[2].look for row in rows] == ["best", "best", "second", ""]
+    (board,) = gather(tmp_path)
+    rows = measures_table("", board.models, metrics_of(board)).rows
+    assert [row[2].mark for row in rows] == ["best", "best", "second", None]
 
 
-PACKET = Packet(
-    title="Night Train", facts={"genre": ["Crime"], "year": ["1994"]}, history=[HistoryItem("Quiet Harbour", {})]
-)
+PACKET = {
+    "title": "Night Train", "facts": {"genre": ["Crime"], "year": ["1994"]}, "signals": {},
+    "history": [{"title": "Quiet Harbour", "shared": {}}],
+}  # fmt: skip
 
 
-def test_facts_are_marked_where_they_stand() -> None:
+def test_parts_of_a_text_are_marked_with_their_statement() -> None:
+    row = {
+        "text": "It is a Crime story. You own Quiet Harbour.",
+        "sentences": [
+            {"text": "It is a Crime story.", "spans": [[8, 13, "s1"], [10, 13, "s2"], [90, 99, "s1"]]},
+            {"text": "You own Quiet Harbour.", "spans": [[8, 21, "s2"]]},
+        ],
+        "statements": [{"id": "s1", "text": "Its genre is Crime."}, {"id": "s2", "text": "You own Quiet Harbour."}],
+        "packet": PACKET,
+    }
+    made = pieces(row)
+    assert "".join(piece.text for piece in made) == row["text"]
+    assert [(piece.text, piece.evidence) for piece in made if piece.evidence] == [
+        ("Crime", "Its genre is Crime."), ("Quiet Harbour", "You own Quiet Harbour."),
+    ]  # fmt: skip
+
+
+def test_a_text_of_an_older_version_is_checked_against_its_packet() -> None:
     text = "You liked “Quiet Harbour”: this is a Crime story of １９９４, not a Western."
-    pieces = marked(text, PACKET)
-    assert "".join(piece.text for piece in pieces) == unicodedata.normalize("NFKC", text)
-    assert {piece.text: piece.holds for piece in pieces if piece.kind} == {
+    made = pieces({"text": text, "packet": PACKET})
+    assert "".join(piece.text for piece in made) == unicodedata.normalize("NFKC", text)
+    assert {piece.text: piece.holds for piece in made if piece.evidence} == {
         "Quiet Harbour": True, "Crime": True, "1994": True, "Western": False,
     }  # fmt: skip
 
 
-def test_pictures_become_small_and_what_is_none_stays_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"user": "u"', r"explanations\.jsonl:2: not valid JSON"),
+        (b"[]", r"explanations\.jsonl:2: it must be a mapping"),
+        (b'{"user": "u", "item": 3}', r"explanations\.jsonl:2: item must be a text"),
+        (b"\xff", r"explanations\.jsonl: not a text file in UTF-8"),
+    ],
+)
+def test_damaged_explanations_are_named_with_their_line(
+    content: bytes, words: str, toy: RecDataModule, tmp_path: Path
+) -> None:
+    save_run(tmp_path, "sasrec", 0.5, toy)
+    file = tmp_path / "sasrec" / "seed1" / "explanations.jsonl"
+    file.write_bytes(file.read_bytes() + content)
+    with pytest.raises(UserError, match=words):
+        write_page(tmp_path, tmp_path / "report.html")
+
+
+def test_unfinished_runs_are_named_on_the_page(tmp_path: Path) -> None:
+    save(tmp_path, "sasrec")
+    (tmp_path / "gru4rec" / "seed2").mkdir(parents=True)
+    write_page(tmp_path, tmp_path / "report.html")
+    assert f"<code>{tmp_path / 'gru4rec' / 'seed2'}</code>" in (tmp_path / "report.html").read_text()
+
+
+def test_images_become_small_and_files_that_are_not_images_are_left_out(tmp_path: Path) -> None:
     Image.new("RGBA", (800, 400), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     (tmp_path / "broken.png").write_bytes((tmp_path / "clear.png").read_bytes()[:60])
     uri = thumbnail(tmp_path / "clear.png")
@@ -171,10 +220,10 @@ def test_the_page_in_a_browser(toy: RecDataModule, tmp_path: Path) -> None:
         assert page.run("document.querySelectorAll('main script, main img').length") == 0
         assert page.run("document.querySelector('.choice .title').textContent") == f"{ATTACK} hat"
         assert page.run("document.querySelector('summary').textContent").startswith(f"u{ATTACK}")
-        # Pictures, marks, figures.
-        shown = "getComputedStyle(document.querySelector('.head .picture')).backgroundImage"
+        # Images, marks, figures.
+        shown = "getComputedStyle(document.querySelector('.head .image')).backgroundImage"
         assert page.run(shown).startswith('url("data:image/jpeg')
-        assert page.run("document.querySelectorAll('.strip .picture[class*=\" p\"]').length") > 4 * 2
+        assert page.run("document.querySelectorAll('.strip .image[class*=\" p\"]').length") > 4 * 2
         assert page.run("document.querySelector('.why mark').textContent") == "Halcyon"
         assert page.run("document.querySelector('.facts .named').textContent") == "Halcyon"
         assert page.run("document.querySelector('.choice').textContent").count("rank 7") == 1

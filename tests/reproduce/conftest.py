@@ -6,9 +6,9 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.reproduce.spec import Profile, Row, Spec
 
 
-def row(name: str, run: str = "sasrec", ablation: str | None = None, **options: str) -> Row:
+def row(name: str, model: str = "sasrec", ablation: str | None = None, **options: str) -> Row:
     given = tuple((key.replace("__", "."), value) for key, value in options.items())
-    return Row(name, name.upper(), run, ablation, given, None)
+    return Row(name, name.upper(), model, ablation, given, None)
 
 
 def spec(name: str, rows: list[Row], profile: Profile) -> Spec:

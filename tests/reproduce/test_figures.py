@@ -38,15 +38,15 @@ def test_a_sweep_is_a_curve_over_its_values(tmp_path: Path) -> None:
 def test_error_bars_are_over_seeds_or_else_over_users(seeds: tuple[int, ...], tmp_path: Path) -> None:
     one = row("one")
     cells = [finished(tmp_path, one, ranks(seed, 15), seed) for seed in seeds]
-    runs = collect(table(one), cells)["shop"]
-    ends = intervals(runs, column("ndcg@10"))[0]
+    models = list(collect(table(one), cells)["shop"].values())
+    ends = intervals(models, column("ndcg@10"))[0]
     assert ends is not None
     drawn = [ranks(seed, 15) for seed in seeds]
     gains = [np.where(np.array(r) <= 10, 1 / np.log2(np.array(r) + 1), 0) for r in drawn]
     means = [values.mean() for values in gains]
     half = np.std(means, ddof=1) if len(seeds) > 1 else 1.96 * gains[0].std(ddof=1) / np.sqrt(60)
     assert ends == pytest.approx((np.mean(means) - half, np.mean(means) + half), abs=0.01 if len(seeds) == 1 else 1e-6)
-    assert intervals(runs, column("memory_mb"))[0] == (None if len(seeds) == 1 else (1500, 1500))
+    assert intervals(models, column("memory_mb"))[0] == (None if len(seeds) == 1 else (1500, 1500))
 
 
 def test_an_interval_over_users_is_of_the_mean_that_is_drawn(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_interval_over_users_is_of_the_mean_that_is_drawn(tmp_path: Path) -> 
     users = [f"u{place % 20}" for place in range(180)] + [f"v{place}" for place in range(20)]
     ranks_file = cell.folder / "test_ranks.parquet"
     pl.read_parquet(ranks_file).with_columns(user=pl.Series(users)).write_parquet(ranks_file)
-    runs = collect(table(one), [cell])["shop"]
-    low, high = intervals(runs, column("hr@10"))[0] or (0, 0)
+    models = list(collect(table(one), [cell])["shop"].values())
+    low, high = intervals(models, column("hr@10"))[0] or (0, 0)
     assert low < 0.9 < high < 1
-    assert runs[0].mean(column("hr@10")) == pytest.approx(0.9)
+    assert models[0].mean(column("hr@10")) == pytest.approx(0.9)

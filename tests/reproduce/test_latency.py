@@ -1,18 +1,22 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
 from mmrec.models.popularity import Popularity
 from mmrec.reproduce.latency import REQUESTS, WARM_UP, latency_ms
+from mmrec.results.load import read_run
 from tests.training.test_save_results import FOLDER, result_of
 
 
 def test_latency_is_of_single_requests_and_measured_once_a_test(
     toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = result_of(toy, tmp_path, monkeypatch)
+    result_of(toy, tmp_path, monkeypatch)
+    run = read_run(FOLDER / "result.json")
     asked = []
     recommend = Popularity.recommend
     monkeypatch.setattr(
@@ -20,12 +24,15 @@ def test_latency_is_of_single_requests_and_measured_once_a_test(
         "recommend",
         lambda self, batch, k: (asked.append((len(batch.user), k)), recommend(self, batch, k))[1],
     )
-    measured = latency_ms(FOLDER, result)
+    measured = latency_ms(run)
     assert 0 < measured < 1000
     assert asked == [(1, 10)] * (WARM_UP + REQUESTS)
-    assert latency_ms(FOLDER, result) == measured
+    assert latency_ms(run) == measured
     assert len(asked) == WARM_UP + REQUESTS
     made = json.loads((FOLDER / "latency.json").read_text())
     assert made["p95_ms"] >= made["median_ms"]
-    latency_ms(FOLDER, {**result, "finished": "later"})
+    latency_ms(replace(run, result={**run.result, "finished": "later"}))
     assert len(asked) == 2 * (WARM_UP + REQUESTS)
+    (FOLDER / "latency.json").write_text('{"median_ms": "fast"}')
+    with pytest.raises(UserError, match=r"latency\.json: median_ms must be a finite number; remove it"):
+        latency_ms(run)

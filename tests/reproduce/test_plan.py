@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from mmrec.cli.compose import compose
 from mmrec.cli.lightning import config_parser
 from mmrec.cli.main import main
+from mmrec.cli.run_identity import identify
 from mmrec.reproduce.engines import ENGINES
 from mmrec.reproduce.plan import Plan, validation
 from mmrec.reproduce.run import Run
 from mmrec.reproduce.spec import Cell, Options, Profile, Spec, read_specs
-from mmrec.utils.shipped import locate_configs
 from tests.reproduce.conftest import row, spec
 
 
@@ -31,9 +32,9 @@ def finish(run: Run, *scores: float) -> None:
 def write_tables(options: Options) -> None:
     """Write a table of three rows and one of the third row alone."""
     rows = [
-        {"name": "a", "label": "A", "run": "sasrec"},
-        {"name": "b", "label": "B", "run": "sasrec", "options": {"model.init_args.layers": 1}},
-        {"name": "c", "label": "C", "run": "gru4rec"},
+        {"name": "a", "label": "A", "model": "sasrec"},
+        {"name": "b", "label": "B", "model": "sasrec", "options": {"model.init_args.layers": 1}},
+        {"name": "c", "label": "C", "model": "gru4rec"},
     ]
     profile = {"datasets": ["toy"], "seeds": [1], "best": {"rows": 1, "seeds": [2]}, "options": dict(options)}
     for name, some in (("mine", rows), ("bad", rows[2:])):
@@ -45,22 +46,22 @@ def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
     profile = Profile("smoke", ("toy",), (1, 2), on_toy, (0, ()))
     first = spec("2026", [row("full", "mm_racl_kal"), row("plain")], profile)
     second = spec("second", [row("k10", "mm_racl_kal", model__init_args__neighbours="10")], profile)
-    plan = Plan([first, second], "smoke", Path("runs"))
+    plan = Plan([first, second], "smoke", Path("runs"), identify)
     runs = plan.first()
     assert [str(run).split("-")[0] for run in runs] == ["toy/full", "toy/plain"] * 2
     assert [run.about["seed"] for run in runs] == [1, 1, 2, 2]
-    assert config_parser().parse_args(locate_configs(runs[0].args)).tracking.tags == ["2026", "second"]
+    assert config_parser().parse_args(compose(runs[0].args)).tracking.tags == ["2026", "second"]
     assert '["2026"]' in runs[1].args
     finish(runs[0])
     # The other table alone finds it under the name that it has.
-    again = Plan([second], "smoke", Path("runs"))
+    again = Plan([second], "smoke", Path("runs"), identify)
     assert [run.state for run in again.first()] == ["done", "new"]
     assert [(cell.row.name, cell.seed, cell.folder) for cell in again.cells(second)] == [("k10", 1, runs[0].folder)]
 
 
-def test_a_copy_of_a_run_is_no_further_seed(on_toy: Options) -> None:
+def test_a_copy_of_a_run_is_not_a_further_seed(on_toy: Options) -> None:
     table = spec("table", [row("one")], Profile("smoke", ("toy",), (1, 2), on_toy, (0, ())))
-    first, second = Plan([table], "smoke", Path("runs")).first()
+    first, second = Plan([table], "smoke", Path("runs"), identify).first()
     finish(first)
     (first.folder / "training.json").touch()
     shutil.copytree(first.folder, second.folder)
@@ -73,7 +74,7 @@ def test_the_best_rows_by_validation_get_more_seeds_when_all_rows_are_done(on_to
     profile = Profile("smoke", ("toy",), (1,), on_toy, (2, (2, 3)))
     rows = [row("pop", "popularity"), row("low"), row("top", "gru4rec"), row("mid", "racl_kal")]
     table = spec("table", rows, profile)
-    plan = Plan([table, spec("same", rows, profile)], "smoke", Path("runs"))
+    plan = Plan([table, spec("same", rows, profile)], "smoke", Path("runs"), identify)
     pop, low, top, mid = plan.first()
     finish(pop)
     finish(low, 0.1, 0.15)
@@ -96,7 +97,7 @@ def test_the_best_rows_by_validation_get_more_seeds_when_all_rows_are_done(on_to
 
 def test_a_wrong_option_of_a_row_is_named(on_toy: Options, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text(
-        "{title: T, kind: comparison, metrics: [mrr], rows: [{name: a, label: A, run: sasrec, options: "
+        "{title: T, kind: comparison, metrics: [mrr], rows: [{name: a, label: A, model: sasrec, options: "
         "{model.init_args.depth: 3}}], profiles: {smoke: {datasets: [toy]}}}"
     )
     with pytest.raises(SystemExit):
@@ -104,7 +105,7 @@ def test_a_wrong_option_of_a_row_is_named(on_toy: Options, capsys: pytest.Captur
     assert "mine, row a: " in capsys.readouterr().err
 
 
-def test_a_dry_run_shows_what_is_to_do_and_runs_nothing(on_toy: Options, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_lists_the_runs_without_starting_one(on_toy: Options, capsys: pytest.CaptureFixture[str]) -> None:
     write_tables(on_toy)
 
     def shown() -> list[str]:
@@ -112,17 +113,17 @@ def test_a_dry_run_shows_what_is_to_do_and_runs_nothing(on_toy: Options, capsys:
         return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
     lines = shown()
-    assert "0 of 3 runs are done; the others take: unknown" in lines
-    assert "then up to 1 more, of the rows that are best by validation" in lines
+    assert "0 of 3 runs are done; time of the others: unknown" in lines
+    assert "then up to 1 more runs, for the rows that are best by validation" in lines
     assert not Path("runs").exists()
-    plan = Plan(read_specs(["mine.yaml"]), "quick", Path("runs/paper"))
+    plan = Plan(read_specs(["mine.yaml"]), "quick", Path("runs/paper"), identify)
     finish(plan.first()[0], 0.1)
     (plan.first()[1].folder / "checkpoints").mkdir(parents=True)
     (plan.first()[1].folder / "checkpoints/last.ckpt").touch()
     lines = shown()
     assert [line.split()[2] for line in lines if line.startswith("toy/")] == ["done", "interrupted", "new"]
     # 20 s for each of two, two at once: the third's config has no time of its own and takes that of the others.
-    assert "1 of 3 runs are done; the others take: 20 s" in lines
+    assert "1 of 3 runs are done; time of the others: 20 s" in lines
 
 
 def test_the_command_writes_every_table_and_then_names_what_failed(
@@ -151,7 +152,7 @@ def test_the_command_writes_every_table_and_then_names_what_failed(
                 yield run
 
     monkeypatch.setitem(ENGINES, "local", Engine)
-    monkeypatch.setitem(sys.modules, "mmrec.reproduce.render", SimpleNamespace(render=render))
+    monkeypatch.setitem(sys.modules, "mmrec.reproduce.render", SimpleNamespace(render=render, render_statistics=None))
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(SystemExit) as exit_:
         main(["paper", "mine.yaml", "bad.yaml", "--profile", "quick", "--out", "files"])
@@ -159,6 +160,6 @@ def test_the_command_writes_every_table_and_then_names_what_failed(
     assert rendered == {"mine": ("quick", ["a", "b"], Path("files/quick"))}
     shown = capsys.readouterr()
     assert "files/quick/mine.md" in shown.out
-    assert "bad: no run is done, nothing to write" in shown.out
+    assert "bad: no run is done, no files are written" in shown.out
     assert "seed1: mmrec: out of luck" in shown.out
-    assert "tables lack them: 1; see runs/paper/toy/c-" in shown.err
+    assert "1 runs failed, and the tables lack them: see runs/paper/toy/c-" in shown.err

@@ -7,9 +7,8 @@ from scipy.stats import ttest_rel
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
-from mmrec.reproduce.comparison import _p_of_runs
-from mmrec.reproduce.render import render
-from mmrec.reproduce.spec import Cell, Profile, Spec
+from mmrec.reproduce.render import render, render_statistics
+from mmrec.reproduce.spec import Cell, Spec
 from tests.reproduce.runs import PROFILE, finished, ranks, row, table
 
 MARKDOWN = """\
@@ -25,12 +24,12 @@ MARKDOWN = """\
 | later | 0 | - | - |
 
 Mean ± standard deviation over seeds where there are several. Best of a column bold, second underlined. \
--: not run, or without such a value.
+-: not run, or without this measure.
 
 \\* significantly different from Base in NDCG@10: paired t-test over users, p \\< 0.05 after Holm's correction for 2 \
 comparisons.
 
-‡ from code with uncommitted changes, or of no known commit.
+‡ from code with uncommitted changes, or of unknown version.
 
 dataset: shop, data hash 0123456789ab; protocol: leave\\_one\\_out, 8 test instances; candidates: all items (full \
 ranking); seen items: removed from the ranking; seeds: 1, 2; code: fedcba987654, aaaa with uncommitted changes; \
@@ -107,7 +106,7 @@ def test_significant_is_said_only_of_corrected_p_values(comparisons: int, tmp_pa
     assert ("\\*" in text) == ("textsuperscript{*}" in text) == (comparisons == 1)
 
 
-def test_the_papers_figures_stand_beside_ours(tmp_path: Path) -> None:
+def test_the_papers_numbers_are_shown_next_to_ours(tmp_path: Path) -> None:
     rows = [row("base", "Base"), row("base_m", "Base + M"), row("own", "our own")]
     cells = [finished(tmp_path, of, ranks(number, 20)) for number, of in enumerate(rows)]
     spec = table(*rows, metrics=("ndcg@10", "mrr"), paper_table=5, baseline="base")
@@ -120,17 +119,22 @@ def test_the_papers_figures_stand_beside_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"data_hash": "other"}, {"protocol": {"split": "ratio", "candidates": "all", "mask_history": True}}]
+    "change",
+    [
+        {"data_hash": "other"},
+        {"protocol": {"split": "ratio", "candidates": "all", "mask_history": True, "instances": 60}},
+    ],
 )
-def test_runs_that_do_not_compare_are_refused_by_name(change: dict[str, object], tmp_path: Path) -> None:
+def test_runs_of_other_data_or_protocol_are_refused_by_name(change: dict[str, object], tmp_path: Path) -> None:
     one, other = row("one"), row("other")
     cells = [finished(tmp_path, one, ranks(1, 5)), finished(tmp_path, other, ranks(1, 5), **change)]
-    with pytest.raises(UserError, match=r"other/seed1 and .*one/seed1 differ in " + next(iter(change))):
+    words = r"other/seed1/result\.json and .*one/seed1/result\.json differ in "
+    with pytest.raises(UserError, match=words + next(iter(change))):
         render(table(one, other), PROFILE, cells, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_finished_and_nothing_of_that_name_are_said(tmp_path: Path) -> None:
+def test_a_table_without_finished_runs_or_without_a_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="table2: no run of profile smoke has finished"):
         render(table(row("one")), PROFILE, [], tmp_path)
     cells = [finished(tmp_path, row("one"), ranks(1, 5))]
@@ -138,20 +142,9 @@ def test_nothing_finished_and_nothing_of_that_name_are_said(tmp_path: Path) -> N
         render(table(row("one"), metrics=("coverage@10",)), PROFILE, cells, tmp_path)
 
 
-def test_statistics_are_the_datasets_own(toy: RecDataModule, tmp_path: Path) -> None:
-    options = (
-        ("data.root", str(toy.root)),
-        ("data.source.init_args.path", toy.source.path),
-        ("trainer.max_epochs", "1"),
-    )
+def test_statistics_are_those_of_the_manifests(toy: RecDataModule, tmp_path: Path) -> None:
     spec = table(name="table1", kind="statistics", paper_table=1, metrics=("users", "items", "interactions"))
-    render(spec, Profile("smoke", ("toy",), (1,), options, (0, ())), [], tmp_path)
+    render_statistics(spec, PROFILE, [toy.catalog.manifest], tmp_path)
     counts = pl.read_csv(tmp_path / "table1.csv").select("column", "value").rows()
     assert dict(counts) == {"users": 800, "items": toy.n_items - 1, "interactions": len(toy.catalog.items)}
     assert f"| toy | 800 | {toy.n_items - 1} | {len(toy.catalog.items):,} |" in (tmp_path / "table1.md").read_text()
-
-
-def test_seeds_that_change_nothing_have_no_p() -> None:
-    assert _p_of_runs({1: 0.3, 2: 0.3}, {1: 0.1, 2: 0.1}) is None  # neither is trained
-    assert _p_of_runs({1: 0.3, 2: 0.4}, {1: 0.1}) is None
-    assert 0 < _p_of_runs({1: 0.3, 2: 0.4}, {1: 0.1, 2: 0.1}) < 1

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from mmrec.cli.main import lightning
+from mmrec.cli.run_identity import identify
 from mmrec.reproduce.engines import Engine, LocalEngine, RayEngine
 from mmrec.reproduce.estimate import Estimate
 from mmrec.reproduce.plan import Plan
@@ -143,7 +144,7 @@ def test_a_ray_cluster_executes_the_runs(here: Path) -> None:
 
 def test_a_run_whose_code_has_changed_meanwhile_refuses(on_toy: Options) -> None:
     table = spec("mine", [row("a")], Profile("smoke", ("toy",), (1,), on_toy, (0, ())))
-    (run,) = Plan([table], "smoke", Path("runs")).first()
+    (run,) = Plan([table], "smoke", Path("runs"), identify).first()
     other = replace(run, key="0123456789ab")
     assert execute([other], LocalEngine(), Estimate(Path("runs"), "smoke"), Console(quiet=True)) == [other]
     assert "changed since this table was started" in last_line(run.log)
@@ -168,7 +169,7 @@ execute([Run.of_order(sys.argv[1])], LocalEngine(), Estimate(Path("runs"), "p"),
 def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) -> None:
     options = (*on_toy, ("trainer.max_epochs", "6"))
     table = spec("mine", [row("full", "mm_racl_kal")], Profile("smoke", ("toy",), (1,), options, (0, ())))
-    (run,) = Plan([table], "smoke", Path("runs")).first()
+    (run,) = Plan([table], "smoke", Path("runs"), identify).first()
     command = [sys.executable, "-c", RUNNER, run.command()[-1]]
     last = run.folder / "checkpoints" / "last.ckpt"
     runner = subprocess.Popen(command)

@@ -7,13 +7,14 @@ import torch
 import yaml
 from jsonargparse import Namespace
 
+from mmrec.cli.compose import compose
 from mmrec.cli.lightning import config_parser
 from mmrec.cli.run_identity import identify
 from mmrec.errors import UserError
 from mmrec.metrics.beyond_accuracy import BeyondAccuracy
-from mmrec.reproduce.columns import MEASURES
-from mmrec.reproduce.spec import Options, Row, ablation_config, read_spec, read_specs, run_config
-from mmrec.utils.shipped import experiments_folder, 
+from mmrec.reproduce.spec import Options, Row, read_spec, read_specs, run_args
+from mmrec.results.measures import BEYOND
+from mmrec.utils.shipped import experiments_folder
 
 TABLE = {
     "title": "Two models",
@@ -21,8 +22,8 @@ TABLE = {
     "metrics": ["ndcg@10"],
     "baseline": "a",
     "rows": [
-        {"name": "a", "label": "A", "run": "sasrec", "value": 1},
-        {"name": "b", "label": "B", "run": "mm_racl_kal", "ablation": "base", "options": {"x.y": True}, "value": 0.5},
+        {"name": "a", "label": "A", "model": "sasrec", "value": 1},
+        {"name": "b", "label": "B", "model": "mm_racl_kal", "ablation": "base", "options": {"x.y": True}, "value": 0.5},
     ],
     "profiles": {"smoke": {"datasets": ["toy"], "options": {"trainer.max_epochs": 5}}, "own": {"datasets": ["toy"]}},
 }
@@ -36,14 +37,8 @@ def written(folder: Path, table: dict[str, Any]) -> tuple[Path, Path]:
     return files
 
 
-def words(row: Row, dataset: str, options: Options) -> list[str]:
-    configs = [run_config(dataset, row.run), *([] if row.ablation is None else [ablation_config(row.ablation)])]
-    given = [f"--{key}={value}" for key, value in (*options, *row.options)]
-    return [*(f"--config={config}" for config in configs), *given]
-
-
 def parse(row: Row, dataset: str, options: Options) -> Namespace:
-    return config_parser().parse_args(locate_configs(words(row, dataset, options)))
+    return config_parser().parse_args(compose(run_args(dataset, row, options)))
 
 
 def test_a_table_takes_what_its_profile_shares_and_says_what_differs(tmp_path: Path) -> None:
@@ -61,14 +56,16 @@ WRONG = [
     (("title",), None, r"mine\.yaml: title is missing"),
     (("metrics",), [], "metrics must be a list of texts"),
     (("metrics",), ["ndcg@5"], r"metrics must be among hr@10, .*image_diversity@10, .*memory_mb, but is \['ndcg@5'\]"),
-    (("colour",), "red", "colour is no key of this place; there are baseline,"),
+    (("colour",), "red", "colour is not a key here; the keys are baseline,"),
     (("baseline",), "c", r"baseline must be the name of a row \(a, b\)"),
     (("rows", 1, "name"), "a", "rows must be of different names"),
-    (("rows", 1, "name"), "a/b", r"rows\.a/b\.name must be fit for a folder, but is 'a/b'"),
+    (("rows", 1, "name"), "a/b", r"rows\.a/b\.name must be a valid folder name, but is 'a/b'"),
     (("rows", 1, "value"), "high", r"rows\.b\.value must be a number"),
     (("rows", 1, "value"), None, r"rows\.b\.value must be a number, as every row of a sweep"),
-    (("rows", 1, "run"), "sasrek", r"rows\.b needs lightning_configs/run/toy_sasrek\.yaml in profile smoke"),
-    (("rows", 1, "ablation"), "no_luck", r"rows\.b needs lightning_configs/ablation/no_luck\.yaml"),
+    (("rows", 0, "run"), "sasrec", r"rows\.a\.run is now called model: rename it"),
+    (("rows", 1, "model"), "sasrek", r"rows\.b\.model: sasrek is not a shipped model config, nor a file; there are ease,"),
+    (("rows", 1, "ablation"), "no_luck", r"rows\.b\.ablation: no_luck is not a shipped ablation config"),
+    (("profiles", "smoke", "datasets"), ["toys"], r"profiles\.smoke\.datasets: toys is not a shipped data config"),
     (("rows", 1, "options"), ["x"], r"rows\.b\.options must be a mapping of config keys"),
     (("profiles", "smoke", "seeds"), ["one"], r"profiles\.smoke\.seeds must be a list of whole numbers"),
     (("profiles", "smoke", "best"), {"rows": 2}, r"profiles\.smoke\.best\.seeds is missing"),
@@ -95,7 +92,7 @@ def test_a_mistake_names_file_and_key(place: tuple[Any, ...], value: Any, messag
 def test_the_measures_of_a_table_are_those_of_a_result() -> None:
     measured = BeyondAccuracy(torch.ones(4, dtype=torch.int64), {})
     measured.update(torch.tensor([[1, 2]]), torch.ones(1, 2))
-    assert list(measured.compute()) == MEASURES
+    assert tuple(measured.compute()) == BEYOND
 
 
 def test_tables_are_found_by_name_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +125,7 @@ def test_every_option_of_the_shipped_tables_is_one_of_the_configs() -> None:
             for profile in spec.profiles.values():
                 # The configs themselves are those of the contract tests; here it is what is laid over them.
                 laid = (row.ablation, row.options, () if row.options or row.ablation else profile.options)
-                if row.run == "mm_racl_kal" and laid not in tried:
+                if row.model == "mm_racl_kal" and laid not in tried:
                     tried.add(laid)
                     parse(row, profile.datasets[0], profile.options)
     assert len(tried) > 20
@@ -148,7 +145,7 @@ def test_rows_that_are_the_same_run_share_it(on_toy: Options) -> None:
     def key(table: str, name: str) -> str:
         (spec,) = read_specs([table])
         (row,) = (row for row in spec.rows if row.name == name)
-        return identify(words(row, "toy", on_toy)).key
+        return identify(run_args("toy", row, on_toy)).key
 
     assert (
         key("figure3", "k10") == key("figure4", "p10") == key("table6", "mm_racl_kal") == key("figure5", "mm_racl_kal")

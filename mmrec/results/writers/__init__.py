@@ -1,0 +1,1 @@
+"""Writers of a table, one for each format."""
