@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mmrec.errors import UserError, require_folder_name
+from mmrec.errors import InvalidArgument, UserError, require_folder_name
 from mmrec.reproduce.columns import COLUMNS
 from mmrec.utils.files import read_mapping
 from mmrec.utils.shipped import configs_folder, experiments_folder
@@ -226,7 +226,10 @@ def data_args(dataset: str, options: Options) -> tuple[str, ...]:
 def _row(section: _Section, needs_value: bool) -> Row:
     section.know(ROW_KEYS)
     name, value = section.text("name"), section.content.get("value")
-    require_folder_name(name, f"{section.place}name")
+    try:
+        require_folder_name(name, f"{section.place}name")
+    except InvalidArgument as error:
+        raise UserError(str(error)) from None
     if not isinstance(value, int | float | None) or (needs_value and value is None):
         raise section.wrong("value", "a number" + (", as every row of a sweep has one" if needs_value else ""))
     return Row(

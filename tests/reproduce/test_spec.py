@@ -63,7 +63,7 @@ WRONG = [
     (("rows", 1, "value"), "high", r"rows\.b\.value must be a number"),
     (("rows", 1, "value"), None, r"rows\.b\.value must be a number, as every row of a sweep"),
     (("rows", 0, "run"), "sasrec", r"rows\.a\.run is now called model: rename it"),
-    (("rows", 1, "model"), "sasrek", r"rows\.b\.model: sasrek is not a shipped model config, nor a file; there are ease,"),
+    (("rows", 1, "model"), "sasrek", r"rows\.b\.model: sasrek is not a shipped model config, nor a file"),
     (("rows", 1, "ablation"), "no_luck", r"rows\.b\.ablation: no_luck is not a shipped ablation config"),
     (("profiles", "smoke", "datasets"), ["toys"], r"profiles\.smoke\.datasets: toys is not a shipped data config"),
     (("rows", 1, "options"), ["x"], r"rows\.b\.options must be a mapping of config keys"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -9,15 +11,18 @@ from rich.text import Text
 
 from mmrec.results.table import Cell, Table
 
+HEAD = 10
+"""Width at which a heading is wrapped, in characters."""
 STYLES = {"best": "bold", "second": "underline", None: ""}
 
 
 def write(table: Table, console: Console) -> None:
     """Print a table with its title and notes."""
     shown = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD)
-    for place, column in enumerate(table.columns):
-        head = Text("\n".join(word for word in (column.heading, column.note) if word))
-        shown.add_column(head, justify="left" if column.words else "right", no_wrap=place == 0)
+    for column in table.columns:  # words wrap where there is too little room, numbers are never cut
+        heading = wrap(column.heading, HEAD, break_long_words=False)
+        head = Text("\n".join(word for word in (*heading, column.note) if word))
+        shown.add_column(head, justify="left" if column.words else "right", no_wrap=not column.words, overflow="fold")
     for place, row in enumerate(table.rows):
         if place in table.rules:
             shown.add_section()
