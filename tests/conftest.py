@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder
@@ -12,6 +13,17 @@ from mmrec.nn.kernels.precision import set_loss_precision
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # oracles compare to the last bit, which a GPU does not repeat
 
 REAL = Path(os.environ.get("MMREC_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile(
+    "fuzz",
+    derandomize=False,
+    deadline=None,
+    max_examples=3000,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("same")  # the default suite draws the same inputs each time; --hypothesis-profile=fuzz searches
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

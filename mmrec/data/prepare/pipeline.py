@@ -80,7 +80,7 @@ def _save(dataset: Dataset, unfinished: Path, folder: Path) -> None:
         dataset.save(unfinished)
         os.rename(unfinished, folder)
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"{folder}: cannot be written ({reason}): nothing is kept of it; is the disk full?") from error
 
 
