@@ -13,7 +13,7 @@ import polars as pl
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, Source, merge_rejected
 from mmrec.data.sources.readers.events import check_events, find_images
 from mmrec.data.sources.readers.ids import EXACT
-from mmrec.data.sources.readers.jsonl import Record, read_records, read_table, repeats_a_key
+from mmrec.data.sources.readers.jsonl import Record, has_lost_digits, read_records, read_table, repeats_a_key
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import UserError
 
@@ -151,7 +151,7 @@ def _clean_reviews(block: bytes) -> pl.DataFrame | None:
         fields = pl.read_ndjson(block, schema=dict.fromkeys(REVIEW_FIELDS, pl.String))
     except (pl.exceptions.PolarsError, OSError):
         return None
-    if repeats_a_key(block, fields):
+    if repeats_a_key(block, fields) or has_lost_digits(block, fields.select(*REVIEW_FIELDS[:4])):
         return None
     milliseconds = pl.col("timestamp").str.strip_suffix(".0").cast(pl.Int64, strict=False)
     table = fields.select(

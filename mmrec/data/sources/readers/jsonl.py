@@ -1,4 +1,4 @@
-"""JSON lines, compressed or not: whole blocks by Polars, and line by line only where a block is not clean."""
+"""JSON lines, compressed or not: whole blocks by Polars; line by line only where a block has unusual lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from mmrec.data.sources.readers.paths import open_raw
 from mmrec.errors import UserError
 
 BLOCK = 1 << 24  # bytes read at once
-SMALL = 1 << 16  # a block that is not clean is halved down to this size before its lines are read one by one
+SMALL = 1 << 16  # a block with unusual lines is halved down to this size before they are read one by one
+
+LONG = r"^-?[0-9]{16,}$"
+INEXACT = re.compile(rb"[:,\[]\s*-?(?:[0-9.]+[eE]|[0-9]{16,}\.)")
+"""A number in a block of JSON that may have lost its last digits where it was read as a whole number."""
 
 Record = dict[str, Any]
 
@@ -28,17 +32,14 @@ def read_table(
     clean: Callable[[bytes], pl.DataFrame | None],
     convert: Callable[[Record], tuple[Any, ...]],
 ) -> tuple[pl.DataFrame, dict[str, Rejected]]:
-    """Read one row a line.
+    """Return one row per line in order, with the column `line` added, and the lines that hold no object.
 
     Args:
-        file: JSON lines; gzip if so named.
-        schema: columns of the result; each block becomes so as it is read, and what does not fit becomes null. A
-            category takes 4 bytes a row where a string takes 16 and more.
-        clean: reads a block whole, as strings, None if any line of it is not as expected.
-        convert: makes the row of one line's object, of strings.
-
-    Returns:
-        the rows in order, with the column `line` added, and the lines that hold no object.
+        file: JSON lines, plain or gzip.
+        schema: columns of the result; each block is cast to it as it is read, and what does not fit becomes null. A
+            category takes 4 bytes per row, a string 16 and more.
+        clean: returns a whole block as strings, None if any of its lines is unusual.
+        convert: returns the row of one line's object as strings.
     """
     tables, broken, first = [], 0, 0
     todo: list[tuple[int, bytes]] = []
@@ -80,17 +81,28 @@ def read_records(
 
 
 def repeats_a_key(block: bytes, fields: pl.DataFrame) -> bool:
-    """Tell whether a line seems to have a key twice, as where a lost line break has joined two records.
+    """Return whether a line seems to have a key twice, as where a lost line break has joined two records.
 
     Args:
-        block: lines that Polars took for records; of a key that stands twice it takes the first, without a word.
-        fields: what it took, a row a line and a column a key.
+        block: lines that Polars took for records; of a repeated key it takes the first, without a word.
+        fields: its result, with one row per line and one column per key.
     """
     return any(block.count(json.dumps(name).encode()) > fields.height for name in fields.columns)
 
 
+def has_lost_digits(block: bytes, ids: pl.DataFrame) -> bool:
+    """Return whether an id may be a number with a fraction or an exponent that has lost its last digits.
+
+    Args:
+        block: lines of JSON.
+        ids: the ids that Polars took from them, as strings.
+    """
+    long = any(column.str.contains(LONG).any() for column in ids.iter_columns())
+    return long and INEXACT.search(block) is not None
+
+
 def iter_records(file: Path) -> Iterator[tuple[int, Record | None]]:
-    """Yield each line's number and object, None if it holds none; blank lines are passed over."""
+    """Yield each line's number and object, None if it holds none; blank lines are skipped."""
     for line, block in _blocks(file):
         yield from _records(line, block)
 
@@ -128,11 +140,11 @@ def _object(pairs: list[tuple[str, Any]]) -> Record:
     """Return a JSON object.
 
     Raises:
-        ValueError: a key stands twice, as where a lost line break has joined two records.
+        ValueError: a key is repeated, as where a lost line break has joined two records.
     """
     record = dict(pairs)
     if len(record) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is repeated")
     return record
 
 
@@ -141,7 +153,7 @@ def _count_lines(block: bytes) -> int:
 
 
 def _records(line: int, block: bytes) -> Iterator[tuple[int, Record | None]]:
-    """Yield each line's number and object, None if it holds none; blank lines are passed over."""
+    """Yield each line's number and object, None if it holds none; blank lines are skipped."""
     for number, text in enumerate(block.split(b"\n"), start=line):
         if not text.strip():
             continue

@@ -116,9 +116,9 @@ def _explain_times(table: Table, rows: Rows, column: str, starts: list[Times], a
     """Raise a UserError if the times of a table, many of which are impossible, are positions or in another unit."""
     with table.reading():
         times = rows.frame.select(column).collect()
-    text = times.to_series().cast(pl.String).str.strip_chars()
-    if auto and text.drop_nulls().str.contains(r"^[0-9]{1,6}$").all():
-        first = text.drop_nulls()[0]
+    counts = times.to_series().cast(pl.String).str.strip_chars().drop_nulls()
+    if auto and len(counts) and counts.str.contains(r"^[0-9]{1,6}$").all():
+        first = counts[0]
         raise UserError(
             f"{table.path}: column {column!r} holds small numbers such as {first!r}, which are not times: set order to "
             "position if they count a user's interactions"

@@ -16,7 +16,7 @@ import polars as pl
 from mmrec.data.schema import Rejected
 from mmrec.data.sources.readers.csv import SURPLUS, CsvFile, Dialect
 from mmrec.data.sources.readers.ids import UNUSABLE, id_of
-from mmrec.data.sources.readers.jsonl import Record, holds_key, iter_records, read_table, repeats_a_key
+from mmrec.data.sources.readers.jsonl import Record, has_lost_digits, holds_key, iter_records, read_table, repeats_a_key
 from mmrec.data.sources.readers.paths import open_raw
 from mmrec.data.sources.tabular.values import written
 from mmrec.errors import UserError, require
@@ -29,9 +29,6 @@ FIRST = 100  # records of JSON lines whose keys are shown as columns in messages
 
 NOT_AN_ID = r"^(?:true|false|[\[{].*|-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))$"
 """A value that cannot be an id, or was not a string, as Polars writes it; "7.5" is an id, 7.5 is not."""
-LONG = r"^-?[0-9]{16,}$"
-INEXACT = re.compile(rb"[:,\[]\s*-?(?:[0-9.]+[eE]|[0-9]{16,}\.)")
-"""A number in a block of JSON that as a whole number may have lost its last digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,9 +313,7 @@ def _read_block(block: bytes, columns: Sequence[str], ids: Collection[str]) -> p
         value = pl.col(name)
         if table.select((value.is_null() | value.str.contains(NOT_AN_ID)).any()).item():
             return None
-        if table.select(value.str.contains(LONG).any()).item() and INEXACT.search(block):
-            return None
-    return table
+    return None if has_lost_digits(block, table.select(*ids)) else table
 
 
 def require_columns(tables: Sequence[Table], wanted: Mapping[str, Collection[str]]) -> None:
