@@ -11,7 +11,9 @@ import torch
 
 from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
 from mmrec.models.popularity import Popularity
+from mmrec.training.callbacks.save_results import SaveResults
 
 FOLDER = Path("runs/toy/popularity/seed1")
 
@@ -62,3 +64,15 @@ def test_beyond_accuracy_is_of_the_lists_that_recommend_gives(
     assert measures["novelty@10"] == pytest.approx(-share.log2().mean().item(), abs=1e-5)
     assert measures["text_diversity@10"] is None
     assert result_of(toy, tmp_path, monkeypatch, "_uniform100")["beyond_accuracy"] is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"epochs": 2}', '{"epochs": 2, "seconds": "two"}'])
+def test_a_damaged_training_file_ends_in_one_line(
+    content: str, toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    (folder / "training.json").write_text(content)
+    monkeypatch.setattr(Popularity, "trains_on", "windows")  # a model without training has no such file
+    with pytest.raises(UserError, match=r"training\.json: .*; fit again$"):
+        SaveResults()._training(folder, Popularity(toy.n_items))

@@ -19,9 +19,12 @@ from mmrec.models.recommender import Recommender
 from mmrec.training.tracking import mirror_result
 from mmrec.utils import environment
 from mmrec.utils.files import write_whole
+from mmrec.utils.json_files import read_json
 from mmrec.utils.seed import global_seed
 
 TRAINING = "training.json"
+SHAPE = {"epochs": int, "seconds": float, "peak_memory_mb": ({str: float}, None)}
+"""Content of the file that a fit leaves when it ends."""
 
 
 class SaveResults(lightning.Callback):
@@ -136,7 +139,7 @@ class SaveResults(lightning.Callback):
         if model.trains_on == "nothing":
             return {"epochs": 0, "seconds": round(model.attach_seconds, 2)}
         file = folder / TRAINING
-        return dict(json.loads(file.read_text())) if file.is_file() else self.training
+        return dict(read_json(file, SHAPE, "fit again")) if file.is_file() else self.training
 
 
 def _rounded(row: Mapping[str, float | None]) -> dict[str, float | None]:
