@@ -40,7 +40,7 @@ def save(build: Callable[[str], Views], entity: str | None, memory: Path) -> Non
         memory: JSON file with the addresses of the earlier ones by title.
 
     Raises:
-        UserError: there is no account, the file of addresses is damaged, or W&B refuses.
+        UserError: the machine has no account, the file of addresses is damaged, or W&B refuses.
     """
     if not has_account():
         raise UserError(

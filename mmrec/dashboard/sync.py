@@ -23,14 +23,14 @@ def sync_runs(folders: Sequence[Path], call: Callable[[list[str]], int] = subpro
         call: function that runs a command and returns its exit status.
 
     Raises:
-        UserError: a folder does not exist, there is no account, or W&B refuses.
+        UserError: a folder or the account is missing, or W&B refuses.
     """
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
-        raise UserError(f"{missing[0]}: there is no such folder; name folders of runs")
+        raise UserError(f"{missing[0]}: no such folder; name folders of runs")
     found = [run for folder in folders for run in offline_folders(folder)]
     if not found:
-        print("there are no runs to send: none was recorded offline, or all have been sent")
+        print("nothing was sent: these folders hold no offline runs, or all of them have been sent")
         return
     if not has_account():
         raise UserError(

@@ -1,6 +1,6 @@
-"""The geometry of the page's figures; `templates/charts.html.j2` draws them.
+"""The geometry of the page's figures, which `templates/charts.html.j2` draws.
 
-Lengths are in the units of a figure's own view box, which the page scales to the room there is.
+Lengths are in units of the figure's view box, which the page scales to the available width.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from mmrec.results.curves import Points
 WIDTH = 440
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 30
 LABELS = 150
-"""Room for the names beside bars."""
+"""Width of the names of bars."""
 BAR = 26
-"""From one bar to the next."""
+"""Distance between two bars."""
 LEAST = 1e-30
-"""What is no more than this counts as 0."""
+"""Values up to this size count as 0."""
 LONGEST_LABEL = 22
-"""Characters of a name that fit beside a bar; the whole name is in its tooltip."""
+"""Largest number of characters of a bar's name; the whole name is in its tooltip."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A line of the grid: where it is, and what stands at it."""
+    """A line of the grid: its position and its label."""
 
     at: float
     text: str
@@ -34,7 +34,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: whose it is, which colour, its path, and the place of its last point or of its best."""
+    """One curve: model, colour, path, position of its last or best point, and tooltip."""
 
     name: str
     colour: int
@@ -48,12 +48,12 @@ class LineChart:
     """Curves over epochs.
 
     Args:
-        title: says what the values are.
+        title: name of the values.
         lines: the curves.
         x_ticks: epochs, from 1.
         y_ticks: values.
-        height: of the view box.
-        own_colours: whether colours stand for lines of this chart alone; else for the models of the board.
+        height: height of the view box.
+        own_colours: whether the colours stand for lines of this chart alone, else for the models of the board.
     """
 
     title: str
@@ -66,7 +66,7 @@ class LineChart:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: name, colour, its end, the ends of its whisker (none for one value), and the single values."""
+    """One bar: model, label, colour, position, ends of its whisker (None for one value), single values and tooltip."""
 
     name: str
     label: str
@@ -80,7 +80,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Means over seeds with deviations, one row a model."""
+    """Bars of means over seeds with deviations, one per model."""
 
     title: str
     bars: tuple[Bar, ...]
@@ -90,7 +90,7 @@ class BarChart:
 
 @dataclass(frozen=True)
 class Dot:
-    """One model in a plane."""
+    """One model in a plot of two numbers."""
 
     name: str
     colour: int
@@ -101,7 +101,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Models by two numbers, the first on a logarithmic scale."""
+    """A plot of models by two numbers, the first on a logarithmic scale."""
 
     title: str
     x_title: str
@@ -118,7 +118,7 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
     """
     size = max(abs(low), abs(high))
     size = size if size > LEAST else 1.0
-    span = high - low if high - low > max(1e-9 * size, LEAST) else size  # less is rounding
+    span = high - low if high - low > max(1e-9 * size, LEAST) else size  # smaller spans are rounding errors
     exponent = math.floor(math.log10(span / count))
     power = 10.0**exponent
     step = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= count)
@@ -132,9 +132,9 @@ def line_chart(
     """Lay out curves over epochs.
 
     Args:
-        title: of the chart.
-        curves: name, colour and points of each, at least one point.
-        best: mark the highest point of each, the epoch that is kept; else its last.
+        title: title of the chart.
+        curves: name, colour and points of each curve, at least one point.
+        best: whether to mark the highest point, whose epoch is kept, else the last point.
         own_colours: see `LineChart`.
     """
     epochs = [epoch for _, _, points in curves for epoch, _ in points]
@@ -160,8 +160,8 @@ def bar_chart(title: str, rows: Sequence[tuple[str, int, Sequence[float]]]) -> B
     """Lay out the mean of each row as a bar from 0, with its standard deviation and the single values.
 
     Args:
-        title: of the chart.
-        rows: name, colour and values over seeds of each, at least one value.
+        title: title of the chart.
+        rows: name, colour and values over seeds of each bar, at least one value.
     """
     means = [statistics.fmean(values) for _, _, values in rows]
     spreads = [statistics.stdev(values) if len(values) > 1 else 0.0 for _, _, values in rows]
@@ -180,12 +180,12 @@ def bar_chart(title: str, rows: Sequence[tuple[str, int, Sequence[float]]]) -> B
 
 
 def scatter(title: str, x_title: str, points: Sequence[tuple[str, int, float, float]]) -> Scatter:
-    """Lay out models by two numbers.
+    """Lay out a plot of models by two numbers.
 
     Args:
-        title: of the chart.
-        x_title: what the first number is.
-        points: name, colour, and both numbers of each; the first is above 0.
+        title: title of the chart.
+        x_title: name of the first number.
+        points: name, colour and both numbers of each model; the first number is above 0.
     """
     powers = [math.log10(x) for _, _, x, _ in points]
     first, last = math.floor(min(powers)), max(math.ceil(max(powers)), math.floor(min(powers)) + 1)
@@ -203,7 +203,7 @@ def scatter(title: str, x_title: str, points: Sequence[tuple[str, int, float, fl
 
 
 class _Scale:
-    """A linear map from values to lengths."""
+    """A linear map from values to positions."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
         self._low, self._start = low, start

@@ -76,7 +76,7 @@ def write_page(folder: Path, out: Path, users: int = 8) -> None:
             the size.
 
     Raises:
-        UserError: there are no results, or a file is damaged.
+        UserError: the folder holds no results, or a file is damaged.
         InvalidArgument: `users` is negative.
     """
     require(users >= 0, "users", users, "at least 0")

@@ -41,7 +41,7 @@ def render(spec: Spec, profile: Profile, cells: Sequence[Cell], out: Path) -> li
     """
     datasets = collect(spec, cells)
     if not datasets:
-        raise UserError(f"{spec.name}: no run of profile {profile.name} has finished, so there are no results to show")
+        raise UserError(f"{spec.name}: no run of profile {profile.name} has finished, so it cannot be written")
     tables, content, figures = {}, [], []
     for dataset, rows in datasets.items():
         line = "; ".join(f"{name}: {value}" for name, value in stamp(rows, profile))

@@ -54,7 +54,7 @@ def execute(runs: Sequence[Run], engine: Engine, estimate: Estimate, console: Co
 def last_line(log: Path) -> str:
     """Return the last line of a log that is not blank."""
     if not log.is_file():
-        return f"there is no log at {log}"
+        return f"the log {log} is missing"
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL))
         lines = file.read().decode(errors="replace").splitlines()

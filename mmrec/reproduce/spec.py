@@ -135,7 +135,7 @@ def read_specs(names: Sequence[str]) -> list[Spec]:
     """Read tables by the names of the shipped ones, or from files; "all" stands for all shipped tables.
 
     Raises:
-        UserError: there is no such table, or one cannot be read.
+        UserError: a table does not exist or cannot be read.
     """
     shipped = {file.stem: file for file in sorted((experiments_folder() / "tables").glob("*.yaml"))}
     files: dict[Path, None] = {}

@@ -51,16 +51,16 @@ def compare_runs(folder: Path, extra: Extra | None = None, console: Console | No
         console: where to print.
 
     Raises:
-        UserError: there are no results, a file is damaged, or no run has what a further table shows.
+        UserError: the folder holds no results, a file is damaged, or no run has what a further table shows.
     """
     console, extra = console or wide_console(), extra or Extra()
     found = find_runs(folder)
     made = boards(found.runs)
     tables = [[_results(board, name_data=len(made) > 1)] for board in made]
-    for words, make in _makers(extra):
+    for words, make in _makers(extra, made):
         filled = {place: table for place, board in enumerate(made) if (table := make(board)) is not None}
         if not filled:
-            raise UserError(words.format(folder, ", ".join(dict.fromkeys(_names(made)))))
+            raise UserError(words)
         for place, table in filled.items():
             tables[place].append(table)
     for table in (table for of_board in tables for table in of_board):
@@ -72,27 +72,31 @@ def compare_runs(folder: Path, extra: Extra | None = None, console: Console | No
 Maker = Callable[[Board], Table | None]
 
 
-def _makers(extra: Extra) -> list[tuple[str, Maker]]:
+def _makers(extra: Extra, made: list[Board]) -> list[tuple[str, Maker]]:
     """Return the makers of the requested tables, each with the message for the case that no board has such a table."""
-    made: list[tuple[str, Maker]] = []
+    makers: list[tuple[str, Maker]] = []
     if extra.groups is not None:
         labels = _labels(extra.groups)
-        names = sorted(labels["group"].unique())
+        groups = sorted(labels["group"].unique())
         words = f"--groups {extra.groups}: none of its users is in the runs: its first column must be the raw user ids"
-        made.append((words, lambda b: _table("NDCG@10 by group of users", b, [of_group(n, labels) for n in names])))
+        makers.append(
+            (words, lambda b: _table("NDCG@10 by group of users", b, [of_group(name, labels) for name in groups]))
+        )
     if extra.slices:
-        words = "no result in {} has slices: run `lightning test` for them again"
+        words = "no result here has slices: run `lightning test` for them again"
         title = "NDCG@10 by slice of the target item"
-        made.append((words, lambda board: _table(title, board, slices_of(board))))
+        makers.append((words, lambda board: _table(title, board, slices_of(board))))
     if extra.cost:
-        made.append(("", lambda board: _table("cost", board, cost(board.runs))))
+        makers.append(("", lambda board: _table("cost", board, cost(board.runs))))
     if extra.beyond:
-        words = "no result in {} has measures beyond accuracy: run `lightning test` for them again"
-        made.append((words, lambda board: _table("beyond accuracy", board, beyond_of(board))))
+        words = "no result here has measures beyond accuracy: run `lightning test` for them again"
+        makers.append((words, lambda board: _table("beyond accuracy", board, beyond_of(board))))
     if extra.against is not None:
-        name = extra.against
-        made.append((f"--against {name}: there is no such model here, but {{1}}", lambda b: _differences(b, name)))
-    return made
+        against = extra.against
+        names = ", ".join(dict.fromkeys(model.name for board in made for model in board.models))
+        words = f"--against {against}: this folder has no such model, but {names}"
+        makers.append((words, lambda board: _differences(board, against)))
+    return makers
 
 
 def _results(board: Board, name_data: bool) -> Table:
@@ -119,10 +123,6 @@ def _differences(board: Board, name: str) -> Table | None:
 
 def _ascending(board: Board) -> list[Model]:
     return list(reversed(board.models))
-
-
-def _names(made: list[Board]) -> list[str]:
-    return [model.name for board in made for model in board.models]
 
 
 def _labels(file: Path) -> pl.DataFrame:

@@ -112,7 +112,7 @@ def find_runs(folder: Path) -> Found:
     `<dataset>_<model>_seed<k>.json`; other JSON files are ignored.
 
     Raises:
-        NoResults: there is no result.
+        NoResults: the folder holds no result.
         UserError: a result is damaged, or two runs of a model have the same seed.
     """
     runs: list[Run] = []

@@ -48,11 +48,11 @@ def test_without_an_account_the_waiting_runs_are_counted(
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", "/nowhere/netrc")
     sync_runs([tmp_path])
-    assert "there are no runs to send" in capsys.readouterr().out
+    assert "nothing was sent" in capsys.readouterr().out
     offline(tmp_path, "seed1", 1)
     with pytest.raises(UserError, match=r"1 offline runs are waiting.*wandb login"):
         sync_runs([tmp_path])
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="no such folder"):
         sync_runs([tmp_path / "nowhere"])
 
 

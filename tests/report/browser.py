@@ -1,4 +1,4 @@
-"""Chromium without a window, driven through its debugging pipe: nothing to install beside the browser itself."""
+"""Headless Chromium, driven through its debugging pipe, so that only the browser has to be installed."""
 
 from __future__ import annotations
 

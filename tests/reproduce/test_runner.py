@@ -176,7 +176,7 @@ def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) ->
     wait_for(last.is_file)
     runner.send_signal(signal.SIGKILL)
     runner.wait()
-    # The run itself lives on; a second runner waits for it instead of training beside it.
+    # The run is still alive; a second runner waits for it instead of starting another training.
     for pid in pids_of(run):
         os.kill(pid, signal.SIGSTOP)  # or it might be done before the second one looks
     second = subprocess.Popen(command)
