@@ -1,3 +1,94 @@
-"""MM-RACL-KAL: multimodal, retrieval-augmented sequential recommendation with explanations checked against facts."""
+"""MM-RACL-KAL: multimodal, retrieval-augmented sequential recommendation with explanations checked against facts.
 
-__version__ = "0.1.0"
+What a notebook needs, imported when it is first used:
+
+| name | what it is |
+|---|---|
+| `prepare` | raw data to a prepared data module |
+| `load`, `TrainedRecommender` | a trained run, ready to recommend to anybody |
+| `MMRaclKal`, `SASRec`, `GRU4Rec`, ... | the models, Lightning modules |
+| `RecDataModule`, `PrepareOptions` | the data module and its options |
+| `Tabular`, `Amazon`, `MovieLens`, `Toy` | sources of raw data |
+| `HandcraftedEncoder`, `OpenClipEncoder`, ... | encoders of text and images |
+| `BestCheckpoint`, `LastCheckpoint`, `StopEarly`, ... | callbacks of a run |
+| `RankingMetrics`, `rank_of_target` | full-ranking metrics |
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmrec.data import prepare as prepare
+    from mmrec.data.datamodule import RecDataModule as RecDataModule
+    from mmrec.data.features.encoders import HandcraftedEncoder as HandcraftedEncoder
+    from mmrec.data.features.encoders import JoinedEncoder as JoinedEncoder
+    from mmrec.data.features.encoders import OpenClipEncoder as OpenClipEncoder
+    from mmrec.data.features.encoders import PrecomputedEncoder as PrecomputedEncoder
+    from mmrec.data.features.encoders import SentenceTransformerEncoder as SentenceTransformerEncoder
+    from mmrec.data.features.encoders import TimmEncoder as TimmEncoder
+    from mmrec.data.features.encoders import WithAttributesEncoder as WithAttributesEncoder
+    from mmrec.data.prepare.options import PrepareOptions as PrepareOptions
+    from mmrec.data.sources import Amazon as Amazon
+    from mmrec.data.sources import MovieLens as MovieLens
+    from mmrec.data.sources import Tabular as Tabular
+    from mmrec.data.sources import Toy as Toy
+    from mmrec.inference import Recommendation as Recommendation
+    from mmrec.inference import TrainedRecommender as TrainedRecommender
+    from mmrec.inference import load as load
+    from mmrec.metrics.ranking import RankingMetrics as RankingMetrics
+    from mmrec.metrics.ranking import rank_of_target as rank_of_target
+    from mmrec.models import EASE as EASE
+    from mmrec.models import MMGCN as MMGCN
+    from mmrec.models import VBPR as VBPR
+    from mmrec.models import GRU4Rec as GRU4Rec
+    from mmrec.models import ItemKNN as ItemKNN
+    from mmrec.models import LightGCN as LightGCN
+    from mmrec.models import MMRaclKal as MMRaclKal
+    from mmrec.models import Popularity as Popularity
+    from mmrec.models import RaclKal as RaclKal
+    from mmrec.models import Recommender as Recommender
+    from mmrec.models import SASRec as SASRec
+    from mmrec.training.callbacks import RefreshIndex as RefreshIndex
+    from mmrec.training.callbacks import SaveResults as SaveResults
+    from mmrec.training.checkpoints import BestCheckpoint as BestCheckpoint
+    from mmrec.training.checkpoints import LastCheckpoint as LastCheckpoint
+    from mmrec.training.checkpoints import StopEarly as StopEarly
+
+__version__ = "0.2.0"
+
+_HOMES = {
+    "mmrec.data": ("prepare",),
+    "mmrec.data.datamodule": ("RecDataModule",),
+    "mmrec.data.features.encoders": (
+        "HandcraftedEncoder", "JoinedEncoder", "OpenClipEncoder", "PrecomputedEncoder", "SentenceTransformerEncoder",
+        "TimmEncoder", "WithAttributesEncoder",
+    ),
+    "mmrec.data.prepare.options": ("PrepareOptions",),
+    "mmrec.data.sources": ("Amazon", "MovieLens", "Tabular", "Toy"),
+    "mmrec.inference": ("Recommendation", "TrainedRecommender", "load"),
+    "mmrec.metrics.ranking": ("RankingMetrics", "rank_of_target"),
+    "mmrec.models": (
+        "EASE", "MMGCN", "VBPR", "GRU4Rec", "ItemKNN", "LightGCN", "MMRaclKal", "Popularity", "RaclKal", "Recommender",
+        "SASRec",
+    ),
+    "mmrec.training.callbacks": ("RefreshIndex", "SaveResults"),
+    "mmrec.training.checkpoints": ("BestCheckpoint", "LastCheckpoint", "StopEarly"),
+}  # fmt: skip
+"""Where each public name is defined."""
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_MODULES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import mmrec` costs nothing."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'mmrec' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,294 @@
+"""A trained model that answers questions: what to recommend to anybody, how items rank, which ones are alike."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmrec.batch import PAD
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import InvalidArgument, require
+from mmrec.inference.histories import History, assemble, to
+from mmrec.models.recommender import Recommender
+from mmrec.training.run_folder import load_run
+
+HISTORIES_AT_ONCE = 256
+SCORES_AT_ONCE = 2**24  # at most 64 MB of fp32 scores, however large the catalogue
+
+log = logging.getLogger(__name__)
+
+ItemFilter = Callable[[pl.DataFrame], pl.Series]
+"""Given the table of items, says which of them are candidates, for example `lambda items: items["colour"] == "Black"`."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One item of a list.
+
+    Args:
+        item: raw id.
+        score: the model's score; it orders items of one list and means nothing across lists.
+        title: title of the item, None where the data has none.
+    """
+
+    item: str
+    score: float
+    title: str | None
+
+
+class TrainedRecommender:
+    """Answers from a trained model for histories of anybody, whether a user of the dataset or not.
+
+    Histories are raw item ids, oldest first. Ids that are not in the catalogue are left out and counted in one log
+    line. Windows longer than the model's `max_length` keep the newest items. An empty history gets the most popular
+    items of the training period, whose scores are their numbers of interactions. Items of the history are not
+    recommended unless the data was made with `mask_history=False`.
+
+    Args:
+        model: trained and attached to its data.
+        data: the data it was trained on.
+    """
+
+    def __init__(self, model: Recommender, data: RecDataModule) -> None:
+        self.model = model.eval()
+        self.data = data
+        self.catalog = data.catalog
+        self._raw_ids: list[str] = self.catalog.item_table["raw_id"].to_list()
+        self._index = {raw: index for index, raw in enumerate(self._raw_ids) if index != PAD}
+        self._titles: list[str | None] = self.catalog.item_table["title"].to_list()
+
+    @cached_property
+    def items(self) -> pl.DataFrame:
+        """The table of items without padding: item (raw id), title, text and a column per attribute, as text."""
+        table = self.catalog.item_table.slice(1)
+        attributes = [json.loads(text) if text else {} for text in table["attributes"]]
+        names = dict.fromkeys(name for facts in attributes for name in facts)
+        columns = {name: [_as_text(facts.get(name)) for facts in attributes] for name in names}
+        return table.select(pl.col("raw_id").alias("item"), "title", "text").with_columns(
+            *(pl.Series(name, values, dtype=pl.String) for name, values in columns.items())
+        )
+
+    def recommend(
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        *,
+        times: Sequence[int] | None = None,
+        user: str | None = None,
+        candidates: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        filter: ItemFilter | None = None,  # the word of Python and Polars for it
+    ) -> list[Recommendation]:
+        """Return the k items with the highest scores, best first; fewer where fewer are left.
+
+        Args:
+            history: raw item ids, oldest first.
+            k: length of the list.
+            times: time of each item of the history in seconds since 1970, for models that read times.
+            user: raw id of a user of the dataset, for models with a vector per user (LightGCN, VBPR, MMGCN).
+            candidates: raw ids to choose from; None for the whole catalogue.
+            exclude: raw ids never to recommend.
+            filter: says which items are candidates, given the table `items`.
+
+        Raises:
+            InvalidArgument: k is below 1, `times` does not fit the history, `user` is unknown, or no item of
+                `candidates` is in the catalogue.
+        """
+        allowed = self._allowed(candidates, exclude, filter)
+        return next(iter(self._lists([self._history(history, times, user)], k, allowed)))
+
+    def recommend_many(
+        self, histories: Iterable[Sequence[str]] | pl.DataFrame, k: int = 10, **options: Any
+    ) -> list[list[Recommendation]]:
+        """Return the list of each history, computed in batches.
+
+        Args:
+            histories: raw item ids of each person; or a Polars frame with the columns user and item in order of time,
+                whose lists come in the order in which its users first appear.
+            k: length of each list.
+            options: `candidates`, `exclude` and `filter` as in `recommend`, the same for all.
+        """
+        if isinstance(histories, pl.DataFrame):
+            histories = histories.group_by("user", maintain_order=True).agg("item")["item"].to_list()
+        allowed = self._allowed(options.pop("candidates", None), options.pop("exclude", ()), options.pop("filter", None))
+        if options:
+            raise TypeError(f"recommend_many has no argument {next(iter(options))}")
+        return list(self._lists([self._history(history, None, None) for history in histories], k, allowed))
+
+    def rank(self, history: Sequence[str], items: Sequence[str], **options: Any) -> list[Recommendation]:
+        """Return given items with their scores, best first; items of the history are ranked as well.
+
+        Args:
+            history: raw item ids, oldest first.
+            items: raw ids to rank.
+            options: `times` and `user` as in `recommend`.
+
+        Raises:
+            InvalidArgument: an item is not in the catalogue.
+        """
+        rows = [self._item(item, "items") for item in items]
+        scores = self._scores([self._history(history, options.get("times"), options.get("user"))])[0]
+        ranked = sorted(rows, key=lambda row: -float(scores[row]))
+        return [self._recommendation(row, float(scores[row])) for row in ranked]
+
+    def similar(self, item: str, k: int = 10) -> list[Recommendation]:
+        """Return the k items with the most similar vectors, by the cosine of eq. 5.
+
+        Raises:
+            InvalidArgument: the item is not in the catalogue, or the model has no item vectors.
+        """
+        require(k >= 1, "k", k, "at least 1")
+        row = self._item(item, "item")
+        vectors = F.normalize(self._vectors(), dim=1)
+        cosine = vectors @ vectors[row]
+        cosine[[PAD, row]] = -torch.inf
+        best = cosine.topk(min(k, len(cosine) - 2))
+        return [self._recommendation(int(i), float(c)) for c, i in zip(*best, strict=True)]
+
+    def item_vectors(self) -> tuple[list[str], np.ndarray]:
+        """Return the raw ids of all items and their vectors (n, D) float32, for any vector database.
+
+        The scores of a user are the inner products of the user's vector with these.
+        """
+        return self._raw_ids[1:], self._vectors()[1:].cpu().numpy()
+
+    @torch.inference_mode()
+    def user_vectors(self, histories: Iterable[Sequence[str]]) -> np.ndarray:
+        """Return the vector (n, D) float32 of each history, to search the item vectors with.
+
+        Raises:
+            InvalidArgument: a history is empty, or the model has no vectors.
+        """
+        self._vectors()
+        parsed = [self._history(history, None, None) for history in histories]
+        require(all(one.items for one in parsed), "histories", "an empty one", "histories with at least one known item")
+        parts = [self.model.encode_users(self._batch(part)).float() for part in _parts(parsed, HISTORIES_AT_ONCE)]
+        return torch.cat(parts).cpu().numpy()
+
+    # From raw ids to scores.
+
+    def _history(self, items: Sequence[str], times: Sequence[int] | None, user: str | None) -> History:
+        items = [str(item) for item in items]
+        if times is not None:
+            require(len(times) == len(items), "times", f"{len(times)} of {len(items)}", "one time per item")
+        known = [place for place, item in enumerate(items) if item in self._index]
+        if len(known) < len(items):
+            log.info("%d of %d ids of a history are not in the catalogue", len(items) - len(known), len(items))
+        if user is None and not self.model.reads_history:
+            raise InvalidArgument("user", f"user must be given: {type(self.model).__name__} has a vector per user")
+        return History(
+            tuple(self._index[items[place]] for place in known),
+            None if times is None else tuple(int(times[place]) for place in known),
+            0 if user is None else self._user(user),
+            len(items) - len(known),
+        )
+
+    def _user(self, raw: str) -> int:
+        try:
+            return self.catalog.user_ids.index(raw)
+        except ValueError:
+            raise InvalidArgument("user", f"user {raw!r} is not among the {self.catalog.n_users} users") from None
+
+    def _item(self, raw: str, argument: str) -> int:
+        if str(raw) not in self._index:
+            some = ", ".join(self._raw_ids[1:4])
+            raise InvalidArgument(argument, f"{argument}: {raw!r} is not in the catalogue, whose ids look like {some}")
+        return self._index[str(raw)]
+
+    def _allowed(
+        self, candidates: Iterable[str] | None, exclude: Iterable[str], filter: ItemFilter | None
+    ) -> Tensor | None:
+        """Return a mask (I,) of the items that may be recommended, None for all."""
+        rows = None if candidates is None else [self._index[c] for c in map(str, candidates) if c in self._index]
+        if rows is not None and not rows:
+            raise InvalidArgument("candidates", "candidates holds no item of the catalogue")
+        removed = [self._index[one] for one in map(str, exclude) if one in self._index]
+        if rows is None and not removed and filter is None:
+            return None
+        allowed = torch.full((len(self._raw_ids),), rows is None)
+        if rows is not None:
+            allowed[rows] = True
+        allowed[removed] = False
+        if filter is not None:
+            kept = filter(self.items)
+            allowed[1:] &= torch.from_numpy(kept.fill_null(value=False).to_numpy().astype(bool))
+        return allowed
+
+    def _lists(
+        self, histories: Sequence[History], k: int, allowed: Tensor | None
+    ) -> Iterable[list[Recommendation]]:
+        require(k >= 1, "k", k, "at least 1")
+        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._raw_ids)))
+        for part in _parts(histories, size):
+            scores = self._scores(part)
+            scores[:, PAD] = -torch.inf
+            if allowed is not None:
+                scores[:, ~allowed] = -torch.inf
+            if self.data.mask_history:
+                for row, history in enumerate(part):
+                    scores[row, list(history.items)] = -torch.inf
+            best = scores.topk(min(k, scores.shape[1]), dim=1)
+            for values, rows in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+                yield [self._recommendation(i, v) for v, i in zip(values, rows, strict=True) if v > -torch.inf]
+
+    @torch.inference_mode()
+    def _scores(self, histories: Sequence[History]) -> Tensor:
+        """Return the scores (B, I) of all items, on the CPU; popularity for empty histories."""
+        scores = self.catalog.train.popularity.float().repeat(len(histories), 1)
+        filled = [row for row, history in enumerate(histories) if history.items or not self.model.reads_history]
+        if filled:
+            batch = self._batch([histories[row] for row in filled])
+            scores[filled] = self._ready().score(batch).float().cpu()
+        return scores
+
+    def _batch(self, histories: Sequence[History]) -> Any:
+        return to(assemble(histories, self.data.max_length, self.catalog.newest), self.model.device)
+
+    def _ready(self) -> Recommender:
+        """Return the model, what depends on its parameters alone kept between questions."""
+        if not self.model.evaluating:
+            self.model.begin_evaluation()
+        return self.model
+
+    @torch.inference_mode()
+    def _vectors(self) -> Tensor:
+        """Return the item vectors (I, D)."""
+        if not self.model.is_dot_product:
+            raise InvalidArgument("model", f"{type(self.model).__name__} has no vectors: it scores items otherwise")
+        return self._ready().item_vectors().float()
+
+    def _recommendation(self, row: int, score: float) -> Recommendation:
+        return Recommendation(self._raw_ids[row], score, self._titles[row])
+
+
+def load(run: str | Path) -> TrainedRecommender:
+    """Open a trained model by its run.
+
+    Args:
+        run: the run's folder, for example "runs/toy/sasrec/seed1", for its best checkpoint; or a checkpoint in it.
+
+    Raises:
+        UserError: the run does not exist or is damaged, or its data has changed.
+    """
+    return TrainedRecommender(*load_run(Path(run)))
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _parts(values: Sequence[History], size: int) -> Iterable[Sequence[History]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
