@@ -8,7 +8,7 @@ What a notebook needs, imported when it is first used:
 | `load`, `TrainedRecommender` | a trained run, ready to recommend to anybody |
 | `MMRaclKal`, `SASRec`, `GRU4Rec`, ... | the models, Lightning modules |
 | `RecDataModule`, `PrepareOptions` | the data module and its options |
-| `Tabular`, `Amazon`, `MovieLens`, `Toy` | sources of raw data |
+| `Tabular`, `Sequences`, `Amazon`, `MovieLens`, ... | sources of raw data |
 | `HandcraftedEncoder`, `OpenClipEncoder`, ... | encoders of text and images |
 | `BestCheckpoint`, `LastCheckpoint`, `StopEarly`, ... | callbacks of a run |
 | `RankingMetrics`, `rank_of_target` | full-ranking metrics |
@@ -20,8 +20,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmrec.data import prepare as prepare
     from mmrec.data.datamodule import RecDataModule as RecDataModule
+    from mmrec.data.datamodule import prepare as prepare
     from mmrec.data.features.encoders import HandcraftedEncoder as HandcraftedEncoder
     from mmrec.data.features.encoders import JoinedEncoder as JoinedEncoder
     from mmrec.data.features.encoders import OpenClipEncoder as OpenClipEncoder
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from mmrec.data.features.encoders import WithAttributesEncoder as WithAttributesEncoder
     from mmrec.data.prepare.options import PrepareOptions as PrepareOptions
     from mmrec.data.sources import Amazon as Amazon
+    from mmrec.data.sources import ItemRecords as ItemRecords
     from mmrec.data.sources import MovieLens as MovieLens
+    from mmrec.data.sources import RecBole as RecBole
+    from mmrec.data.sources import Sequences as Sequences
+    from mmrec.data.sources import TableFormat as TableFormat
     from mmrec.data.sources import Tabular as Tabular
     from mmrec.data.sources import Toy as Toy
     from mmrec.inference import Recommendation as Recommendation
@@ -59,14 +63,13 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
-    "mmrec.data": ("prepare",),
-    "mmrec.data.datamodule": ("RecDataModule",),
+    "mmrec.data.datamodule": ("RecDataModule", "prepare"),
     "mmrec.data.features.encoders": (
         "HandcraftedEncoder", "JoinedEncoder", "OpenClipEncoder", "PrecomputedEncoder", "SentenceTransformerEncoder",
         "TimmEncoder", "WithAttributesEncoder",
     ),
     "mmrec.data.prepare.options": ("PrepareOptions",),
-    "mmrec.data.sources": ("Amazon", "MovieLens", "Tabular", "Toy"),
+    "mmrec.data.sources": ("Amazon", "ItemRecords", "MovieLens", "RecBole", "Sequences", "TableFormat", "Tabular", "Toy"),
     "mmrec.inference": ("Recommendation", "TrainedRecommender", "load"),
     "mmrec.metrics.ranking": ("RankingMetrics", "rank_of_target"),
     "mmrec.models": (

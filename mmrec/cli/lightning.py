@@ -1,4 +1,4 @@
-"""`lightning fit | validate | test | predict`, configured by YAML (LightningCLI with a few defaults of this project)."""
+"""`lightning fit | validate | test | predict`: LightningCLI with the defaults of this project."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ import mmrec.training.callbacks  # noqa: F401  configs name the classes of these
 from mmrec.cli.compose import compose
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, UserError, require, require_folder_name
-from mmrec.models.recommender import Recommender
+from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
-from mmrec.training.instantiate import FROM_DATA, find_class
+from mmrec.training.instantiate import find_class
 from mmrec.training.run_folder import EarlierRun, only_writer
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -21,8 +22,8 @@ from mmrec.data.loaders.ablation import InputAblation, ShuffledEvalLoader, Shuff
 from mmrec.data.loaders.evaluation import EvalLoader, uniform_candidates
 from mmrec.data.loaders.pairs import PairLoader
 from mmrec.data.loaders.windows import TrainLoader, Windows
+from mmrec.data.prepare import pipeline
 from mmrec.data.prepare.options import PrepareOptions
-from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import Source, Split
 from mmrec.errors import UserError, require
 from mmrec.utils.seed import global_seed
@@ -96,7 +97,7 @@ class RecDataModule(pl.LightningDataModule):
     @cached_property
     def catalog(self) -> Catalog:
         """The prepared dataset."""
-        return Catalog(prepare(self.source, self.options, self.root))
+        return Catalog(pipeline.prepare(self.source, self.options, self.root))
 
     @cached_property
     def features(self) -> Features | None:
@@ -224,3 +225,22 @@ class RecDataModule(pl.LightningDataModule):
             world=self.trainer.world_size if self.trainer else 1,
             device=self.device,
         )
+
+
+def prepare(source: Source, encoder: FeatureEncoder | None = None, **options: Any) -> RecDataModule:
+    """Read raw data, filter and split it, encode its items, and return the data module; done once, then reused.
+
+    Args:
+        source: reads the raw files, for example `Tabular`.
+        encoder: makes the text and image features; None for models of ids alone.
+        options: arguments of `PrepareOptions` and of `RecDataModule`, by name.
+
+    Raises:
+        UserError: a file is missing or damaged, or nothing is left after the filters.
+        InvalidArgument: an option is out of its range.
+    """
+    names = {field.name for field in fields(PrepareOptions)}
+    filters = PrepareOptions(**{name: options.pop(name) for name in list(options) if name in names})
+    data = RecDataModule(source, prepare=filters, encoder=encoder, **options)
+    _ = data.catalog, data.features  # what is read here is prepared and encoded on the way
+    return data

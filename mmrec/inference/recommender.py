@@ -29,7 +29,7 @@ SCORES_AT_ONCE = 2**24  # at most 64 MB of fp32 scores, however large the catalo
 log = logging.getLogger(__name__)
 
 ItemFilter = Callable[[pl.DataFrame], pl.Series]
-"""Given the table of items, says which of them are candidates, for example `lambda items: items["colour"] == "Black"`."""
+"""Says which items are candidates, given their table: `lambda items: items["colour"] == "Black"`."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,13 @@ class TrainedRecommender:
         return next(iter(self._lists([self._history(history, times, user)], k, allowed)))
 
     def recommend_many(
-        self, histories: Iterable[Sequence[str]] | pl.DataFrame, k: int = 10, **options: Any
+        self,
+        histories: Iterable[Sequence[str]] | pl.DataFrame,
+        k: int = 10,
+        *,
+        candidates: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        filter: ItemFilter | None = None,
     ) -> list[list[Recommendation]]:
         """Return the list of each history, computed in batches.
 
@@ -117,28 +123,36 @@ class TrainedRecommender:
             histories: raw item ids of each person; or a Polars frame with the columns user and item in order of time,
                 whose lists come in the order in which its users first appear.
             k: length of each list.
-            options: `candidates`, `exclude` and `filter` as in `recommend`, the same for all.
+            candidates: as in `recommend`, the same for all, like the following.
+            exclude: as in `recommend`.
+            filter: as in `recommend`.
         """
         if isinstance(histories, pl.DataFrame):
             histories = histories.group_by("user", maintain_order=True).agg("item")["item"].to_list()
-        allowed = self._allowed(options.pop("candidates", None), options.pop("exclude", ()), options.pop("filter", None))
-        if options:
-            raise TypeError(f"recommend_many has no argument {next(iter(options))}")
+        allowed = self._allowed(candidates, exclude, filter)
         return list(self._lists([self._history(history, None, None) for history in histories], k, allowed))
 
-    def rank(self, history: Sequence[str], items: Sequence[str], **options: Any) -> list[Recommendation]:
+    def rank(
+        self,
+        history: Sequence[str],
+        items: Sequence[str],
+        *,
+        times: Sequence[int] | None = None,
+        user: str | None = None,
+    ) -> list[Recommendation]:
         """Return given items with their scores, best first; items of the history are ranked as well.
 
         Args:
             history: raw item ids, oldest first.
             items: raw ids to rank.
-            options: `times` and `user` as in `recommend`.
+            times: as in `recommend`.
+            user: as in `recommend`.
 
         Raises:
             InvalidArgument: an item is not in the catalogue.
         """
         rows = [self._item(item, "items") for item in items]
-        scores = self._scores([self._history(history, options.get("times"), options.get("user"))])[0]
+        scores = self._scores([self._history(history, times, user)])[0]
         ranked = sorted(rows, key=lambda row: -float(scores[row]))
         return [self._recommendation(row, float(scores[row])) for row in ranked]
 
@@ -163,7 +177,7 @@ class TrainedRecommender:
         """
         return self._raw_ids[1:], self._vectors()[1:].cpu().numpy()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def user_vectors(self, histories: Iterable[Sequence[str]]) -> np.ndarray:
         """Return the vector (n, D) float32 of each history, to search the item vectors with.
 
@@ -225,9 +239,7 @@ class TrainedRecommender:
             allowed[1:] &= torch.from_numpy(kept.fill_null(value=False).to_numpy().astype(bool))
         return allowed
 
-    def _lists(
-        self, histories: Sequence[History], k: int, allowed: Tensor | None
-    ) -> Iterable[list[Recommendation]]:
+    def _lists(self, histories: Sequence[History], k: int, allowed: Tensor | None) -> Iterable[list[Recommendation]]:
         require(k >= 1, "k", k, "at least 1")
         size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._raw_ids)))
         for part in _parts(histories, size):
@@ -242,7 +254,7 @@ class TrainedRecommender:
             for values, rows in zip(best.values.tolist(), best.indices.tolist(), strict=True):
                 yield [self._recommendation(i, v) for v, i in zip(values, rows, strict=True) if v > -torch.inf]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _scores(self, histories: Sequence[History]) -> Tensor:
         """Return the scores (B, I) of all items, on the CPU; popularity for empty histories."""
         scores = self.catalog.train.popularity.float().repeat(len(histories), 1)
@@ -261,7 +273,7 @@ class TrainedRecommender:
             self.model.begin_evaluation()
         return self.model
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _vectors(self) -> Tensor:
         """Return the item vectors (I, D)."""
         if not self.model.is_dot_product:

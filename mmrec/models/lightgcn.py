@@ -57,6 +57,7 @@ class LightGCN(Recommender):
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
+    reads_history: ClassVar[bool] = False
 
     def __init__(
         self,

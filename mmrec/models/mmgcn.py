@@ -56,6 +56,7 @@ class MMGCN(Recommender):
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
+    reads_history: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import pytorch_lightning as pl
 import torch
@@ -23,7 +23,13 @@ from mmrec.models.checkpoint import complete_epoch, require_same_data, require_s
 from mmrec.nn.kernels.topk import largest
 from mmrec.utils.seed import global_seed
 
+if TYPE_CHECKING:
+    from mmrec.data.datamodule import RecDataModule
+
 T = TypeVar("T")
+
+FROM_DATA = ("n_users", "n_items", "text_dim", "image_dim", "max_length")
+"""Arguments of a model that its data give; a model that does not name one in its constructor is not given it."""
 
 
 class Recommender(pl.LightningModule):
@@ -45,6 +51,8 @@ class Recommender(pl.LightningModule):
     """
 
     trains_on: ClassVar[TrainsOn] = "windows"
+    reads_history: ClassVar[bool] = True
+    """Whether users are encoded from their histories; False for a learned vector per user of the data."""
 
     def __init__(self, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
         super().__init__()
@@ -60,6 +68,17 @@ class Recommender(pl.LightningModule):
         self.metrics = RankingMetrics()
         self.beyond_accuracy: BeyondAccuracy | None = None
         self._evaluation: dict[str, object] | None = None
+
+    @classmethod
+    def for_data(cls, data: RecDataModule, **options: Any) -> Self:
+        """Return a model of this class for a prepared dataset.
+
+        Args:
+            data: gives the numbers of users and items, the widths of the features and the length of the windows.
+            options: further arguments of the constructor.
+        """
+        named = inspect.signature(cls).parameters
+        return cls(**{name: getattr(data, name) for name in FROM_DATA if name in named}, **options)
 
     # What a model defines.
 
@@ -221,6 +240,11 @@ class Recommender(pl.LightningModule):
                 f"train/{name}", value, prog_bar=name == "loss", batch_size=self.terms.samples, sync_dist=True
             )  # fmt: skip
         self.terms = SampleMeans()
+
+    @property
+    def evaluating(self) -> bool:
+        """Whether what depends on the parameters alone is kept, see `begin_evaluation`."""
+        return self._evaluation is not None
 
     def begin_evaluation(self) -> None:
         """Start to collect ranks, and to reuse what depends on the parameters alone, see `once_per_evaluation`."""

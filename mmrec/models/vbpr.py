@@ -54,6 +54,7 @@ class VBPR(Recommender):
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
+    reads_history: ClassVar[bool] = False
 
     def __init__(
         self,

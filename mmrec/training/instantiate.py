@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
-from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 
 T = TypeVar("T")
-FROM_DATA = ("n_users", "n_items", "text_dim", "image_dim", "max_length")
-"""Arguments of a model that its data give; a model that does not name one in its constructor is not given it."""
 
 
 def build(base: type[T], config: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> T:
@@ -43,11 +40,6 @@ def build(base: type[T], config: Mapping[str, Any], given: Mapping[str, Any] | N
         raise UserError(f"{cls.__name__} has no argument {unknown[0]}: the run was made by another version of mmrec")
     built: T = cls(**arguments)
     return built
-
-
-def model_arguments(data: RecDataModule) -> dict[str, int]:
-    """Return what a model takes from its data."""
-    return {name: getattr(data, name) for name in FROM_DATA}
 
 
 def find_class(path: str) -> Any:

@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
-from mmrec.models.recommender import Recommender
+from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.training.checkpoints import read_checkpoint
-from mmrec.training.instantiate import build, model_arguments
+from mmrec.training.instantiate import build
 from mmrec.utils.files import write_whole
 
 ASIDE = "aside.json"
@@ -153,7 +153,7 @@ def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
     folder = run_folder(checkpoint)
     sections = _sections(folder / "config.yaml")
     data = build(RecDataModule, sections["data"])
-    model = build(Recommender, sections["model"], model_arguments(data))
+    model = build(Recommender, sections["model"], {name: getattr(data, name) for name in FROM_DATA})
     model.attach(data.catalog, data.features)
     model.data_hash = data.catalog.manifest.data_hash
     model.mask_history = data.mask_history

@@ -1,0 +1,168 @@
+"""What a trained model answers, against the lists that `predict` makes of the same data."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import pytorch_lightning as lightning
+import torch
+
+import mmrec
+from mmrec.cli.main import main
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import InvalidArgument
+
+
+@pytest.fixture(scope="module")
+def trained(toy: RecDataModule) -> mmrec.TrainedRecommender:
+    torch.manual_seed(0)
+    model = mmrec.MMRaclKal.for_data(toy)
+    model.attach(toy.catalog, toy.features)
+    return mmrec.TrainedRecommender(model, toy)
+
+
+def histories(data: RecDataModule) -> list[list[str]]:
+    raw = data.catalog.item_table["raw_id"].to_list()
+    offsets = data.catalog.offsets.tolist()
+    return [[raw[i] for i in data.catalog.items[a:b].tolist()] for a, b in zip(offsets, offsets[1:], strict=False)]
+
+
+def test_lists_equal_those_of_predict_for_every_user(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    expected: dict[int, list[str]] = {}
+    trained.model.begin_evaluation()
+    for batch in toy.predict_dataloader():
+        with torch.inference_mode():
+            _, items = trained.model.recommend(batch, 5)
+        raw = toy.catalog.item_table["raw_id"]
+        expected |= {u: raw.gather(row).to_list() for u, row in zip(batch.user.tolist(), items.tolist(), strict=True)}
+    trained.model.end_evaluation()
+    lists = trained.recommend_many(histories(toy), k=5)
+    assert [[one.item for one in made] for made in lists] == [expected[user] for user in range(toy.n_users)]
+
+
+def test_one_history_gets_the_list_of_a_batch(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    some = histories(toy)[:3]
+    together = trained.recommend_many(some, k=4)
+    for history, made in zip(some, together, strict=True):
+        alone = trained.recommend(history, k=4)
+        assert [one.item for one in alone] == [one.item for one in made]
+        np.testing.assert_allclose([one.score for one in alone], [one.score for one in made], rtol=1e-4)
+
+
+def test_a_frame_gives_the_lists_of_its_users(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    some = histories(toy)[:2]
+    frame = pl.DataFrame({"user": ["b"] * len(some[0]) + ["a"] * len(some[1]), "item": some[0] + some[1]})
+    assert trained.recommend_many(frame, k=3) == trained.recommend_many(some, k=3)
+
+
+def test_candidates_exclusions_and_filters_hold(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    history = histories(toy)[0]
+    best = [one.item for one in trained.recommend(history, k=6)]
+    assert [one.item for one in trained.recommend(history, k=5, exclude=best[:1])] == best[1:]
+    assert [one.item for one in trained.recommend(history, k=6, candidates=[best[4], best[2], "?"])] == [
+        best[2], best[4]
+    ]  # fmt: skip
+    kept = trained.recommend(history, k=6, filter=lambda items: items["item"].is_in(best[3:]))
+    assert [one.item for one in kept] == best[3:]
+    assert not set(history) & {one.item for one in trained.recommend(history, k=toy.n_items)}
+
+
+def test_unknown_ids_are_left_out_and_long_histories_keep_their_newest(
+    trained: mmrec.TrainedRecommender, toy: RecDataModule
+) -> None:
+    history = histories(toy)[0]
+    assert trained.recommend([history[0], "unknown", *history[1:]]) == trained.recommend(history)
+    assert len(trained.recommend(history * 20, k=3)) == 3
+
+
+def test_an_empty_history_gets_the_most_popular_items(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    popular = toy.catalog.train.popularity.topk(3).values.tolist()
+    assert [one.score for one in trained.recommend(["unknown"], k=3)] == popular
+
+
+def test_given_items_are_ranked_by_their_scores(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    history = histories(toy)[0]
+    best = trained.recommend(history, k=5)
+    ranked = trained.rank(history, [one.item for one in reversed(best)])
+    assert [one.item for one in ranked] == [one.item for one in best]
+    assert history[0] in {one.item for one in trained.rank(history, [history[0], best[0].item])}
+
+
+def test_scores_are_products_of_the_exported_vectors(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    some = histories(toy)[:4]
+    ids, items = trained.item_vectors()
+    scores = trained.user_vectors(some) @ items.T
+    for row, history in enumerate(some):
+        scores[row, [ids.index(item) for item in history]] = -np.inf
+        assert ids[int(scores[row].argmax())] == trained.recommend(history, k=1)[0].item
+
+
+def test_similar_items_are_the_nearest_by_cosine(trained: mmrec.TrainedRecommender) -> None:
+    ids, vectors = trained.item_vectors()
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    nearest = (unit @ unit[7]).argsort()[::-1]
+    assert [one.item for one in trained.similar(ids[7], k=3)] == [ids[i] for i in nearest if i != 7][:3]
+
+
+def test_a_model_with_a_vector_per_user_needs_a_known_one(toy: RecDataModule) -> None:
+    model = mmrec.LightGCN.for_data(toy)
+    model.attach(toy.catalog, toy.features)
+    shop = mmrec.TrainedRecommender(model, toy)
+    history, user = histories(toy)[5], toy.catalog.user_ids[5]
+    assert len(shop.recommend(history, k=2, user=user)) == 2
+    with pytest.raises(InvalidArgument, match="LightGCN has a vector per user"):
+        shop.recommend(history)
+    with pytest.raises(InvalidArgument, match="user 'nobody' is not among the 800 users"):
+        shop.recommend(history, user="nobody")
+
+
+def test_a_wrong_question_names_the_argument(trained: mmrec.TrainedRecommender) -> None:
+    with pytest.raises(InvalidArgument, match="k must be at least 1"):
+        trained.recommend([], k=0)
+    with pytest.raises(InvalidArgument, match="'nothing' is not in the catalogue, whose ids look like"):
+        trained.similar("nothing")
+    with pytest.raises(InvalidArgument, match="times must be one time per item"):
+        trained.recommend(["a", "b"], times=[1])
+
+
+def test_a_run_opens_as_it_was_tested(tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    quiet = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false", "--explain", "false"]
+    main(["fit", "--data", "toy", "--model", "mm_racl_kal", "--trainer.max_epochs", "1", *data, *quiet])
+    main(["predict", "--data", "toy", "--model", "mm_racl_kal", *data, *quiet])
+    lists = pl.read_parquet("runs/toy/mm_racl_kal/seed1/recommendations.parquet").sort("user", "rank")
+    shop = mmrec.load("runs/toy/mm_racl_kal/seed1")
+    user = toy.catalog.user_ids[11]
+    made = shop.recommend(histories(toy)[11])
+    assert [one.item for one in made] == lists.filter(pl.col("user") == user)["item"].to_list()
+
+
+def test_a_model_trained_in_python_answers(tmp_path: Path) -> None:
+    """The twenty lines of the README."""
+    rows = [f"c{c},{(c + step) % 7},2024-01-{step + 1:02d}" for c in range(30) for step in range(5)]
+    orders = tmp_path / "orders.csv"
+    orders.write_text("customer,article,day\n" + "\n".join(rows) + "\n")
+    products = tmp_path / "products.csv"
+    products.write_text("article,name,kind\n" + "".join(f"{i},Hat {i},warm felt hat {i}\n" for i in range(7)))
+
+    source = mmrec.Tabular(
+        str(orders), user="customer", item="article", time="day", name="my-shop",
+        items=mmrec.ItemRecords(files=str(products), title="name", text="{name}. {kind}"),
+    )  # fmt: skip
+    data = mmrec.prepare(
+        source, mmrec.HandcraftedEncoder(), root=str(tmp_path / "data"),
+        split="leave_one_out", item_core=5, require_image=False, max_length=10, windows="all",
+    )  # fmt: skip
+    model = mmrec.SASRec.for_data(data, text=True, hidden_dim=16, lr=0.01)
+    best = mmrec.BestCheckpoint()
+    trainer = lightning.Trainer(
+        max_epochs=8, callbacks=[best, mmrec.StopEarly()], default_root_dir=tmp_path, logger=False,
+        enable_progress_bar=False, enable_model_summary=False, accelerator="cpu",
+    )  # fmt: skip
+    trainer.fit(model, datamodule=data)
+    trainer.test(model, datamodule=data, ckpt_path=best.best_model_path, verbose=False)
+    shop = mmrec.TrainedRecommender(model, data)
+    assert shop.recommend(["1", "2", "3"], k=1)[0].item == "4"
+    assert shop.recommend(["1", "2", "3"], k=1)[0].title == "Hat 4"
