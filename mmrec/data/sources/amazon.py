@@ -243,8 +243,8 @@ def _price(value: object) -> str:
 
 def _string(value: object) -> str | None:
     """Return an id or a number as text, None if it is neither."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
-        value = int(value)
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() and abs(value) < EXACT else None
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return None
     return text if (text := str(value)).isprintable() else None
