@@ -236,6 +236,46 @@ def test_a_killed_run_leaves_nothing(
     assert Manifest.load(folder).n_interactions == len({event[:2] for event in rows.events})
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+from mmrec.data.prepare.pipeline import PrepareOptions, prepare
+from mmrec.errors import UserError
+from tests.data.rows import LOOSE, Rows
+from tests.data.test_prepare import random_events
+
+for most in (0, 300, 1500, 2500, 9000, 10**9):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, -1))  # bytes of a file: more is an error, as on a full disk
+    try:
+        prepare(Rows(Path(sys.argv[1]) / "raw", random_events()), PrepareOptions(**LOOSE), Path(sys.argv[1]))
+        print("prepared")
+    except UserError as error:
+        print(error)
+    print(*[path.name for path in (Path(sys.argv[1]) / "rows").iterdir() if path.is_dir()])
+"""
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_written_dataset(tmp_path: Path) -> None:
+    Rows(tmp_path / "raw", random_events()).files()
+    lines = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    ).stdout.splitlines()
+    assert len(lines) == 12
+    for line, left in zip(lines[:-2:2], lines[1:-2:2], strict=True):
+        assert "cannot be written" in line
+        assert "Is the disk full?" in line
+        assert left == ""
+    assert lines[-2] == "prepared"
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "raw", random_events())
+    folder = prepare(rows, PrepareOptions(**LOOSE), tmp_path)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(UserError, match=r"exists without manifest\.json, so it is not a whole dataset: remove it"):
+        prepare(rows, PrepareOptions(**LOOSE), tmp_path)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -310,8 +350,8 @@ def test_no_rows_at_all(tmp_path: Path) -> None:
         (None, "not a prepared dataset"),
         ("{", "not valid JSON"),
         ("{}", "format version"),
-        ("[]", "format version"),
-        ("\xff{}", "not UTF-8"),
+        ("[]", "holds list, not a JSON object"),
+        ("\xff{}", "not valid JSON in UTF-8"),
         ("[" * 99_999, "not valid JSON"),
         ('{"format_version": 4, "strange": 1}', r"is damaged \(strange is unknown"),
         ('{"format_version": 4, "n_users": "many"}', r"is damaged \(n_users is unknown or of a wrong type"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 from PIL import Image
 
+from mmrec.errors import UserError
 from mmrec.utils.files import write_whole
 
 WORKERS = min(8, os.cpu_count() or 1)
@@ -90,5 +91,5 @@ def _key(path: str) -> tuple[str, int, int]:
 
 
 def _save(table: pl.DataFrame, file: Path) -> None:
-    with suppress(OSError, pl.exceptions.PolarsError):  # a full disk: the file only saves time
+    with suppress(UserError, OSError, pl.exceptions.PolarsError):  # a full disk: the file only saves time
         write_whole(file, table.write_parquet)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrec.errors import UserError
+from mmrec.utils.readers import read_json
 
 FILE = "manifest.json"
 FORMAT_VERSION = 4
@@ -72,18 +73,10 @@ class Manifest:
             UserError: it is missing, damaged, or of another format version.
         """
         path = folder / FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{folder} is not a prepared dataset: it has no {FILE}") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 ({error.reason}); {REMEDY}") from None
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
-            line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-            raise UserError(f"{path}{line}: not valid JSON; {REMEDY}") from None
-        found = content.get("format_version") if isinstance(content, dict) else None
+        if not path.is_file():
+            raise UserError(f"{folder} is not a prepared dataset: it has no {FILE}")
+        content = read_json(path, REMEDY)
+        found = content.get("format_version")
         if found != FORMAT_VERSION:
             raise UserError(f"{path} has format version {found}, not {FORMAT_VERSION}: {REMEDY}")
         known = {entry.name: entry.type for entry in fields(cls)}

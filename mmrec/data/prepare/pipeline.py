@@ -32,6 +32,7 @@ from mmrec.data.prepare.statistics import describe
 from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
 from mmrec.errors import UserError, require_folder_name
 from mmrec.utils.lock import locked
+from mmrec.utils.readers import first_line
 
 DECIMAL_COMMA = re.compile(r"\s*-?[0-9]+,[0-9]+\s*")
 
@@ -80,8 +81,8 @@ def _save(dataset: Dataset, unfinished: Path, folder: Path) -> None:
         dataset.save(unfinished)
         os.rename(unfinished, folder)
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(f"{folder}: cannot be written ({reason}): nothing is kept of it; is the disk full?") from error
+        reason = first_line(error)
+        raise UserError(f"{folder}: cannot be written ({reason}); nothing of it is kept. Is the disk full?") from error
 
 
 def dataset_folder(
