@@ -19,6 +19,7 @@ from machine import REPOSITORY, describe_machine
 from torch import Tensor
 
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.loaders.indexing import EpochSeed
 from mmrec.errors import UserError
 from mmrec.utils.environment import git_state
 from mmrec.utils.shipped import locate_configs
@@ -44,7 +45,7 @@ def triplets_of(data: RecDataModule, steps: int, seed: int) -> Tensor:
     epoch = 0
     while len(triplets) < steps:
         loader = data.train_loader("pairs")
-        loader.seed, loader.epoch = seed, lambda: epoch  # noqa: B023  called at once
+        loader.epoch_seed = EpochSeed(seed, lambda: epoch)  # noqa: B023  called at once
         for batch in loader:
             triplets.append(torch.stack([batch.user, batch.positive, batch.negative]))  # type: ignore[union-attr]
             if len(triplets) == steps:

@@ -184,14 +184,14 @@ def train(model: SASRec, data: RecDataModule, settings: Measurement) -> dict[str
 def rank(model: SASRec, data: RecDataModule, settings: Measurement) -> dict[str, Any]:
     """Rank the users, in batches of the size that the data module gives them."""
     loader = data.eval_dataloader(Split.TEST)
-    sizes = np.cumsum([len(share) for share in loader.shares])
+    sizes = np.cumsum([len(batch) for batch in loader.batches])
     batches = min(len(sizes), int(np.searchsorted(sizes, settings.users)) + 1)
     trainer = quiet_trainer(limit_test_batches=batches)
     seconds, _ = timed_tests(settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False))
     users = int(sizes[batches - 1])
     return {
         "users": users,
-        "batch_size": len(loader.shares[0]),
+        "batch_size": len(loader.batches[0]),
         "test_s": median(seconds),
         "test_s_min": min(seconds),
         "test_s_max": max(seconds),

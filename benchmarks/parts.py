@@ -23,6 +23,7 @@ from rich.table import Column, Table
 
 from mmrec.batch import PAD, TrainBatch
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.loaders.indexing import EpochSeed
 from mmrec.data.loaders.windows import TrainLoader
 from mmrec.models.mm_racl_kal import MMRaclKal
 from mmrec.nn.kernels.precision import set_loss_precision
@@ -87,7 +88,7 @@ def compare(options: argparse.Namespace) -> None:
     refresh = perf_counter() - start
     loader = data.train_loader("windows")
     assert isinstance(loader, TrainLoader)
-    loader.seed, loader.epoch = options.seed, lambda: 0
+    loader.epoch_seed = EpochSeed(options.seed, lambda: 0)
     batches = list(islice(loader, WARM_UP + options.steps))
     targets = sum(int((batch.targets != PAD).sum()) for batch in batches[WARM_UP:]) / len(batches[WARM_UP:])
     seconds = timed_steps(built, batches)

@@ -59,8 +59,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy(workspace: Path) -> RecDataModule:
     return RecDataModule(
         Toy(str(workspace / "raw")),
-        PrepareOptions(split="leave_one_out", require_text=False, require_image=False),
-        HandcraftedEncoder(),
+        prepare=PrepareOptions(split="leave_one_out", require_text=False, require_image=False),
+        encoder=HandcraftedEncoder(),
         root=str(workspace / "data"),
         max_length=8,
         batch_size=64,

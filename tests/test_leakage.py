@@ -40,9 +40,13 @@ def test_no_model_can_see_a_held_out_edge(toy: RecDataModule) -> None:
 
 @pytest.mark.parametrize("trains_on", ["windows", "pairs"])
 def test_training_batches_hold_training_events_alone(trains_on: TrainsOn, toy: RecDataModule) -> None:
-    planted = RecDataModule(toy.source, toy.options, toy.encoder, str(toy.root), max_length=8, windows="all")
+    planted = RecDataModule(
+        toy.source, prepare=toy.options, encoder=toy.encoder, root=str(toy.root), max_length=8, windows="all"
+    )
     planted.__dict__["catalog"] = with_other_held_out_items(toy, toy.catalog)
-    same = RecDataModule(toy.source, toy.options, toy.encoder, str(toy.root), max_length=8, windows="all")
+    same = RecDataModule(
+        toy.source, prepare=toy.options, encoder=toy.encoder, root=str(toy.root), max_length=8, windows="all"
+    )
     assert not torch.equal(planted.catalog.timestamp, same.catalog.timestamp)
     for a, b in zip(planted.train_loader(trains_on), same.train_loader(trains_on), strict=True):
         for field in dataclasses.fields(a):

@@ -101,7 +101,9 @@ def run(request: pytest.FixtureRequest, root: Path) -> Path:
 @pytest.fixture
 def data(root: Path) -> RecDataModule:
     options = PrepareOptions(**LOOSE, split="leave_one_out")
-    return RecDataModule(Shop(str(root / "raw")), options, HandcraftedEncoder(), str(root / "data"), max_length=8)
+    return RecDataModule(
+        Shop(str(root / "raw")), prepare=options, encoder=HandcraftedEncoder(), root=str(root / "data"), max_length=8
+    )
 
 
 def trained(run: Path, data: RecDataModule) -> MMRaclKal:

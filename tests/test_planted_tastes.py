@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.loaders.indexing import EpochSeed
 from mmrec.data.loaders.windows import TrainLoader
 from mmrec.data.schema import Split
 from mmrec.metrics.ranking import ndcg
@@ -37,7 +38,9 @@ def train(name: str, data: RecDataModule) -> dict[str, float]:
     if optimizer is None:
         return ndcg_by_taste(model, data)
     epochs = iter(range(EPOCHS))
-    loader = TrainLoader(data.catalog.train, 8, 64, seed=0, epoch=lambda: next(epochs), windows="all")
+    loader = TrainLoader(
+        data.catalog.train, max_length=8, batch_size=64, epoch_seed=EpochSeed(0, lambda: next(epochs)), windows="all"
+    )
     for _ in range(EPOCHS):
         model.refresh_neighbours()
         for batch in loader:

@@ -1,4 +1,4 @@
-"""How many users have both of two items, of all items with all items, a block of rows at a time."""
+"""Number of users who interacted with both of two items, for all pairs of items, in blocks of rows."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from mmrec.data.catalog import TrainView
 
-BLOCK_ELEMENTS = 2**24  # of a block of rows: 64 MB in fp32, however large the catalogue
+BLOCK_ELEMENTS = 2**24  # elements per block of rows: 64 MB in fp32, however large the catalogue
 
 
 def co_occurrence(view: TrainView) -> Iterator[tuple[slice, Tensor]]:
-    """Count, over the training interactions, the users of each pair of items; repeated pairs count once.
+    """Count the training users of each pair of items; repeated interactions count once.
 
     Args:
         view: the training interactions.
 
     Yields:
-        a slice of items and their rows (rows, I) float32; the diagonal is the number of users of each item. Row and
-        column PAD are zero.
+        a slice of items and their rows (rows, I) float32; the diagonal is the number of users per item. Row and column
+        PAD are zero.
     """
     user, item = view.pairs()
     # fp32 counts exactly up to 2^24 users; index arrays of int32 halve the memory.
@@ -37,5 +37,5 @@ def co_occurrence(view: TrainView) -> Iterator[tuple[slice, Tensor]]:
 
 
 def users_of_items(view: TrainView) -> Tensor:
-    """Return the number of training users of each item, (I,) float32: the diagonal of `co_occurrence`."""
+    """Return the number of training users per item, (I,) float32: the diagonal of `co_occurrence`."""
     return torch.bincount(view.pairs()[1], minlength=view.n_items).float()

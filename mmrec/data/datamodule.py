@@ -1,4 +1,4 @@
-"""From a source and its options to batches: the one place where data enters a run."""
+"""The datamodule: from a source and its options to batches."""
 
 from __future__ import annotations
 
@@ -20,41 +20,56 @@ from mmrec.data.features.store import Features
 from mmrec.data.features.whitened import whiten_features
 from mmrec.data.loaders.ablation import InputAblation, ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
 from mmrec.data.loaders.evaluation import EvalLoader, uniform_candidates
+from mmrec.data.loaders.indexing import EpochSeed, Process
 from mmrec.data.loaders.pairs import PairLoader
 from mmrec.data.loaders.windows import TrainLoader, Windows
 from mmrec.data.prepare import pipeline
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.schema import Source, Split
-from mmrec.errors import UserError, require
+from mmrec.errors import UserError, require_whole_number
 from mmrec.utils.seed import global_seed
 
-SCORE_ELEMENTS = 2**24  # scores of an evaluation batch: at most 64 MB of fp32, however large the catalogue
+SCORE_ELEMENTS = 2**24
+"""Scores per evaluation batch, which limits it to 64 MB of fp32 however large the catalogue."""
+LARGEST = {
+    "max_length": 2**20,
+    "batch_size": 2**31 - 1,
+    "pair_batch_size": 2**31 - 1,
+    "eval_batch_size": 2**31 - 1,
+    "encoder_devices": 1024,
+    "whiten": 2**16,
+}
+"""The largest value of each size; beyond, it is a mistake that would end in an exhausted memory."""
 
 
 class RecDataModule(pl.LightningDataModule):
     """Prepares the data on first use, encodes its items, and serves batches.
 
     Args:
-        source: reads the raw files.
+        source: reader of the raw files.
         prepare: filters and split rule.
-        encoder: makes the text and image features; null for models that need none.
-        root: where prepared datasets are kept.
-        max_length: L, the longest window a sequence model reads.
+        encoder: encoder of the text and image features; null for models that need none.
+        root: folder of the prepared datasets.
+        max_length: L, the longest window that a sequence model reads.
         batch_size: B in training on windows.
-        pair_batch_size: B in training on pairs; these are cheap beside a propagation over the graph, so B is large.
+        pair_batch_size: B in training on pairs, which cost little next to a propagation over the graph, so B is large.
         windows: "last" trains on each user's newest window, "all" on the whole history; see `TrainLoader`.
-        eval_batch_size: B in evaluation, held-out interactions; less where the catalogue is large.
-        candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol under its own metric names.
-        mask_history: remove a user's history from the candidates; false where repeats are kept and predicted.
-        encoder_devices: processes that encode, on a GPU each where there are any; "auto" is one for each GPU.
-        whiten: PCA-whiten the features to this width, fitted on items of training interactions; null for off.
+        eval_batch_size: B in evaluation, held-out interactions; reduced if the catalogue is large.
+        candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol with its own metric names.
+        mask_history: whether a user's history is removed from the candidates; false if repeats are kept and predicted.
+        encoder_devices: number of processes that encode, on one GPU each if there are GPUs; "auto" is one per GPU.
+        whiten: width to which the features are PCA-whitened, fitted on items of training interactions; null for off.
         input_ablation: remove one kind of information from the input to test where a gain comes from, see
             `mmrec.data.loaders.ablation`; null for off.
+
+    Raises:
+        InvalidArgument: a size is not a whole number, or out of range.
     """
 
     def __init__(
         self,
         source: Source,
+        *,
         prepare: PrepareOptions = PrepareOptions(),  # noqa: B008  frozen
         encoder: FeatureEncoder | None = None,
         root: str = "data",
@@ -70,15 +85,16 @@ class RecDataModule(pl.LightningDataModule):
         input_ablation: InputAblation | None = None,
     ) -> None:
         super().__init__()
-        for name, value in {
+        sizes = {
             "max_length": max_length,
             "batch_size": batch_size,
             "pair_batch_size": pair_batch_size,
             "eval_batch_size": eval_batch_size,
             "encoder_devices": 1 if encoder_devices == "auto" else encoder_devices,
             "whiten": 1 if whiten is None else whiten,
-        }.items():
-            require(value >= 1, name, value, "at least 1")
+        }
+        for name, value in sizes.items():
+            require_whole_number(name, value, at_least=1, at_most=LARGEST[name])
         self.source = source
         self.options = prepare
         self.encoder = encoder
@@ -101,7 +117,7 @@ class RecDataModule(pl.LightningDataModule):
 
     @cached_property
     def features(self) -> Features | None:
-        """The item features, whitened if asked, or None without an encoder."""
+        """The item features, whitened and ablated by the options; None without an encoder."""
         if self.encoder is None:
             if self.input_ablation in ("features_shuffled", "features_noise"):
                 raise UserError(
@@ -110,7 +126,8 @@ class RecDataModule(pl.LightningDataModule):
             return None
         folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
         if self.whiten is not None:
-            folder = whiten_features(folder, self.catalog.train.popularity.numpy() > 0, self.whiten)
+            trained = self.catalog.train.popularity.numpy() > 0
+            folder = whiten_features(folder, trained, self.whiten)
         return ablate_features(Features(folder), self.input_ablation)
 
     @property
@@ -135,39 +152,45 @@ class RecDataModule(pl.LightningDataModule):
 
     @property
     def metric_suffix(self) -> str:
-        """What the metrics of the protocol are named with."""
+        """Suffix of the metric names of the protocol; empty for full ranking."""
         return "" if self.candidates == "all" else f"_{self.candidates}"
 
     @property
     def device(self) -> torch.device:
-        """Where batches are put together: on the trainer's device, the CPU without a trainer."""
+        """Where batches are assembled: the trainer's device, or the CPU without a trainer."""
         return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
     def protocol(self) -> dict[str, object]:
-        """Return what a result must carry to be comparable."""
+        """Return the options of the evaluation that a result must state to be comparable."""
         return {"split": self.options.split, "candidates": self.candidates, "mask_history": self.mask_history}
 
     def train_dataloader(self) -> TrainLoader | PairLoader:
-        """Batches of what the trainer's model trains on, windows without one."""
+        """Return the batches that the trainer's model trains on, windows without a trainer."""
         model = self.trainer.lightning_module if self.trainer else None
         return self.train_loader(getattr(model, "trains_on", "windows"))
 
     def train_loader(self, trains_on: TrainsOn) -> TrainLoader | PairLoader:
-        """Return windows of the training sequences, or pairs of a positive and a negative item.
+        """Return windows of the training histories, or pairs of a positive and a negative item.
+
+        With `overfit_batches` of the trainer, every epoch has the batches of the first one.
 
         Raises:
-            UserError: the training interactions have none, or the model trains on nothing.
+            UserError: there are no windows or pairs in the training interactions, or the model has nothing to train.
         """
-        trainer = self.trainer
-        view, seed = self.catalog.train, global_seed()
-        epoch = (lambda: trainer.current_epoch) if trainer else (lambda: 0)
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if trains_on == "nothing":
             raise UserError("the model has nothing to train: run `lightning test` directly")
+        view, epoch_seed = self.catalog.train, EpochSeed(global_seed(), self._epoch)
         if trains_on == "pairs":
-            return PairLoader(view, self.pair_batch_size, seed, epoch, rank, world, self.device)
+            return PairLoader(view, batch_size=self.pair_batch_size, epoch_seed=epoch_seed, process=self._process)
         make = ShuffledTrainLoader if self.input_ablation == "order_shuffled" else TrainLoader
-        loader = make(view, self.max_length, self.batch_size, seed, epoch, self.windows, rank, world, self.device)
+        loader = make(
+            view,
+            max_length=self.max_length,
+            batch_size=self.batch_size,
+            epoch_seed=epoch_seed,
+            windows=self.windows,
+            process=self._process,
+        )
         if not len(loader.user):
             raise UserError(
                 "no user has two training interactions, so there is no next item to learn: raise "
@@ -175,16 +198,25 @@ class RecDataModule(pl.LightningDataModule):
             )
         return loader
 
+    def _epoch(self) -> int:
+        trainer = self.trainer
+        return trainer.current_epoch if trainer and not trainer.overfit_batches else 0  # type: ignore[attr-defined]
+
+    @property
+    def _process(self) -> Process:
+        trainer = self.trainer
+        return Process(trainer.global_rank, trainer.world_size, self.device) if trainer else Process()
+
     def val_dataloader(self) -> EvalLoader:
-        """Held-out interactions of the validation split."""
+        """Return the held-out interactions of the validation split."""
         return self.eval_dataloader(Split.VALID)
 
     def test_dataloader(self) -> EvalLoader:
-        """Held-out interactions of the test split."""
+        """Return the held-out interactions of the test split."""
         return self.eval_dataloader(Split.TEST)
 
     def predict_dataloader(self) -> EvalLoader:
-        """Every user's whole history."""
+        """Return every user's whole history, before an unknown next item."""
         return self.eval_dataloader(None)
 
     def eval_dataloader(self, split: Split | None) -> EvalLoader:
@@ -195,8 +227,8 @@ class RecDataModule(pl.LightningDataModule):
         """
         if split is not None and self.mask_history and self.options.repeats == "all":
             raise UserError(
-                "data.prepare.repeats: all makes items that a user knows targets, and data.mask_history: true removes "
-                "all others that the user knows from beside them: set mask_history: false, or repeats: first"
+                "data.prepare.repeats: all makes items of a user's history targets, which data.mask_history: true "
+                "removes from the candidates: set mask_history: false, or repeats: first"
             )
         rows = None if split is None else self.catalog.instances(split)
         if rows is not None and not len(rows):
@@ -211,19 +243,17 @@ class RecDataModule(pl.LightningDataModule):
         """Return held-out interactions, or every user's unknown next item.
 
         Args:
-            rows: (n,) of the catalogue's interactions; None for all users.
-            candidates: (n, C) items that each is ranked among; None for all.
+            rows: (n,) rows of the catalogue's interactions; None for all users.
+            candidates: (n, C) items that each target is ranked among; None for all items.
         """
         make = ShuffledEvalLoader if self.input_ablation == "order_shuffled" else EvalLoader
         return make(
             self.catalog,
             rows,
-            self.max_length,
+            max_length=self.max_length,
             batch_size=min(self.eval_batch_size, max(1, SCORE_ELEMENTS // self.n_items)),
             candidates=candidates,
-            rank=self.trainer.global_rank if self.trainer else 0,
-            world=self.trainer.world_size if self.trainer else 1,
-            device=self.device,
+            process=self._process,
         )
 
 

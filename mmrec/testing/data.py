@@ -17,8 +17,8 @@ def toy_data() -> RecDataModule:
     folder = TemporaryDirectory(prefix="mmrec_toy_")
     data = RecDataModule(
         Toy(f"{folder.name}/raw"),
-        PrepareOptions(split="leave_one_out", require_text=False, require_image=False),
-        HandcraftedEncoder(),
+        prepare=PrepareOptions(split="leave_one_out", require_text=False, require_image=False),
+        encoder=HandcraftedEncoder(),
         root=f"{folder.name}/data",
         max_length=8,
         batch_size=64,

@@ -79,7 +79,7 @@ class ModelContract:
     def test_ranks_do_not_depend_on_batch_size_and_padding(self, data: RecDataModule) -> None:
         model, rows, ranks = self.build(data).eval(), data.catalog.instances(Split.VALID)[:12], []
         for size in (12, 5, 1):
-            batches = list(EvalLoader(data.catalog, rows, data.max_length, size))
+            batches = list(EvalLoader(data.catalog, rows, max_length=data.max_length, batch_size=size))
             order = torch.cat([batch.instance for batch in batches]).argsort()
             ranks.append(torch.cat([model.ranks(batch) for batch in batches])[order])
         assert torch.equal(ranks[0], ranks[1])
@@ -202,7 +202,7 @@ class SequenceModelContract(TrainedModelContract):
 def eval_batch(data: RecDataModule, size: int = 8) -> EvalBatch:
     """Return the first held-out interactions of the test split."""
     rows = data.catalog.instances(Split.TEST)[:size]
-    return next(iter(EvalLoader(data.catalog, rows, data.max_length, size)))
+    return next(iter(EvalLoader(data.catalog, rows, max_length=data.max_length, batch_size=size)))
 
 
 def train_batch(model: Recommender, data: RecDataModule) -> TrainBatch | PairBatch:

@@ -16,7 +16,7 @@ def test_scores_that_are_not_finite_are_an_error(bad: float, toy: RecDataModule)
 
 
 def test_nothing_to_train_on_is_said(toy: RecDataModule) -> None:
-    data = RecDataModule(toy.source, toy.options, root=str(toy.root))
+    data = RecDataModule(toy.source, prepare=toy.options, root=str(toy.root))
     catalog = Catalog(toy.catalog.folder)
     catalog.split.fill_(int(Split.VALID))
     data.__dict__["catalog"] = catalog

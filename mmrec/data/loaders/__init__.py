@@ -1,1 +1,1 @@
-"""Batches from a prepared dataset."""
+"""Loaders: batches from a prepared dataset."""

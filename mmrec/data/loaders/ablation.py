@@ -59,10 +59,10 @@ def _noise(vectors: NDArray[np.float16], present: NDArray[np.bool_], draw: np.ra
 
 
 class ShuffledTrainLoader(TrainLoader):
-    """Training windows whose events, the last target among them, are shuffled; each again predicts the next."""
+    """Training windows whose events, including the last target, are shuffled; each event predicts the next one."""
 
     def batch(self, user: Tensor, start: Tensor) -> TrainBatch:
-        """Assemble the windows, then shuffle them."""
+        """Return the shuffled windows of some users (B,) that start at some rows (B,)."""
         batch = super().batch(user, start)
         items, clock = batch.items, batch.clock
         rows, last = torch.arange(len(items), device=items.device), batch.lengths - 1
@@ -72,27 +72,27 @@ class ShuffledTrainLoader(TrainLoader):
         events[rows, last + 1], times[rows, last + 1] = batch.targets[rows, last], clock.query_time[rows, last]
         order = _order(batch.user, events != PAD)
         events, times = events.gather(1, order), times.gather(1, order)
-        inputs = events[:, :-1].masked_fill(items == PAD, PAD)  # the last event of a row is a target alone
+        inputs = events[:, :-1].masked_fill(items == PAD, PAD)  # the last event of a row is only a target
         return replace(batch, items=inputs, targets=events[:, 1:], clock=Clock(times[:, :-1], times[:, 1:]))
 
 
 class ShuffledEvalLoader(EvalLoader):
-    """Held-out interactions after windows whose events are shuffled."""
+    """Held-out interactions with shuffled windows before them."""
 
     def batch(self, index: Tensor) -> EvalBatch:
-        """Assemble the windows, then shuffle them."""
+        """Return a batch of some entries (B,) of `rows`, with shuffled windows."""
         batch = super().batch(index)
         order = _order(batch.user, batch.items != PAD)
         clock = Clock(batch.clock.item_time.gather(1, order), batch.clock.query_time)
         return replace(batch, items=batch.items.gather(1, order), clock=clock)
 
 
-def _order(user: Tensor, there: Tensor) -> Tensor:
-    """Return places (B, L) that shuffle what is there, (B, L) bool, and leave the padding at the end.
+def _order(user: Tensor, events: Tensor) -> Tensor:
+    """Return positions (B, L) that shuffle the events, (B, L) bool, and leave the padding at the end.
 
-    The order hangs on the user and the place alone, not on the width, so that no other batch size gives other numbers.
+    The order depends on user and position alone, not on the width, so that the numbers do not depend on the batch size.
     """
-    keys = (user[:, None] << 32) + torch.arange(there.shape[1], device=user.device) + SEED
+    keys = (user[:, None] << 32) + torch.arange(events.shape[1], device=user.device) + SEED
     for factor in (-7046029254386353131, -4417276706812531889):  # mixes the bits as splitmix64 does
         keys = (keys ^ (keys >> 30)) * factor
-    return (keys ^ (keys >> 31)).masked_fill(~there, torch.iinfo(torch.int64).max).argsort(dim=1)
+    return (keys ^ (keys >> 31)).masked_fill(~events, torch.iinfo(torch.int64).max).argsort(dim=1)

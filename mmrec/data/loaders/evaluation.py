@@ -1,4 +1,4 @@
-"""Held-out interactions as batches, and the candidates that the sampled protocol ranks them among."""
+"""Held-out interactions as batches, and the candidates of the sampled protocol."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 from mmrec.batch import PAD, EvalBatch
 from mmrec.data.catalog import Catalog
-from mmrec.data.loaders.indexing import by_length, clock, ragged, shard, windows
+from mmrec.data.loaders.indexing import Process, by_length, clock, ragged, windows
 from mmrec.errors import UserError
 
-COUNT = 100
-BLOCK_ELEMENTS = 2**24  # random numbers alive at a time: 64 MB
+COUNT = 100  # negatives per instance in the protocol `uniform100`
+BLOCK_ELEMENTS = 2**24  # random numbers in memory at a time: 64 MB
 
 
 class EvalLoader:
@@ -25,39 +25,36 @@ class EvalLoader:
         max_length: L.
         batch_size: B.
         candidates: (n, C) sampled negatives of each row, or None for full ranking.
-        rank: this process.
-        world: number of processes.
-        device: where batches are put together.
+        process: the process that is served.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         rows: Tensor | None,
+        *,
         max_length: int,
         batch_size: int,
         candidates: Tensor | None = None,
-        rank: int = 0,
-        world: int = 1,
-        device: torch.device | None = None,
+        process: Process = Process(),  # noqa: B008  frozen
     ) -> None:
         self.catalog = catalog
         self.rows = rows
         self.max_length = max_length
         self.candidates = candidates
-        self.device = device
-        self.items, self.timestamp = catalog.items.to(device), catalog.timestamp.to(device)
+        self.device = process.device
+        self.items, self.timestamp = catalog.items.to(self.device), catalog.timestamp.to(self.device)
         count = catalog.n_users if rows is None else len(rows)
-        self.shards = [part for part in shard(torch.arange(count), batch_size, rank, world) if len(part)]
+        self.batches = [part for part in process.shard(torch.arange(count), batch_size) if len(part)]
 
     def __len__(self) -> int:
-        return len(self.shards)
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[EvalBatch]:
-        return (self.batch(index) for index in self.shards)
+        return (self.batch(index) for index in self.batches)
 
     def batch(self, index: Tensor) -> EvalBatch:
-        """Assemble some of the rows, given by their place in `rows`, those with the shortest windows first."""
+        """Return a batch of some entries (B,) of `rows`, sorted by the length of their windows."""
         catalog = self.catalog
         if self.rows is None:
             user, end = index, catalog.offsets[index + 1]
@@ -73,7 +70,7 @@ class EvalLoader:
         earlier, offsets = ragged(self.items, first, start)
         rows = windows(start, end, self.device)
         times = clock(self.timestamp, rows)
-        if self.rows is None:  # what comes next is asked for at the end of the data
+        if self.rows is None:  # the unknown next item is queried at the end of the data
             times.query_time[torch.arange(len(user)), end - start - 1] = catalog.newest
         user, target, instance = (column.to(self.device, non_blocking=True) for column in (user, target, instance))
         return EvalBatch(
@@ -89,8 +86,10 @@ class EvalLoader:
 
 
 def uniform_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
-    """Draw 100 distinct items that the user of each row never interacted with.
+    """Draw, for the protocol `uniform100`, 100 distinct items that the user of each row never interacted with.
 
+    Sampled metrics order models differently than full ranking does (Krichene and Rendle, KDD 2020). They exist for the
+    comparison with papers that report them, under names of their own.
     The draw depends on the data alone, not on the run's seed, so that all models face the same candidates.
 
     Args:
@@ -101,7 +100,7 @@ def uniform_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
         (n, 100) int64.
 
     Raises:
-        UserError: a user has fewer than 100 unknown items.
+        UserError: a user has fewer than 100 such items.
     """
     generator = torch.Generator().manual_seed(0)
     parts = []
@@ -116,8 +115,8 @@ def uniform_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
         drawn = noise.topk(min(COUNT, catalog.n_items), dim=1)
         if drawn.values.shape[1] < COUNT or (drawn.values < 0).any():
             raise UserError(
-                f"data.candidates: uniform100 needs {COUNT} items that a user does not know, and the catalogue of "
-                f"{catalog.n_items - 1} items has too few: use candidates: all"
+                f"data.candidates: uniform100 needs {COUNT} items that a user has not interacted with, and a catalogue "
+                f"of {catalog.n_items - 1} items has too few for some users: use candidates: all"
             )
         parts.append(drawn.indices)
     return torch.cat(parts) if parts else rows.new_empty(0, COUNT)

@@ -1,7 +1,9 @@
-"""Index arithmetic over contiguous columns: which rows a window holds, which samples a process serves."""
+"""Index arithmetic over contiguous columns: the rows of windows, the order of an epoch, the shard of a process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -10,30 +12,75 @@ from torch import Tensor
 from mmrec.batch import PAD, Clock
 
 
-class Rows(NamedTuple):
-    """Which rows of a long column right-padded windows hold, to gather several columns by.
+@dataclass(frozen=True)
+class EpochSeed:
+    """A seed for each epoch, from the run's seed: a resumed run sees what an uninterrupted one would have seen.
 
     Args:
-        number: (B, L) int64, of the row.
-        padding: (B, L) bool, where a window has ended and `number` means nothing.
+        seed: the run's seed.
+        epoch: returns the current epoch, from 0.
+    """
+
+    seed: int
+    epoch: Callable[[], int]
+
+    def __call__(self) -> int:
+        """Return the seed of the current epoch."""
+        return self.seed * 1_000_003 + self.epoch()
+
+
+@dataclass(frozen=True)
+class Process:
+    """The process that a loader serves, one of several.
+
+    Args:
+        rank: number of this process, 0 .. world - 1.
+        world: number of processes.
+        device: where batches are assembled; None for the CPU.
+    """
+
+    rank: int = 0
+    world: int = 1
+    device: torch.device | None = None
+
+    def shard(self, order: Tensor, batch_size: int) -> list[Tensor]:
+        """Return this process's batches of an order.
+
+        Every sample belongs to exactly one process, all processes take the same number of steps, and batch sizes
+        differ by at most one, so that no small last batch gets the weight of a full one.
+
+        Args:
+            order: (n,) the samples.
+            batch_size: B per process; no batch is larger.
+        """
+        steps = max(1, -(-len(order) // (batch_size * self.world)))
+        return [part.tensor_split(self.world)[self.rank] for part in order.tensor_split(steps)]
+
+
+class Rows(NamedTuple):
+    """The rows of a long column that right-padded windows hold, to gather several columns by.
+
+    Args:
+        number: (B, L) int64, row numbers.
+        padding: (B, L) bool, true after the end of a window, where `number` has no meaning.
     """
 
     number: Tensor
     padding: Tensor
 
     def of(self, column: Tensor, later: int = 0) -> Tensor:
-        """Return the column (n,) at the rows, or some rows later, (B, L) int64, PAD where there is padding."""
+        """Return the column (n,) at the rows, or some rows later, (B, L) int64, PAD at padding."""
         number = self.number + later if later else self.number
         return column[number.clamp(max=len(column) - 1)].long().masked_fill_(self.padding, PAD)
 
 
 def windows(starts: Tensor, ends: Tensor, device: torch.device | None = None) -> Rows:
-    """Return rows `start:end`, right-padded to the longest.
+    """Return the rows `start:end` of each window, right-padded to the longest.
 
     Args:
-        starts: (B,) int64, on the CPU, which then need not ask the device how long the longest is.
+        starts: (B,) int64, on the CPU, so that the longest length is known without waiting for a GPU.
         ends: (B,) int64, likewise.
-        device: of the result, where the columns are.
+        device: device of the result, where the columns are.
     """
     place = torch.arange(int((ends - starts).max()), device=device)
     starts, ends = (bound.to(device, non_blocking=True)[:, None] for bound in (starts, ends))
@@ -42,12 +89,12 @@ def windows(starts: Tensor, ends: Tensor, device: torch.device | None = None) ->
 
 
 def clock(timestamp: Tensor, rows: Rows) -> Clock:
-    """Return the times of windows and of the rows after each, given all times (n,)."""
+    """Return the item times of windows and, as query times, the times of the rows after, given all times (n,)."""
     return Clock(rows.of(timestamp), rows.of(timestamp, later=1))
 
 
 def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """Gather rows `items[start:end]` one after the other.
+    """Return the rows `items[start:end]` one after the other.
 
     Args:
         items: (n,) integers.
@@ -68,22 +115,6 @@ def ragged(items: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]
 
 
 def by_length(starts: Tensor, ends: Tensor, *columns: Tensor) -> list[Tensor]:
-    """Order columns (B,) by `ends - starts`: neighbours in a batch have windows of a length, see `CausalEncoder`."""
+    """Return columns (B,) sorted by `ends - starts`: see `CausalEncoder` for what windows of similar length save."""
     order = (ends - starts).argsort(stable=True)
     return [column[order] for column in columns]
-
-
-def shard(order: Tensor, batch_size: int, rank: int, world: int) -> list[Tensor]:
-    """Cut an order into this process's batches.
-
-    Every sample belongs to exactly one process, all processes take the same number of steps, and batch sizes
-    differ by at most one, so that no tiny last batch gets the weight of a full one.
-
-    Args:
-        order: (n,) the samples.
-        batch_size: B per process; no batch is larger.
-        rank: this process, 0 .. world - 1.
-        world: number of processes.
-    """
-    steps = max(1, -(-len(order) // (batch_size * world)))
-    return [part.tensor_split(world)[rank] for part in order.tensor_split(steps)]

@@ -119,12 +119,12 @@ def test_whitened_features_are_made_once_for_what_they_depend_on(tmp_path, monke
 
 
 def test_the_data_module_whitens_on_training_items(toy):
-    data = RecDataModule(toy.source, toy.options, HandcraftedEncoder(), str(toy.root), whiten=16)
+    data = RecDataModule(toy.source, prepare=toy.options, encoder=HandcraftedEncoder(), root=str(toy.root), whiten=16)
     assert (data.text_dim, data.image_dim) == (16, 16)
     trained = data.catalog.train.popularity.numpy() > 0
     fitted = data.features.text[trained & data.features.text_present].astype(np.float32)
     np.testing.assert_allclose(fitted.T @ fitted / len(fitted), np.eye(16), atol=0.01)
     assert "whitened to 16" in data.features.revision
     assert "white" not in toy.features.revision
-    with pytest.raises(InvalidArgument, match=r"whiten must be at least 1, but is 0"):
+    with pytest.raises(InvalidArgument, match=r"whiten must be a whole number from 1 to 65,536, but is 0"):
         RecDataModule(toy.source, whiten=0)

@@ -9,6 +9,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.store import Features
 from mmrec.data.loaders.ablation import ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
 from mmrec.data.loaders.evaluation import EvalLoader
+from mmrec.data.loaders.indexing import EpochSeed
 from mmrec.data.loaders.windows import TrainLoader
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
@@ -29,12 +30,12 @@ def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(to
 
 
 def test_a_feature_ablation_without_an_encoder_is_refused(toy: RecDataModule) -> None:
-    data = RecDataModule(toy.source, toy.options, None, str(toy.root), input_ablation="features_noise")
+    data = RecDataModule(toy.source, prepare=toy.options, root=str(toy.root), input_ablation="features_noise")
     with pytest.raises(UserError, match=r"data\.input_ablation is features_noise, but the model reads no features"):
         _ = data.features
 
 
-def test_noise_keeps_mean_and_deviation_alone(toy: RecDataModule) -> None:
+def test_noise_keeps_only_mean_and_deviation(toy: RecDataModule) -> None:
     real = toy.features
     assert isinstance(real, Features)
     made = ablate_features(real, "features_noise")
@@ -49,7 +50,7 @@ def test_noise_keeps_mean_and_deviation_alone(toy: RecDataModule) -> None:
 
 
 def test_shuffled_training_windows_hold_the_same_events(toy: RecDataModule) -> None:
-    options = {"max_length": 5, "batch_size": 7, "seed": 1, "epoch": lambda: 0, "windows": "all"}
+    options = {"max_length": 5, "batch_size": 7, "epoch_seed": EpochSeed(1, lambda: 0), "windows": "all"}
     moved = 0
     plain, shuffled = (cls(toy.catalog.train, **options) for cls in (TrainLoader, ShuffledTrainLoader))
     for one, other in zip(plain, shuffled, strict=True):
@@ -73,16 +74,16 @@ def test_shuffled_training_windows_hold_the_same_events(toy: RecDataModule) -> N
     assert moved > 0.9 * len(plain.user)
 
 
-def test_shuffled_histories_do_not_hang_on_the_batch(toy: RecDataModule) -> None:
+def test_shuffled_histories_do_not_depend_on_the_batch_size(toy: RecDataModule) -> None:
     rows = toy.catalog.instances(Split.TEST)
     found = []
     for size in (50, 7):
-        loader = ShuffledEvalLoader(toy.catalog, rows, 40, size)  # longer than most histories: batches differ in width
+        loader = ShuffledEvalLoader(toy.catalog, rows, max_length=40, batch_size=size)  # so batches differ in width
         windows = {
             i: row.tolist() for batch in loader for i, row in zip(batch.instance.tolist(), batch.items, strict=True)
         }
         found.append({i: [item for item in row if item != PAD] for i, row in windows.items()})
     assert found[0] == found[1]
-    plain = next(iter(EvalLoader(toy.catalog, rows, 40, len(rows))))
+    plain = next(iter(EvalLoader(toy.catalog, rows, max_length=40, batch_size=len(rows))))
     for instance, items in zip(plain.instance.tolist(), plain.items.tolist(), strict=True):
         assert sorted(found[0][instance]) == sorted(item for item in items if item != PAD)

@@ -8,7 +8,7 @@ from mmrec.data.schema import Split
 from mmrec.errors import UserError
 
 
-def test_candidates_are_distinct_and_unknown_to_the_user(toy: RecDataModule) -> None:
+def test_candidates_are_distinct_and_not_in_the_users_history(toy: RecDataModule) -> None:
     rows = toy.catalog.instances(Split.TEST)
     drawn = uniform_candidates(toy.catalog, rows)
     assert drawn.shape == (800, 100)
@@ -21,7 +21,7 @@ def test_candidates_are_distinct_and_unknown_to_the_user(toy: RecDataModule) -> 
         assert not set(items) & set(known)
 
 
-def test_a_catalogue_that_is_too_small_is_the_users_error(toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_catalogue_is_refused(toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmrec.data.loaders.evaluation.COUNT", 280)
     with pytest.raises(UserError, match="uniform100 needs 280"):
         uniform_candidates(toy.catalog, toy.catalog.instances(Split.TEST))

@@ -4,7 +4,7 @@ import torch
 
 from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
-from mmrec.data.loaders.indexing import ragged, shard, windows
+from mmrec.data.loaders.indexing import EpochSeed, Process, ragged, windows
 from mmrec.data.loaders.windows import TrainLoader
 
 
@@ -26,7 +26,7 @@ def test_windows_and_ragged_equal_slices() -> None:
 
 def test_every_batch_equals_the_naive_construction() -> None:
     view, seen = random_view(), []
-    for batch in TrainLoader(view, max_length=4, batch_size=5, seed=1, epoch=lambda: 0):
+    for batch in TrainLoader(view, max_length=4, batch_size=5, epoch_seed=EpochSeed(1, lambda: 0)):
         for row, user in enumerate(batch.user.tolist()):
             history = view.items[view.offsets[user] : view.offsets[user + 1]].tolist()
             window, targets = history[:-1][-4:], history[1:][-4:]
@@ -41,14 +41,15 @@ def test_every_batch_equals_the_naive_construction() -> None:
             earlier = batch.earlier[batch.earlier_offsets[row] : batch.earlier_offsets[row + 1]].tolist()
             assert earlier + window == history[:-1]
             seen.append(user)
-        assert batch.lengths.tolist() == sorted(batch.lengths.tolist())  # neighbours are of a length
+        assert batch.lengths.tolist() == sorted(batch.lengths.tolist())  # similar lengths are next to each other
     assert sorted(seen) == [u for u in range(23) if view.offsets[u + 1] - view.offsets[u] >= 2]
 
 
 def test_all_windows_cover_every_event_and_stay_within_their_user() -> None:
     view, seen = random_view(), set()
     for epoch in range(20):
-        loader = TrainLoader(view, max_length=4, batch_size=5, seed=1, epoch=lambda: epoch, windows="all")  # noqa: B023
+        epoch_seed = EpochSeed(1, lambda: epoch)  # noqa: B023  called in this iteration
+        loader = TrainLoader(view, max_length=4, batch_size=5, epoch_seed=epoch_seed, windows="all")
         assert len(list(loader)) == len(loader)
         for batch in loader:
             for row, user in enumerate(batch.user.tolist()):
@@ -63,17 +64,18 @@ def test_all_windows_cover_every_event_and_stay_within_their_user() -> None:
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        return torch.cat([b.user for b in TrainLoader(random_view(), 4, 5, seed, lambda: epoch)]).tolist()
+        loader = TrainLoader(random_view(), max_length=4, batch_size=5, epoch_seed=EpochSeed(seed, lambda: epoch))
+        return torch.cat([batch.user for batch in loader]).tolist()
 
     assert order(1, 2) == order(1, 2)
     assert order(1, 2) != order(1, 3)
     assert order(1, 2) != order(2, 2)
 
 
-def test_processes_share_every_sample_once_in_equal_steps() -> None:
+def test_processes_get_every_sample_once_in_equal_steps() -> None:
     for count in (1, 7, 64, 65, 100):
         for world in (1, 2, 3):
-            parts = [shard(torch.arange(count), 8, rank, world) for rank in range(world)]
+            parts = [Process(rank, world).shard(torch.arange(count), 8) for rank in range(world)]
             assert len({len(part) for part in parts}) == 1
             assert max(len(batch) for part in parts for batch in part) <= 8
             assert torch.cat([b for part in parts for b in part]).sort().values.tolist() == list(range(count))
