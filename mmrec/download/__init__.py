@@ -1,4 +1,4 @@
-"""Official data sets and item images from the network: resumable, checked, polite, and never half there."""
+"""Downloads of official datasets and item images: resumable, checked, polite to hosts, and complete or absent."""
 
 from mmrec.download.addresses import Addresses, load_addresses
 from mmrec.download.dataset import download_dataset

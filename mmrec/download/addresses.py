@@ -1,4 +1,4 @@
-"""The file of addresses: what can be downloaded, from where, and under which terms."""
+"""The addresses file: the datasets that can be downloaded, from where, and under which terms."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ DATASET_KEYS = {"about", "home", "licence", "citation", "categories", "files"}
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a data set.
+    """A file of a dataset.
 
     Args:
-        key: its place in the addresses file, for messages.
-        name: of the file, the last part of its address.
+        key: its key in the addresses file, for messages.
+        name: name of the file, the last part of its address.
         urls: the address, then the mirrors.
         unpack: whether it is a zip archive to be unpacked.
         expected: size and checksum, where they are known.
@@ -44,16 +44,16 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of the addresses file.
+    """A dataset of the addresses file.
 
     Args:
-        name: what a user types, and the folder's name.
-        about: what it is, in a line.
-        home: the page that describes it.
-        licence: the terms, in a line.
+        name: name on the command line and of the folder.
+        about: one-line description.
+        home: address of the page that describes it.
+        licence: one-line summary of the terms.
         citation: the publication to cite.
-        categories: of which one is chosen; empty if it has none.
-        files: in the order in which they are fetched; `{category}` stands for the category.
+        categories: the categories, one of which must be chosen; empty if there are none.
+        files: the files in the order of their download; `{category}` in a name stands for the category.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Dataset:
         """Return the files of a category, named in any letter case, with its spelling put in.
 
         Raises:
-            UserError: there is no such category, or one is missing or superfluous.
+            UserError: the category does not exist, or is missing, or the dataset has no categories.
         """
         if not self.categories:
             if category is not None:
@@ -95,34 +95,34 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Addresses:
-    """The content of an addresses file, and its path for messages."""
+    """The content of an addresses file, with its path for messages."""
 
     path: Path
     datasets: dict[str, Dataset]
 
     def find(self, name: str) -> Dataset:
-        """Return a data set by its name in any letter case. Raises UserError."""
+        """Return a dataset by its name in any letter case. Raises UserError."""
         if name.casefold() not in self.datasets:
             near = difflib.get_close_matches(name.casefold(), self.datasets, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.datasets)}"
-            raise UserError(f"no data set {name} in {self.path}: {hint}")
+            raise UserError(f"no dataset {name} in {self.path}: {hint}")
         return self.datasets[name.casefold()]
 
 
 def load_addresses(path: Path | None = None) -> Addresses:
-    """Read an addresses file, the shipped one if none is given.
+    """Return the content of an addresses file, by default of the shipped one.
 
     Raises:
         UserError: it is missing or malformed; the message names the file and the key.
     """
     path = path or configs_folder() / FILE
-    content = read_mapping(path, "data sets by name")
+    content = read_mapping(path, "datasets by name")
     return Addresses(path, {str(name): _dataset(path, str(name), entry) for name, entry in content.items()})
 
 
 def _dataset(path: Path, name: str, entry: Any) -> Dataset:
     if not NAME.fullmatch(name) or name == "images":
-        raise UserError(f"{path}: {name}: a data set's name is made of a-z, 0-9, '.', '-' and '_', and is not 'images'")
+        raise UserError(f"{path}: {name}: a dataset's name is made of a-z, 0-9, '.', '-' and '_', and is not 'images'")
     _check_keys(path, name, entry, DATASET_KEYS, {"files"})
     categories = entry.get("categories") or []
     files = entry["files"]
@@ -154,7 +154,7 @@ def _file(path: Path, key: str, entry: Any, has_categories: bool) -> RemoteFile:
         try:
             parse_url(url)
         except TransferError:
-            raise UserError(f"{path}: {key}: {url} is no http or https address") from None
+            raise UserError(f"{path}: {key}: {url} is not an http or https address") from None
     name = urls[0].rsplit("/", 1)[-1]
     if not FILE_NAME.fullmatch(name.replace("{category}", "C")) or (has_categories != ("{category}" in name)):
         hint = "with {category} in it" if has_categories else "without {category}"
@@ -177,4 +177,4 @@ def _check_keys(path: Path, place: str, entry: Any, known: set[str], needed: set
     for key in needed - set(entry):
         raise UserError(f"{path}: {place}.{key} is missing")
     for key in set(map(str, entry)) - known:
-        raise UserError(f"{path}: {place}.{key} is no known key; there are {', '.join(sorted(known))}")
+        raise UserError(f"{path}: {place}.{key} is an unknown key; there are {', '.join(sorted(known))}")

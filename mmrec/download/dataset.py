@@ -1,4 +1,4 @@
-"""The archives of a data set, fetched, checked, unpacked and put where its reader looks."""
+"""The archives of a dataset: fetched, checked, unpacked, and put where its reader looks for them."""
 
 from __future__ import annotations
 
@@ -31,23 +31,20 @@ MAGIC = {".gz": b"\x1f\x8b", ".zip": b"PK"}
 def download_dataset(
     addresses: Addresses, name: str, root: Path, category: str | None = None, limits: Limits | None = None
 ) -> Path:
-    """Download a data set into its folder under `root`, or find that it is there.
+    """Download a dataset into its folder under `root` unless it is there, and return that folder.
 
-    Everything happens in `<root>/.<name>.partial/`, where an interrupted run is continued; only whole, checked files
-    come to `<root>/<name>/`, with `download.json`. A second process waits for the first.
+    Work in progress is kept in `<root>/.<name>.partial/`, where an interrupted run is continued; only whole, checked
+    files come to `<root>/<name>/`, with `download.json`. A second process waits for the first.
 
     Args:
-        addresses: where from.
-        name: of the data set.
-        root: holds one folder a data set.
-        category: of the Amazon releases.
-        limits: of the transfers.
-
-    Returns:
-        the data set's folder.
+        addresses: the datasets that can be downloaded.
+        name: name of the dataset.
+        root: folder with one subfolder per dataset.
+        category: category of an Amazon release.
+        limits: bounds of the transfers.
 
     Raises:
-        UserError: an unknown name or category, a file that did not arrive, or a file of the user's own in the way.
+        UserError: the name or category is unknown, a file did not arrive, or a file of the user's own has its name.
     """
     dataset = addresses.find(name)
     files = dataset.of_category(category)
@@ -89,7 +86,7 @@ async def _download(
 
 
 class _FailedError(Exception):
-    """None of the addresses of a file gave it."""
+    """None of the addresses of a file gave the file."""
 
     def __init__(self, failures: list[Failure]) -> None:
         super().__init__()
@@ -97,7 +94,7 @@ class _FailedError(Exception):
 
 
 async def _fetch(session: Session, file: RemoteFile, work: Path, progress: Progress) -> tuple[PartFile, Fetched]:
-    """Try the address and the mirrors in turn, each with a part of its own."""
+    """Try the address and the mirrors in turn; each has its own part file."""
     task = progress.add_task(file.name, total=file.expected.bytes)
     failures = []
     for place, url in enumerate(file.urls):
@@ -116,13 +113,15 @@ def _show(progress: Progress, task: TaskID, size: int, total: int | None) -> Non
 
 
 def _check_content(part: PartFile, name: str, fetched: Fetched) -> None:
-    """See that the content is what the name says. Raises TransferError and discards it."""
+    """Check that the content has the format of the name's ending. Raises TransferError and discards the file if not."""
     magic = MAGIC.get(Path(name).suffix, b"")
     try:
         with part.path.open("rb") as file:
             if file.read(len(magic)) != magic:
                 raise TransferError(Reason.DAMAGED, f"it does not begin as a {Path(name).suffix} file does")
-        if name.endswith(".gz") and not fetched.announced:  # the end of the transfer proves nothing then
+        if (
+            name.endswith(".gz") and not fetched.announced
+        ):  # the end of such a transfer does not show that the file is whole
             with gzip.open(part.path) as stream:
                 while stream.read(CHUNK):
                     pass
@@ -136,9 +135,9 @@ def _check_content(part: PartFile, name: str, fetched: Fetched) -> None:
 def _take(
     file: RemoteFile, part: PartFile, fetched: Fetched, work: Path, folder: Path, manifest: DownloadManifest
 ) -> None:
-    """Put what has arrived into the folder, and enter it in the manifest."""
+    """Move a file that has arrived into the folder, and enter it in the manifest."""
     ready = work / "ready"
-    shutil.rmtree(ready, ignore_errors=True)  # what a killed run has left
+    shutil.rmtree(ready, ignore_errors=True)  # left by a killed run
     if file.unpack:
         try:
             holds = unpack(part.path, ready)
@@ -158,7 +157,7 @@ def _take(
     manifest.failed.pop(file.name, None)
     if file.unpack and not folder.exists():
         manifest.save(ready / FILE)
-        os.rename(ready, folder)  # all at once: no reader sees half a data set
+        os.rename(ready, folder)  # all at once: no reader sees half a dataset
     else:
         for name, source in sources.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

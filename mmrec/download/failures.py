@@ -1,4 +1,4 @@
-"""Why a transfer failed, and which failures are worth another attempt."""
+"""The reasons why a transfer fails, and which of them are worth another attempt."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """What is wrong, in words that a summary can count by."""
+    """Why a transfer failed, in the words of summaries."""
 
     NO_ADDRESS = "no usable address"
     CONNECTION = "no connection"
@@ -42,19 +42,19 @@ TRANSIENT = frozenset(
         Reason.CHANGED,
     }
 )
-"""May pass: tried again within a run."""
+"""Reasons that may pass: tried again within a run."""
 
 UNANSWERED = TRANSIENT - {Reason.TRUNCATED, Reason.CHANGED}
-"""The host as a whole, not one file, is in doubt."""
+"""Reasons that put the host as a whole in doubt, not one file."""
 
 
 class TransferError(Exception):
     """A file did not arrive.
 
     Args:
-        reason: what is wrong.
-        detail: in one line, with the figures.
-        wait: seconds for which the host asked not to be called.
+        reason: the kind of failure.
+        detail: the particulars in one line, with figures.
+        wait: seconds for which the host asked for no requests.
     """
 
     def __init__(self, reason: Reason, detail: str, wait: float = 0) -> None:
@@ -63,10 +63,10 @@ class TransferError(Exception):
         self.detail = detail
         self.wait = wait
         self.attempts = 1
-        """Requests made for the file; `fetch` counts them."""
+        """Number of requests made for the file, counted by `fetch`."""
 
 
 def one_line(text: object, length: int = 160) -> str:
-    """Return a foreign text fit for a message: one line, printable, not too long."""
+    """Return foreign text as one printable line of limited length, for a message."""
     words = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return words if len(words) <= length else words[: length - 1] + "…"

@@ -1,4 +1,4 @@
-"""Images by a list of addresses: politely, checked by decoding, and a second run does only what is left."""
+"""Images by a list of addresses, checked by decoding; a second run fetches only what is missing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from PIL import Image
 
 from mmrec.data.prepare.images import readable
 from mmrec.download.failures import Reason, TransferError, one_line
+from mmrec.download.image_check import SUFFIXES, check_image
 from mmrec.download.limits import ImageLimits
 from mmrec.download.manifest import DownloadManifest, Entry, Failure
 from mmrec.download.part import PartFile
-from mmrec.download.picture import SUFFIXES, check_image
 from mmrec.download.progress import bars
 from mmrec.download.session import Session, run
 from mmrec.download.transfer import Expected, fetch
@@ -29,23 +29,23 @@ from mmrec.utils.lock import locked
 MAX_ID_BYTES = 200
 """File systems allow 255 bytes for a name with its suffix."""
 UNSAFE_ID = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[.\s]|[.\s]$|^(con|prn|aux|nul|(com|lpt)\d)(\.|$)', re.IGNORECASE)
-"""Separators, control characters, names that are hidden or that Windows reserves or cuts."""
+"""Separators, control characters, hidden names, and names that Windows reserves or shortens."""
 SAVE_SECONDS = 30
-"""Between two saves of the manifest: what a killed run loses of its memory of failures."""
+"""Time between two saves of the manifest; a killed run forgets the failures since the last one."""
 
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """How a run has ended.
+    """The result of a run.
 
     Args:
-        folder: of the images.
-        manifest: path of the list of what was fetched and what failed.
-        total: different ids in the table.
-        fetched: images that this run has brought.
-        present: images that were there before.
-        failed: ids without an image, by the reason at the last of their addresses.
-        unsafe: ids that cannot be file names; nothing was fetched for them.
+        folder: folder of the images.
+        manifest: path of the list of fetched and failed images.
+        total: number of different ids in the table.
+        fetched: number of images that this run has fetched.
+        present: number of images that were there before.
+        failed: number of ids without an image, by the reason at the last of their addresses.
+        unsafe: ids that cannot be file names; no image was fetched for them.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class ImageSummary:
 
     @property
     def failed_share(self) -> float:
-        """Share of ids without an image."""
+        """The share of ids without an image."""
         return sum(self.failed.values()) / max(1, self.total)
 
 
@@ -71,19 +71,19 @@ def download_images(
 ) -> ImageSummary:
     """Download one image for each id.
 
-    Images are named `<id>.jpg`, `.png`, `.webp`, `.gif` or `.bmp` by their content. Beside the folder lies
-    `<folder>.download.json`, so that the folder holds images alone. An id that has an image is left as it is. Addresses
-    that answered 404 or 410 are not asked again unless told so; every other failure is tried again by the next run.
+    Images are named `<id>.jpg`, `.png`, `.webp`, `.gif` or `.bmp` by their content. The manifest is
+    `<folder>.download.json` next to the folder, so that the folder holds only images. An image that exists is kept.
+    Addresses that returned 404 or 410 are not requested again by default; all other failures are tried by the next run.
 
     Args:
-        table: columns `id` and `url`; of several rows with an id the later ones are fallbacks. A url may be null.
-        folder: where to; made if need be.
-        limits: of transfers and pictures.
-        retry_failed: ask for images again that were gone.
-        replace_broken: an image that is there but does not open counts as missing.
+        table: columns `id` and `url`; of several rows with one id the later ones are fallbacks. A url may be null.
+        folder: folder of the images; it is created.
+        limits: bounds of transfers and images.
+        retry_failed: whether images that were gone are requested again.
+        replace_broken: whether an image that exists but does not open counts as missing.
 
     Returns:
-        the summary. Images that fail are counted there and raise nothing.
+        the summary, which also counts the images that failed.
 
     Raises:
         UserError: the manifest is damaged.
@@ -151,8 +151,8 @@ class _Run:
         self._saved_at = 0.0
 
     def start(self, todo: dict[str, list[str]]) -> None:
-        """Fetch all; what has come by then is kept and noted whatever happens."""
-        shutil.rmtree(self._parts, ignore_errors=True)  # what a killed run has left
+        """Fetch all images; what has arrived is kept and recorded however the run ends."""
+        shutil.rmtree(self._parts, ignore_errors=True)  # left by a killed run
         self._parts.mkdir()
         try:
             with bars(counting=True) as progress:
@@ -163,12 +163,12 @@ class _Run:
             self._manifest.save(self._path)
 
     def forget(self, present: set[str]) -> None:
-        """Drop earlier failures of ids that have an image by now, from wherever."""
+        """Drop earlier failures of ids that have an image now."""
         for name in present & set(self._manifest.failed):
             del self._manifest.failed[name]
 
     def fail(self, name: str, failures: list[Failure]) -> None:
-        """Note why an id has no image."""
+        """Record why an id has no image."""
         self._manifest.failed[name] = failures
         self.failed[name] = failures[-1].reason
 
@@ -179,13 +179,15 @@ class _Run:
             for name, urls in todo.items():
                 queues[_host_of(session, urls)].append((name, urls))
             try:
-                # A queue for each host, so that a slow one does not hold up the others.
+                # One queue per host, so that a slow host does not delay the others.
                 async with asyncio.TaskGroup() as group:
                     for queue in queues.values():
                         for _ in range(min(self._limits.per_host, len(queue))):
                             group.create_task(self._work(session, queue, advance))
             except ExceptionGroup as errors:
-                raise errors.exceptions[0] from None  # say a full disk: the command line explains it in a line
+                raise errors.exceptions[
+                    0
+                ] from None  # for example a full disk, which the command line explains in one line
 
     async def _work(self, session: Session, queue: deque[tuple[str, list[str]]], advance: Callable[[], None]) -> None:
         while queue:
@@ -216,13 +218,13 @@ class _Run:
                 target = self._folder / f"{name}{suffix}"
                 os.replace(part.path, target)
                 part.discard()
-                for ending in {".jpeg", *SUFFIXES.values()} - {suffix}:  # a broken one that this replaces
+                for ending in {".jpeg", *SUFFIXES.values()} - {suffix}:  # a broken image that this one replaces
                     target.with_name(f"{name}{ending}").unlink(missing_ok=True)
                 self._manifest.files[name] = Entry.of(fetched, {f"{name}{suffix}": fetched.bytes})
                 self._manifest.failed.pop(name, None)
                 self.fetched += 1
                 return
-        self.fail(name, failures or [Failure.of("", TransferError(Reason.NO_ADDRESS, "none in the table"))])
+        self.fail(name, failures or [Failure.of("", TransferError(Reason.NO_ADDRESS, "the table has none"))])
 
 
 def _host_of(session: Session, urls: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""How long, how much and how often: the bounds of every transfer."""
+"""The bounds of every transfer: times, sizes and numbers of requests."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ class Limits:
     """Bounds of the transfer of archives.
 
     Args:
-        attempts: how often in a row a file may fail without bringing anything new. Only time-outs, lost connections,
-            HTTP 429 and HTTP 5xx are tried again.
-        connect_seconds: to reach a host.
-        read_seconds: without a byte.
-        slowest: bytes a second, averaged over `read_seconds`, below which a transfer counts as stalled.
-        total_seconds: one attempt may take; no bound if null.
-        backoff_seconds: before the second attempt; doubled each time, and shortened by up to a half at random.
-        longest_wait: seconds between two attempts at most; a host that asks for more with Retry-After is left alone.
-        redirects: to follow.
-        max_bytes: of a file.
-        connections: open at the same time.
-        per_host: of them to the same host.
-        delay_seconds: between the starts of two requests to the same host.
-        lost_after: files in a row that a host fails to answer for before it is given up for this run.
+        attempts: number of failures in a row, without new bytes, after which a file is given up. Only time-outs, lost
+            connections, HTTP 429 and HTTP 5xx are tried again.
+        connect_seconds: longest time to reach a host.
+        read_seconds: longest time without a byte.
+        slowest: bytes per second, averaged over `read_seconds`, below which a transfer counts as stalled.
+        total_seconds: longest time of one attempt; no bound if null.
+        backoff_seconds: time before the second attempt; doubled each time, and shortened by up to a half at random.
+        longest_wait: longest time between two attempts; a host that asks for more by Retry-After is given up.
+        redirects: largest number of redirects in a row.
+        max_bytes: largest size of a file.
+        connections: number of connections open at the same time.
+        per_host: number of these connections to the same host.
+        delay_seconds: time between the starts of two requests to the same host.
+        lost_after: number of files in a row without an answer after which a host is given up for this run.
 
     Raises:
-        UserError: a value is out of range.
+        InvalidArgument: a value is outside its range.
     """
 
     attempts: int = 5
@@ -47,23 +47,21 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("attempts", "max_bytes", "connections", "per_host", "lost_after"):
-            require(getattr(self, name) >= 1, f"limits.{name}", getattr(self, name), "1 or more")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("connect_seconds", "read_seconds"):
-            require(getattr(self, name) > 0, f"limits.{name}", getattr(self, name), "above 0")
-        require(
-            self.total_seconds is None or self.total_seconds > 0, "limits.total_seconds", self.total_seconds, "above 0"
-        )
+            require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        require(self.total_seconds is None or self.total_seconds > 0, "total_seconds", self.total_seconds, "above 0")
         for name in ("slowest", "backoff_seconds", "longest_wait", "redirects", "delay_seconds"):
-            require(getattr(self, name) >= 0, f"limits.{name}", getattr(self, name), "0 or more")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True)
 class ImageLimits(Limits):
-    """Bounds of the transfer of pictures: small files, many of them, from shops and film sites that owe us nothing.
+    """Bounds of the transfer of images: many small files, from shops and film sites that deserve few requests.
 
     Args:
-        min_side: pixels; what is smaller on either side is a placeholder, not a picture.
-        max_pixels: width times height; decoding takes 3 bytes of memory for each.
+        min_side: smallest width and height in pixels; smaller images are placeholders.
+        max_pixels: largest width times height; decoding takes 3 bytes of memory per pixel.
     """
 
     attempts: int = 3
@@ -80,4 +78,4 @@ class ImageLimits(Limits):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("min_side", "max_pixels"):
-            require(getattr(self, name) >= 1, f"limits.{name}", getattr(self, name), "1 or more")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")

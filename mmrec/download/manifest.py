@@ -1,9 +1,8 @@
-"""`download.json`: where each file came from, and what did not arrive and why."""
+"""`download.json`: the origin of each file, and the failures with their reasons."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +10,12 @@ from pathlib import Path
 from mmrec.download.failures import TransferError
 from mmrec.download.transfer import Fetched
 from mmrec.errors import UserError
+from mmrec.utils.files import write_whole
+from mmrec.utils.readers import read_json
 
 FILE = "download.json"
 FORMAT_VERSION = 1
+REMEDY = "remove it and run the command again"
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,14 @@ class Entry:
     """A file that was fetched.
 
     Args:
-        url: as asked for, before redirects.
-        bytes: as sent.
-        sha256: as sent.
-        etag: of the server.
-        last_modified: of the server.
-        attempts: requests made for it in the run that completed it.
-        at: when it was completed, UTC.
-        holds: files made of it, relative to the folder, with their bytes.
+        url: address before redirects.
+        bytes: size as sent.
+        sha256: checksum of the bytes as sent.
+        etag: tag given by the server.
+        last_modified: date given by the server.
+        attempts: number of requests in the run that completed it.
+        at: time of completion, UTC.
+        holds: files made of it, relative to the folder, with their sizes in bytes.
     """
 
     url: str
@@ -42,7 +44,7 @@ class Entry:
 
     @classmethod
     def of(cls, fetched: Fetched, holds: dict[str, int]) -> Entry:
-        """Make the entry of a file that has just arrived."""
+        """Return the entry of a file that has just arrived."""
         return cls(
             url=fetched.url,
             bytes=fetched.bytes,
@@ -55,14 +57,14 @@ class Entry:
         )
 
     def intact(self, folder: Path) -> bool:
-        """Tell whether all its files are there, in their size."""
+        """Return whether all its files exist in their sizes."""
         paths = ((folder / name, size) for name, size in self.holds.items())
         return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An address that gave nothing usable; `reason` is the value of a `Reason`."""
+    """A failed request of an address; `reason` is the value of a `Reason`."""
 
     url: str
     reason: str
@@ -72,17 +74,17 @@ class Failure:
 
     @classmethod
     def of(cls, url: str, error: TransferError) -> Failure:
-        """Make the record of a failure that has just happened."""
+        """Return the record of a failure that has just happened."""
         return cls(url, str(error.reason), error.detail, error.attempts, _now())
 
 
 @dataclass
 class DownloadManifest:
-    """All of a `download.json`.
+    """The content of a `download.json`.
 
     Args:
-        files: by name of the file, or by id of the image.
-        failed: likewise; one record for each address tried.
+        files: entries by name of the file, or by id of the image.
+        failed: failures by name or id, one per address that was tried.
     """
 
     files: dict[str, Entry] = field(default_factory=dict)
@@ -90,26 +92,24 @@ class DownloadManifest:
 
     @classmethod
     def load(cls, path: Path) -> DownloadManifest:
-        """Read the file; empty if there is none. Raises UserError if it is not one of ours."""
+        """Return the content of a file, empty if it does not exist. Raises UserError if the file is damaged."""
+        if not path.exists():
+            return cls()
+        content = read_json(path, REMEDY)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             if content["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"format version {content['format_version']}, not {FORMAT_VERSION}")
             return cls(
                 {name: Entry(**entry) for name, entry in content["files"].items()},
                 {name: [Failure(**failure) for failure in failures] for name, failures in content["failed"].items()},
             )
-        except FileNotFoundError:
-            return cls()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is damaged ({error}): remove it and run the command again") from None
+            raise UserError(f"{path} is damaged ({error}): {REMEDY}") from None
 
     def save(self, path: Path) -> None:
-        """Write the file whole, or leave the old one."""
-        beside = path.with_name(f".{path.name}.new")
-        content = {"format_version": FORMAT_VERSION, **asdict(self)}
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", errors="replace")
-        os.replace(beside, path)
+        """Write the file, or leave the old one if that fails."""
+        content = json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+        write_whole(path, content.encode(errors="replace"))
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""A file that has partly arrived: the bytes so far, and the tag by which a server can tell that it is the same file."""
+"""A file that has partly arrived: its first bytes, and the tag by which a server recognises the same file."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)$")
 
 @dataclass(frozen=True)
 class Origin:
-    """What the server said of the file whose first bytes are here."""
+    """The server's description of the file whose first bytes have arrived."""
 
     url: str
     etag: str | None
     last_modified: str | None
     total: int | None
-    """Bytes of the whole file; None if not announced."""
+    """Size of the whole file in bytes; None if not announced."""
 
     @property
     def validator(self) -> str | None:
-        """What If-Range may hold: a strong ETag, else the date; None if a changed file could not be told."""
+        """The value for If-Range: a strong ETag, else the date; None if neither can show that a file has changed."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
 
 
@@ -35,8 +35,8 @@ class PartFile:
     """`<name>.part`, and `<name>.part.json` with its `Origin`.
 
     Args:
-        target: where the whole file would be; neither file ever has that name.
-        url: a part of another address is not continued.
+        target: path of the whole file, which neither of the two files ever has.
+        url: address of the file; a part from another address is not continued.
     """
 
     def __init__(self, target: Path, url: str) -> None:
@@ -46,12 +46,12 @@ class PartFile:
 
     @property
     def size(self) -> int:
-        """Bytes that are here."""
+        """Number of bytes that have arrived."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def origin(self) -> Origin | None:
-        """What is known of these bytes; None where they are of no use."""
+        """The origin of these bytes; None where they cannot be continued."""
         try:
             origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -60,7 +60,7 @@ class PartFile:
 
     @property
     def complete(self) -> bool:
-        """Whether all announced bytes are here."""
+        """Whether all announced bytes have arrived."""
         return self.origin is not None and self.path.exists() and self.origin.total == self.size
 
     def discard(self) -> None:
@@ -69,17 +69,17 @@ class PartFile:
         self._note.unlink(missing_ok=True)
 
     def request_headers(self) -> dict[str, str]:
-        """Return the headers that ask for the rest; none if the file has to come from its start."""
+        """Return the headers that request the rest; empty if the file must be fetched from its start."""
         origin = self.origin
         if origin is None or origin.validator is None or not self.size or (origin.total or self.size + 1) <= self.size:
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": origin.validator}
 
     def begin(self, response: httpx.Response) -> Origin:
-        """Make the file ready for a response's body to be appended.
+        """Prepare the file for a response's body to be appended, and return its origin.
 
         Raises:
-            TransferError: the server sends a part that does not continue what is here; that is then discarded.
+            TransferError: the server sends a part that does not continue these bytes, which are then discarded.
         """
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
             return self._continue(response)
@@ -88,17 +88,17 @@ class PartFile:
         self.discard()
         self.path.touch()
         origin = Origin(self.url, response.headers.get("etag"), response.headers.get("last-modified"), total)
-        # The bytes of another file are gone before the note says whose bytes follow.
-        beside = self._note.with_name(self._note.name + ".new")
-        beside.write_text(json.dumps(asdict(origin)), encoding="utf-8")
-        os.replace(beside, self._note)
+        # The bytes of another file are removed before the note names the origin of those that follow.
+        new = self._note.with_name(self._note.name + ".new")
+        new.write_text(json.dumps(asdict(origin)), encoding="utf-8")
+        os.replace(new, self._note)
         return origin
 
     def _continue(self, response: httpx.Response) -> Origin:
         origin, found = self.origin, CONTENT_RANGE.match(response.headers.get("content-range", ""))
         start, total = (int(found[1]), found[2]) if found else (-1, "*")
         same = origin is not None and start == self.size
-        if origin is not None:  # a server may honour Range and never look at If-Range
+        if origin is not None:  # a server may honour Range and ignore If-Range
             same = same and (origin.total is None or total in ("*", str(origin.total)))
             for name, before in (("etag", origin.etag), ("last-modified", origin.last_modified)):
                 same = same and response.headers.get(name, before) == before

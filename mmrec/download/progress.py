@@ -21,7 +21,7 @@ def bars(counting: bool) -> Progress:
     """Return progress bars on stderr, silent unless that is a terminal.
 
     Args:
-        counting: count files instead of bytes.
+        counting: whether files are counted instead of bytes.
     """
     amount: tuple[ProgressColumn, ...] = (
         (MofNCompleteColumn(),) if counting else (DownloadColumn(), TransferSpeedColumn())

@@ -1,4 +1,4 @@
-"""One client for a whole run, and the manners towards each host: few connections, pauses, and an end to asking."""
+"""One HTTP client for a whole run, and its limits per host: few connections, pauses, and giving up."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import mmrec
 from mmrec.download.failures import UNANSWERED, Reason, TransferError, one_line
 from mmrec.download.limits import Limits
 
-USER_AGENT = f"mmrec/{mmrec.__version__} (recommender research; downloads data sets and item images)"
+USER_AGENT = f"mmrec/{mmrec.__version__} (recommender research; downloads datasets and item images)"
 SCHEMES = ("http", "https")
 
 
 class Host:
-    """What is known of one host in this run."""
+    """The state of one host in this run."""
 
     def __init__(self, name: str, limits: Limits) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class Host:
             yield
 
     def note(self, error: TransferError | None) -> None:
-        """Take in how the last attempt for a file has ended."""
+        """Record how the last attempt for a file has ended."""
         if error is None or error.reason not in UNANSWERED | {Reason.HOST_LOST}:
             self._unanswered = 0
         elif error.reason in UNANSWERED:
@@ -52,7 +52,7 @@ class Host:
                 self._lost = f"{self.name} failed {self._unanswered} times in a row, last: {error}"
 
     def pause(self, seconds: float) -> None:
-        """Start no request for some seconds, and none at all if that is longer than a run should wait."""
+        """Start no request for some seconds; give the host up if that is longer than a run should wait."""
         if seconds > self._limits.longest_wait:
             self._lost = f"{self.name} asks for a pause of {seconds:,.0f} seconds"
         elif seconds:
@@ -64,7 +64,7 @@ class Host:
 
 
 class Session:
-    """An HTTP client within `Limits`.
+    """HTTP client that keeps to `Limits`.
 
     Certificates are verified, and the proxies of the environment are used.
     """
@@ -91,7 +91,7 @@ class Session:
         await self.client.__aexit__(kind, error, trace)
 
     def host(self, url: str) -> Host:
-        """Return the host of an address. Raises TransferError if it is none."""
+        """Return the host of an address. Raises TransferError if it is not an address."""
         parsed = parse_url(url)
         name = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
         if name not in self._hosts:
@@ -100,7 +100,7 @@ class Session:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end, in a thread of its own where a loop is running already, as in a notebook."""
+    """Run a coroutine to its end, in a new thread where an event loop is already running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -111,10 +111,10 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def parse_url(url: str) -> httpx.URL:
-    """Parse an http or https address with a host. Raises TransferError."""
+    """Return a parsed http or https address with a host. Raises TransferError."""
     try:
         parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError, ValueError):  # not all that is malformed is told apart by the library
+    except (httpx.InvalidURL, TypeError, ValueError):  # the library has no single exception for malformed addresses
         raise TransferError(Reason.NO_ADDRESS, one_line(url)) from None
     if not _usable(parsed):
         raise TransferError(Reason.NO_ADDRESS, one_line(url))
@@ -122,13 +122,13 @@ def parse_url(url: str) -> httpx.URL:
 
 
 def follow(url: httpx.URL, location: str) -> httpx.URL:
-    """Return where a redirect leads. Raises TransferError unless that is http or https, and no step back to http."""
+    """Return the target of a redirect. Raises TransferError unless it is http or https, and not http after https."""
     try:
         target = url.join(location)
     except (httpx.InvalidURL, ValueError):
-        raise TransferError(Reason.REDIRECT, f"to {one_line(location)!r}, which is no address") from None
+        raise TransferError(Reason.REDIRECT, f"to {one_line(location)!r}, which is not an address") from None
     if not _usable(target):
-        raise TransferError(Reason.REDIRECT, f"to {one_line(location)!r}, which is no http or https address")
+        raise TransferError(Reason.REDIRECT, f"to {one_line(location)!r}, which is not an http or https address")
     if url.scheme == "https" and target.scheme == "http":
         raise TransferError(Reason.REDIRECT, f"from https to {one_line(location)!r}, which is not encrypted")
     return target

@@ -1,4 +1,4 @@
-"""Lists of image addresses as users have them."""
+"""Tables of ids and image addresses."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from mmrec.errors import UserError
 
 
 def read_urls(path: Path, id_column: str = "id", url_column: str = "url") -> pl.DataFrame:
-    """Read a CSV or Parquet of ids and addresses.
+    """Return the columns `id` and `url`, as strings, of a CSV or Parquet file.
 
     Args:
-        path: ends in .csv or .parquet.
+        path: file that ends in .csv or .parquet.
         id_column: name of the column of ids.
-        url_column: name of the column of addresses; in Parquet it may hold lists, the later entries being fallbacks.
-
-    Returns:
-        columns `id` and `url`, strings.
+        url_column: name of the column of addresses; in Parquet it may hold lists, whose later entries are fallbacks.
 
     Raises:
-        UserError: the file is missing, of another kind or malformed, or lacks a column.
+        UserError: the file is missing or malformed, has another ending, or lacks a column.
     """
     if not path.is_file():
         raise UserError(f"--urls {path}: no such file")

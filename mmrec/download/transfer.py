@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where the server allows it, tried again where that can help, checked in the end."""
+"""The transfer of one file over HTTP: resumed where the server allows it, retried where useful, and checked."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ADVANCE = 1 << 20
 """Bytes that an attempt must add for it not to count as failed: a large file may break off as often as it moves on."""
 
 OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes that are here and the bytes of the whole file."""
+"""Function called with the number of bytes that have arrived and the size of the whole file."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file beforehand; the hashes are hexadecimal, in lower case."""
+    """Size and checksums of a file where they are known; the hashes are hexadecimal, in lower case."""
 
     bytes: int | None = None
     sha256: str | None = None
@@ -36,7 +36,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What has arrived."""
+    """A file that has arrived."""
 
     url: str
     bytes: int
@@ -45,20 +45,20 @@ class Fetched:
     last_modified: str | None
     attempts: int
     announced: bool
-    """Whether the server had said how long the file is; if not, that it is whole is only known from its content."""
+    """Whether the server announced the size; if not, only the content shows whether the file is whole."""
 
 
 async def fetch(session: Session, part: PartFile, expected: Expected, on_bytes: OnBytes | None = None) -> Fetched:
-    """Bring a file to `part.path`, whole and checked.
+    """Fetch a file to `part.path`, whole and checked.
 
     Args:
-        session: the client and its limits.
-        part: where to; what it holds already is continued.
+        session: the client with its limits.
+        part: part file to write to; bytes that it holds are continued.
         expected: size and checksum, where known.
-        on_bytes: for a progress bar.
+        on_bytes: function that is told of the progress.
 
     Raises:
-        TransferError: it did not arrive; `part` keeps what can be continued.
+        TransferError: the file did not arrive; `part` keeps the bytes that can be continued.
     """
     limits, host = session.limits, session.host(part.url)
     if part.origin is None:
@@ -75,7 +75,7 @@ async def fetch(session: Session, part: PartFile, expected: Expected, on_bytes: 
             sha256 = await asyncio.to_thread(_check, part, expected, resumed)
         except TransferError as error:
             error.attempts = attempts
-            # Measured against the furthest point: a server that always breaks off at the same place gets no new start.
+            # Measured against the furthest point: a server that always breaks off there does not get new attempts.
             fruitless = 0 if part.size >= furthest + ADVANCE else fruitless + 1
             furthest = max(furthest, part.size)
             host.pause(error.wait)
@@ -98,18 +98,18 @@ async def fetch(session: Session, part: PartFile, expected: Expected, on_bytes: 
 
 
 def _backoff(fruitless: int, limits: Limits) -> float:
-    """Return the seconds before the next attempt; the random part keeps many clients from coming back together."""
+    """Return the seconds before the next attempt; their random part spreads many clients over time."""
     longest = limits.backoff_seconds * 2.0 ** min(max(fruitless - 1, 0), 30)
     return min(longest, limits.longest_wait) * random.uniform(0.5, 1)
 
 
 async def _attempt(session: Session, part: PartFile, expected: Expected, on_bytes: OnBytes | None) -> None:
-    """Make one request and append its body; every way in which that can go wrong becomes a TransferError."""
+    """Make one request and append its body; every failure becomes a TransferError."""
     limits = session.limits
     answered = False
     try:
         async with asyncio.timeout(limits.total_seconds):
-            # Each read has its own limit, which a server that sends its headers byte by byte would never reach.
+            # Each read has its own limit, which a server that sends its headers byte by byte never reaches.
             async with asyncio.timeout(limits.connect_seconds + limits.read_seconds):
                 response = await _open(session, part)
             answered = True
@@ -128,7 +128,7 @@ async def _attempt(session: Session, part: PartFile, expected: Expected, on_byte
     except httpx.HTTPError as error:
         reason = Reason.TRUNCATED if answered else Reason.CONNECTION
         raise TransferError(reason, one_line(error) or type(error).__name__) from None
-    except UnicodeError:  # of the resolver: a label of the host name is empty or too long
+    except UnicodeError:  # raised by the resolver where a label of the host name is empty or too long
         raise TransferError(Reason.NO_ADDRESS, one_line(part.url)) from None
 
 
@@ -145,7 +145,7 @@ async def _open(session: Session, part: PartFile) -> httpx.Response:
 
 
 def _check_head(response: httpx.Response, part: PartFile) -> None:
-    """Refuse what the status line and the headers already show to be something else. Raises TransferError."""
+    """Raise a TransferError if the status line or a header shows that the body is not the file."""
     status = response.status_code
     if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
         part.discard()
@@ -157,14 +157,14 @@ def _check_head(response: httpx.Response, part: PartFile) -> None:
     if response.headers.get("content-type", "").split(";")[0].strip().lower() in WEB_PAGES:
         raise TransferError(Reason.WEB_PAGE, response.headers["content-type"])
     encoding = response.headers.get("content-encoding", "identity").lower()
-    # A web server may call a file that lies there as .gz encoded: its bytes are the file all the same.
+    # A web server may call a .gz file encoded, although its bytes are the file itself.
     stored = encoding in ("gzip", "x-gzip") and response.url.path.endswith(".gz")
     if encoding not in ("identity", "") and not stored:
         raise TransferError(Reason.REFUSED, f"sent in the encoding {one_line(encoding)}, which was not asked for")
 
 
 def _retry_after(value: str) -> float:
-    """Return the seconds of a Retry-After header, 0 if there is none or it is not understood."""
+    """Return the seconds of a Retry-After header, 0 if it is missing or not understood."""
     if value.strip().isdecimal():
         return float(value)
     try:
@@ -181,7 +181,7 @@ async def _receive(
     limits: Limits,
     on_bytes: OnBytes | None,
 ) -> None:
-    """Append the body to the part. Raises TransferError when it is too long, too short or too slow."""
+    """Append the body to the part. Raises TransferError if it is too long, too short or too slow."""
     total = expected.bytes if origin.total is None else origin.total
     if expected.bytes not in (None, total):
         raise TransferError(Reason.WRONG_SIZE, f"{total:,} bytes announced, {expected.bytes:,} expected")
@@ -203,14 +203,14 @@ async def _receive(
             if elapsed > limits.read_seconds:
                 if size - window_size < limits.slowest * elapsed:
                     speed = (size - window_size) / elapsed
-                    raise TransferError(Reason.STALLED, f"{speed:,.0f} bytes a second after {size:,} bytes")
+                    raise TransferError(Reason.STALLED, f"{speed:,.0f} bytes per second after {size:,} bytes")
                 window_start, window_size = clock(), size
     if total is not None and size != total:
         raise TransferError(Reason.TRUNCATED, f"{size:,} of {total:,} bytes")
 
 
 def _check(part: PartFile, expected: Expected, resumed: bool) -> str:
-    """Return the sha256 of what has arrived. Raises TransferError if it is not what was expected, and discards it."""
+    """Return the sha256 of the part. Raises TransferError, and discards the part, if it is not as expected."""
     if expected.bytes not in (None, part.size):
         size = part.size
         part.discard()
@@ -223,7 +223,7 @@ def _check(part: PartFile, expected: Expected, resumed: bool) -> str:
         pinned = getattr(expected, name)
         if pinned is not None and pinned != digest:
             part.discard()
-            # Pieces of two versions may have been joined: from the start it may come out right.
+            # Pieces of two versions may have been joined: another attempt from the start may succeed.
             reason = Reason.CHANGED if resumed else Reason.CHECKSUM
             raise TransferError(reason, f"{name} {digest}, expected {pinned}")
     return digests["sha256"]

@@ -1,4 +1,4 @@
-"""Zip archives from the network, unpacked as if somebody had made them to do harm."""
+"""Zip archives from the network, unpacked with the checks that a hostile archive needs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mmrec.download.failures import Reason, TransferError, one_line
 
 CHUNK = 1 << 20
 CLUTTER = "__MACOSX"
-"""Folder that the archiver of macOS adds."""
+"""Folder that the macOS archiver adds."""
 MAX_NAME_BYTES = 250
 """File systems allow 255 for each part of a path."""
 UNSAFE_NAME = re.compile(r'[\x00-\x1f\\:*?"<>|]')
-"""Control characters, Windows' separators and drive letters, and what its file systems cannot hold."""
+"""Control characters, Windows' separators and drive letters, and characters its file systems do not allow."""
 
 
 @dataclass(frozen=True)
 class UnpackLimits:
-    """Bounds that an honest archive stays far below.
+    """Bounds far above those of an honest archive.
 
     Args:
-        members: MovieLens archives hold about ten files.
-        total_bytes: the largest of them unpack to about 1 GB.
-        ratio: of all unpacked bytes to the archive's; ratings as text pack 4 to 6 times, a bomb 1000 times and more.
+        members: largest number of files; MovieLens archives hold about ten.
+        total_bytes: largest unpacked size; that of the largest MovieLens archive is about 1 GB.
+        ratio: largest ratio of the unpacked size to the archive's; ratings as text reach 4 to 6, a bomb 1000 and more.
     """
 
     members: int = 10_000
@@ -37,20 +37,20 @@ class UnpackLimits:
 
 
 def unpack(archive: Path, folder: Path, limits: UnpackLimits | None = None) -> dict[str, int]:
-    """Unpack a zip archive into an empty folder, without the one folder that holds everything in it.
+    """Unpack a zip archive into an empty folder, without a single top folder that holds everything.
 
-    Nothing is written before the whole directory of the archive has been found harmless.
+    Files are written only after the whole directory of the archive has been checked.
 
     Args:
-        archive: the file.
-        folder: where to; what is in it after an error is worthless.
-        limits: bounds.
+        archive: path of the archive.
+        folder: folder to unpack into; its content after an error is useless.
+        limits: bounds of the archive.
 
     Returns:
-        the files as relative paths, with their bytes.
+        the relative paths of the files, with their sizes in bytes.
 
     Raises:
-        TransferError: damaged, encrypted, too large, or a member would land outside the folder.
+        TransferError: the archive is damaged, encrypted or too large, or a member would lie outside the folder.
     """
     limits = limits or UnpackLimits()
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def unpack(archive: Path, folder: Path, limits: UnpackLimits | None = None) -> d
         raise
     except Exception as error:  # zipfile and its decoders raise nearly anything on malformed bytes, OSError too
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # a full disk is not the archive's fault
+            raise  # for example a full disk, which is not the archive's fault
         raise TransferError(Reason.DAMAGED, one_line(error) or type(error).__name__) from None
 
 
@@ -74,7 +74,7 @@ def _check_sizes(members: list[zipfile.ZipInfo], packed: int, limits: UnpackLimi
     total = sum(info.file_size for info in members)
     if total > limits.total_bytes:
         raise TransferError(Reason.TOO_LARGE, f"unpacks to {total:,} bytes, more than {limits.total_bytes:,}")
-    # Over the archive as a whole: the members of a bomb may share the same packed bytes.
+    # Of the archive as a whole: the members of a bomb may share the same packed bytes.
     if total > limits.ratio * packed:
         raise TransferError(Reason.TOO_LARGE, f"unpacks to more than {limits.ratio:g} times its size")
 
@@ -101,7 +101,7 @@ def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
         or UNSAFE_NAME.search(name)
         or any(part in ("", ".", "..") or part != part.strip(" ") for part in parts)
     ):
-        raise TransferError(Reason.DAMAGED, f"a member is named {one_line(name)!r}, which is no safe path")
+        raise TransferError(Reason.DAMAGED, f"a member is named {one_line(name)!r}, which is not a safe path")
     if info.flag_bits & 1:
         raise TransferError(Reason.DAMAGED, f"{one_line(name)} is encrypted")
     kind = stat.S_IFMT(info.external_attr >> 16)

@@ -100,7 +100,7 @@ def test_bad_rows_are_counted_by_kind_with_their_first_place(tmp_path: Path) -> 
     assert raw.rows_read == 1 + sum(count for count, _ in found.values())
 
 
-def test_a_line_is_judged_by_itself(tmp_path: Path) -> None:
+def test_a_broken_line_changes_no_other_line(tmp_path: Path) -> None:
     strange = [
         {**NEW, "timestamp": "1441324800123"},
         {**NEW, "timestamp": 1441324800123.0},
@@ -113,12 +113,12 @@ def test_a_line_is_judged_by_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["TOYS.json", "TOYS.JSON.GZ"])
-def test_gzip_is_told_by_its_content(name: str, tmp_path: Path) -> None:
+def test_gzip_is_recognised_by_its_content(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(gzip.compress(json.dumps(OLD).encode()))
     assert events(tmp_path) == [("A1", "B1", 1441324800, 5.0)]
 
 
-def test_records_of_the_release_of_the_reviews_are_taken(tmp_path: Path) -> None:
+def test_product_records_of_the_same_release_are_read(tmp_path: Path) -> None:
     write(tmp_path, "Toys.jsonl", NEW)
     write(tmp_path, "meta_TOYS.json", {"asin": "B1", "title": "of 2018"})
     write(tmp_path, "meta_Toys.jsonl", {"parent_asin": "B1", "title": "of 2023"})
@@ -128,7 +128,7 @@ def test_records_of_the_release_of_the_reviews_are_taken(tmp_path: Path) -> None
         Amazon(str(tmp_path), "TOYS").read()
 
 
-def test_bad_reviews_are_not_diluted_by_product_records(tmp_path: Path) -> None:
+def test_shares_of_bad_reviews_and_of_bad_records_are_checked_apart(tmp_path: Path) -> None:
     write(tmp_path, "TOYS.json", *[OLD] * 20, raw=b"{broken\n")
     write(tmp_path, "meta_TOYS.json", *({"asin": f"B{k}", "title": "hat"} for k in range(900)))
     with pytest.raises(UserError, match=r"1 of 21 rows are bad"):
@@ -171,7 +171,7 @@ def test_damaged_gzip_names_the_line(tmp_path: Path) -> None:
         events(folder)
 
 
-def test_wrong_folders_say_what_is_there(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_named_with_its_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere not found.*MMREC_DATA"):
         Amazon("nowhere").files()
     with pytest.raises(UserError, match=r"no reviews of AMAZON_FASHION \(found: Toys\.jsonl\)"):

@@ -154,7 +154,7 @@ def read(make: Callable[[Path, bytes], Source], content: bytes) -> RawData | Non
 @pytest.mark.parametrize("name", FORMATS)
 @given(edits=st.lists(EDIT, min_size=1, max_size=4))
 @example(edits=[(689, 15, b'""'), (0, 0, b",")])  # a row 0""u004, which Polars and Python's csv read differently
-def test_no_row_is_taken_that_is_not_in_the_file(name: str, edits: list[tuple[int, int, bytes]]) -> None:
+def test_every_row_that_is_read_is_in_the_file(name: str, edits: list[tuple[int, int, bytes]]) -> None:
     make, text, parse = FORMATS[name]
     content = mangle(text.encode(), edits)
     raw = read(make, content)
@@ -175,7 +175,7 @@ def test_the_untouched_file_is_read_whole(name: str) -> None:
     assert [row[:3] for row in raw.interactions.collect().rows()] == [row[:3] for row in ROWS]
 
 
-def test_gzip_that_breaks_off_is_an_error_wherever_it_does(tmp_path: Path) -> None:
+def test_truncated_gzip_is_an_error_at_every_length(tmp_path: Path) -> None:
     whole = gzip.compress(json_text().encode())
     for cut in (*range(1, 30), *random.Random(0).sample(range(30, len(whole)), 20)):
         (tmp_path / "SHOP.json.gz").write_bytes(whole[:cut])

@@ -17,13 +17,13 @@ def files(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_only_whole_pictures_of_bounded_size_are_readable(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_whole_images_of_bounded_size_are_readable(files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert [readable(file) for file in (*files, "nowhere.jpg")] == [True, False, False, True, None]
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64 - 1)
     assert not readable(files[0])
 
 
-def test_a_killed_check_goes_on_where_it_was(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_check_is_continued(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, opened = tmp_path / "memory.parquet", []
 
     def slow(file: str) -> bool:
@@ -49,7 +49,7 @@ def test_a_changed_file_is_opened_again(files: list[str], tmp_path: Path) -> Non
     assert check_images(files, memory) == [True, True, False, True]
 
 
-def test_a_file_that_could_not_be_opened_is_asked_again(
+def test_a_file_that_could_not_be_opened_is_tried_again(
     files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -62,12 +62,12 @@ def test_a_file_that_could_not_be_opened_is_asked_again(
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
-def test_a_damaged_memory_is_forgotten(content: bytes, files: list[str], tmp_path: Path) -> None:
+def test_a_damaged_list_of_earlier_answers_is_ignored(content: bytes, files: list[str], tmp_path: Path) -> None:
     (tmp_path / "memory.parquet").write_bytes(content)
     assert check_images(files, tmp_path / "memory.parquet") == [True, False, False, True]
 
 
-def test_nothing_is_written_unless_asked(files: list[str], tmp_path: Path) -> None:
+def test_no_file_is_written_with_write_false(files: list[str], tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     assert check_images(files, tmp_path / "memory.parquet", write=False) == [True, False, False, True]
     assert sorted(tmp_path.iterdir()) == before

@@ -129,7 +129,7 @@ def test_missing_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert MovieLens("half").image_folder() == tmp_path / "half" / "posters"  # where downloads go
 
 
-def test_item_rows_with_too_many_fields_are_counted_and_not_taken(tmp_path: Path) -> None:
+def test_item_rows_with_too_many_fields_are_counted_and_left_out(tmp_path: Path) -> None:
     overviews = "movieId,overview,director\n20,A hat, warm and light,Jane Doe\n10,A priest,Tom\n10,Again,Tim\n"
     movies = MOVIES + "30,Movie, The 1 (1995),Drama|War\n"
     raw = write(tmp_path, {**LAYOUTS["csv"], "movies.csv": movies, "overviews.csv": overviews}).read()
@@ -141,7 +141,7 @@ def test_item_rows_with_too_many_fields_are_counted_and_not_taken(tmp_path: Path
     assert raw.items["text"].to_list() == ["Misérables, Les (1995). Drama, Musical. A priest", "Alien (1979). Horror"]
 
 
-def test_titles_are_utf8_in_csv_and_may_begin_with_a_mark_in_dat(tmp_path: Path) -> None:
+def test_titles_in_csv_must_be_utf8_and_dat_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "dat").mkdir()
     raw = write(tmp_path / "dat", {**LAYOUTS["1m"], "movies.dat": "\ufeff10::Heat (1995)::Drama\n"}).read()
     assert raw.items["item"].to_list() == ["10"]

@@ -152,7 +152,7 @@ def test_items_without_readable_image_or_text_are_dropped_or_kept(tmp_path: Path
     assert pl.read_parquet(folder / "items.parquet")["image"].is_null().sum() == 4  # with the padding row
 
 
-def test_images_beside_everything_else_are_no_reason_to_prepare_anew(tmp_path: Path) -> None:
+def test_a_dataset_in_the_folder_of_the_images_is_not_prepared_again(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "raw", [("u", item, 1) for item in "abc"], images=True)
     pictures = tmp_path / "raw" / "images"
     pictures.mkdir(parents=True)
@@ -165,7 +165,7 @@ def test_images_beside_everything_else_are_no_reason_to_prepare_anew(tmp_path: P
     assert prepare(rows, options, pictures / "data") != first
 
 
-def test_items_too_rare_for_the_core_are_not_said_to_lack_images(tmp_path: Path) -> None:
+def test_items_too_rare_for_the_core_do_not_count_as_lacking_images(tmp_path: Path) -> None:
     events = [(user, item, 1) for user in range(3) for item in "ab"] + [(0, "rare", 1), (1, "bare", 1)]
     rows = Rows(tmp_path / "raw", events, images=True)
     (tmp_path / "raw" / "images").mkdir(parents=True)
@@ -203,7 +203,7 @@ def test_runs_are_bit_identical_and_reused(tmp_path: Path) -> None:
     assert rows.reads == 2
 
 
-def test_whatever_changes_makes_another_folder(tmp_path: Path) -> None:
+def test_changed_data_or_options_make_another_folder(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "raw", random_events(), images=True)
     pictures = tmp_path / "raw" / "images"
     pictures.mkdir(parents=True)
@@ -289,7 +289,7 @@ prepare(Rows(Path(sys.argv[1]) / "raw", random_events()), PrepareOptions(**LOOSE
 """
 
 
-def test_a_run_that_is_shot_leaves_nothing_that_is_trusted(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_folder_that_a_later_run_trusts(tmp_path: Path) -> None:
     shot = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[2])
     assert shot.returncode == -signal.SIGKILL
     left = [path for path in (tmp_path / "rows").iterdir() if path.is_dir()]
@@ -301,7 +301,7 @@ def test_a_run_that_is_shot_leaves_nothing_that_is_trusted(tmp_path: Path) -> No
     assert Manifest.load(folder) == Manifest.load(whole)
 
 
-def test_two_at_once_prepare_once(tmp_path: Path) -> None:
+def test_two_threads_prepare_once(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "raw", random_events())
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(prepare, rows, PrepareOptions(**LOOSE), tmp_path) for _ in range(2)]
@@ -333,7 +333,7 @@ def test_too_many_bad_rows_name_the_first_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "../evil"])
-def test_a_name_is_that_of_one_folder(name: str, tmp_path: Path) -> None:
+def test_a_name_must_be_valid_for_one_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"name must be a valid folder name"):
         prepare(Rows(tmp_path, random_events(), name=name), PrepareOptions(**LOOSE), tmp_path / "data")
     assert not (tmp_path / "evil").exists()

@@ -245,7 +245,7 @@ def test_zones_of_parquet(tmp_path: Path) -> None:
         (["u,i,20240131\n"], r"0\.csv:2: '20240131' may be a date .*: set time_unit to '%Y%m%d' or to seconds"),
     ],
 )
-def test_times_that_cannot_be_told(files: list[str], message: str, tmp_path: Path) -> None:
+def test_times_in_an_unknown_or_mixed_unit_are_refused(files: list[str], message: str, tmp_path: Path) -> None:
     paths = [write(tmp_path, f"{place}.csv", HEADER + rows) for place, rows in enumerate(files)]
     with pytest.raises(UserError, match=message):
         tabular(paths).read()
@@ -279,7 +279,7 @@ def test_a_full_stop_is_not_doubled() -> None:
     assert Template.parse("{a}. {b}.", "text").write({"a": "Nice hat!", "b": "It is warm."}) == "Nice hat! It is warm."
 
 
-def test_several_files_are_one_and_places_name_each(tmp_path: Path) -> None:
+def test_several_files_are_read_as_one_and_faults_name_the_file(tmp_path: Path) -> None:
     write(tmp_path, "o/b.parquet", [EVENT, {**EVENT, "user": None}])
     write(tmp_path, "o/a.csv", HEADER + 'u,"1",1700000000\n\n,"2",1700000000\n')
     write(tmp_path, "o/c.jsonl.gz", '\n{"user": "u", "item": 3, "time": 1700000000}\n{}\n{"user"\n')
@@ -294,12 +294,12 @@ def test_several_files_are_one_and_places_name_each(tmp_path: Path) -> None:
         assert raw.rows_read == 7
 
 
-def test_a_row_that_lacks_all_mapped_columns_is_bad_and_a_blank_line_is_none(tmp_path: Path) -> None:
+def test_a_row_without_mapped_columns_is_bad_and_a_blank_line_is_not_counted(tmp_path: Path) -> None:
     raw = tabular(write(tmp_path, "o.csv", "id,user,item,time\n1,u,i,5\n\n2,,,\n,,,\n")).read()
     assert (raw.rows_read, faults(raw)) == (2, {"missing user": (1, "o.csv:4")})
 
 
-def test_line_breaks_are_fine_in_text_and_not_in_ids(tmp_path: Path) -> None:
+def test_line_breaks_are_allowed_in_text_and_not_in_ids(tmp_path: Path) -> None:
     rows = 'user,item,time,note\nu,i,5,"a\nb"\nu,"i\nj",5,\nu,k,x,\n' + "u,i,5,\n" * 50
     raw = tabular(write(tmp_path, "o.csv", rows)).read()
     assert faults(raw) == {"malformed item": (1, "o.csv:4"), "impossible timestamp": (1, "o.csv:6")}
@@ -330,12 +330,12 @@ def test_item_records(tmp_path: Path) -> None:
     assert (faults(raw), raw.repeated_items, raw.rows_read, raw.item_rows_read) == (kinds, 1, 1, 5)
 
 
-def test_brackets_in_a_name_are_no_pattern(tmp_path: Path) -> None:
+def test_an_existing_file_with_brackets_in_its_name_is_not_a_pattern(tmp_path: Path) -> None:
     path = write(tmp_path, "raw [new]/o.csv", HEADER + "u,1,1000000005\n")
     assert events(tabular(path)) == events(tabular(str(Path(path).parent))) != []
 
 
-def test_years_are_no_times_and_a_time_that_is_cut_off_is_bad(tmp_path: Path) -> None:
+def test_years_are_refused_as_times_and_a_truncated_time_is_bad(tmp_path: Path) -> None:
     years = HEADER + "u,1,2014\nu,2,2015\n"
     with pytest.raises(UserError, match=r"'2014' may be a date or a number of seconds: set time_unit"):
         tabular(write(tmp_path, "o.csv", years)).read()
@@ -348,7 +348,7 @@ def test_years_are_no_times_and_a_time_that_is_cut_off_is_bad(tmp_path: Path) ->
     ("name", "content"),
     [("o.csv", HEADER + "u,1,1000000005\n"), ("o.jsonl", '{"user": "u", "item": 1, "time": 1000000005}\n')],
 )
-def test_gzip_is_told_by_its_content(name: str, content: str, tmp_path: Path) -> None:
+def test_gzip_is_recognised_by_its_content(name: str, content: str, tmp_path: Path) -> None:
     path = write(tmp_path, name, gzip.compress(content.encode()))
     assert [row[:3] for row in events(tabular(path))] == [("u", "1", 1000000005)]
 

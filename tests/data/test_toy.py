@@ -73,7 +73,7 @@ def hit_rates(raw: Path, folder: Path) -> dict[tuple[str, str], float]:
     return {key: float(np.mean(values)) for key, values in hits.items()}
 
 
-def test_each_taste_is_found_by_its_own_attribute_alone(shop: tuple[Path, Path]) -> None:
+def test_each_taste_is_visible_in_its_own_attribute_only(shop: tuple[Path, Path]) -> None:
     rates = hit_rates(*shop)  # of the order at most 10 / 12, less where the purchase before was noise
     for taste, own in OWN_RULE.items():
         for rule in ("look", "material", "favourite", "next_collection", "popularity"):
@@ -82,7 +82,7 @@ def test_each_taste_is_found_by_its_own_attribute_alone(shop: tuple[Path, Path])
     assert rates["long_term", "recent_favourite"] < 0.12
 
 
-def test_tastes_are_equally_frequent_and_popularity_tells_basics_alone(shop: tuple[Path, Path]) -> None:
+def test_tastes_are_equally_frequent_and_only_basics_are_popular(shop: tuple[Path, Path]) -> None:
     raw, folder = shop
     tastes = Counter(taste for _, taste in list(csv.reader((raw / "tastes.csv").open()))[1:])
     assert tastes == dict.fromkeys(OWN_RULE, 200)
@@ -121,7 +121,7 @@ def test_the_same_seed_writes_the_same_bytes(shop: tuple[Path, Path], tmp_path: 
     assert (first / "TOY_SHOP.json.gz").read_bytes() != (second / "TOY_SHOP.json.gz").read_bytes()
 
 
-def test_what_is_there_is_used_again(tmp_path: Path) -> None:
+def test_an_existing_shop_is_not_written_again(tmp_path: Path) -> None:
     toy = Toy(str(tmp_path / "raw"), users=8)
     times = [file.stat().st_mtime_ns for file in toy.files()]
     assert [file.stat().st_mtime_ns for file in toy.files()] == times
@@ -137,7 +137,7 @@ def test_a_killed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert toy.read().interactions.collect().height > 50
 
 
-def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="is no toy shop"):
         Toy(str(tmp_path)).files()

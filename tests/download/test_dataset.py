@@ -47,7 +47,7 @@ def test_an_archive_becomes_a_folder_that_the_reader_reads(site, addresses, tmp_
     assert left_over(tmp_path) == set()
 
 
-def test_what_is_there_is_not_fetched_again_and_what_is_lost_is(site, addresses, tmp_path, limits):
+def test_only_missing_files_are_fetched_again(site, addresses, tmp_path, limits):
     site.pages["/ml.zip"] = serve(ARCHIVE)
     for _ in range(2):
         folder = download_dataset(addresses(archive(site)), "shop", tmp_path, limits=limits)
@@ -63,7 +63,7 @@ def test_what_is_there_is_not_fetched_again_and_what_is_lost_is(site, addresses,
     assert (folder / "ratings.csv").read_bytes() == RATINGS * 2
 
 
-def test_a_category_in_any_letter_case_comes_in_the_spelling_of_the_release(site, addresses, tmp_path, limits):
+def test_a_category_in_any_letter_case_gets_the_spelling_of_the_release(site, addresses, tmp_path, limits):
     site.pages |= {"/meta_Toys_A.json.gz": serve(PRODUCTS), "/Toys_A.json.gz": serve(REVIEWS, Content_Encoding="gzip")}
     files = [{"url": site.url("/meta_{category}.json.gz")}, {"url": site.url("/{category}.json.gz")}]
     found = addresses(*files, categories=["Toys_A", "Other"])
@@ -78,7 +78,7 @@ def test_a_category_in_any_letter_case_comes_in_the_spelling_of_the_release(site
         download_dataset(addresses(archive(site)), "shop", tmp_path, "Toys_A", limits)
 
 
-def test_one_dead_file_keeps_the_others_and_names_key_and_file(site, addresses, tmp_path, limits):
+def test_a_file_that_fails_is_named_and_the_others_are_kept(site, addresses, tmp_path, limits):
     site.pages["/meta_T.json.gz"] = serve(PRODUCTS)
     files = [{"url": site.url("/meta_{category}.json.gz")}, {"url": site.url("/{category}.json.gz")}]
     found = addresses(*files, categories=["T"])
@@ -107,7 +107,9 @@ def test_mirrors_are_tried_in_turn(site, addresses, tmp_path, limits):
         ("r.json.gz", REVIEWS[:-9], {"length": None}, "not a sound archive"),
     ],
 )
-def test_what_is_no_archive_is_never_put_in_place(name, content, more, words, site, addresses, tmp_path, limits):
+def test_a_file_that_is_not_an_archive_never_reaches_the_folder(
+    name, content, more, words, site, addresses, tmp_path, limits
+):
     site.pages[f"/{name}"] = in_turn(serve(content, **more), serve(ARCHIVE if name == "ml.zip" else REVIEWS))
     found = addresses({"url": site.url(f"/{name}"), **({"unpack": "zip"} if name == "ml.zip" else {})})
     with pytest.raises(UserError, match=words):
@@ -144,7 +146,7 @@ def start(folder: Path) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_stopped_goes_on_where_it_was(end, site, addresses, tmp_path, limits):
+def test_an_interrupted_run_is_continued(end, site, addresses, tmp_path, limits):
     noise = random.Random(3).randbytes(1 << 20)
     content = zipped(ratings_csv=RATINGS, movies_csv=MOVIES, noise_bin=noise)
     site.pages["/ml.zip"] = serve(content, pause=0.05)
@@ -176,7 +178,7 @@ def test_two_processes_fetch_once(site, addresses, tmp_path):
     assert sum("waiting" in error for error in errors) == 1
 
 
-def test_a_full_disk_is_no_half_data_set(site, addresses, tmp_path, limits, monkeypatch):
+def test_a_full_disk_leaves_no_half_dataset(site, addresses, tmp_path, limits, monkeypatch):
     site.pages["/ml.zip"] = serve(ARCHIVE)
 
     def full(source: object, target: object) -> None:

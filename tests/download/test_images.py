@@ -80,7 +80,7 @@ def test_later_addresses_of_an_id_are_fallbacks(site, tmp_path, image_limits):
     ["../x", "a/b", "/etc/x", "..", ".", "", "a\0b", "a\\b", "C:x", ".hidden", "x" * 201, "ü" * 101, "con", "NUL.x",
      "a\n", " a", "a.", None],
 )  # fmt: skip
-def test_ids_that_are_no_file_names_are_refused_and_listed(name, site, tmp_path, image_limits):
+def test_ids_that_cannot_be_file_names_are_refused_and_listed(name, site, tmp_path, image_limits):
     site.pages["/i"] = serve(picture())
     summary = run(site, tmp_path / "i", image_limits, (name, "/i"), ("Ünïcode & ‘x’ (1)", "/i"), ("x" * 200, "/i"))
     assert summary.unsafe == (name or "",)
@@ -89,7 +89,7 @@ def test_ids_that_are_no_file_names_are_refused_and_listed(name, site, tmp_path,
     assert len(asked(site)) == 2
 
 
-def test_a_second_run_asks_only_for_what_failed_and_not_for_what_is_gone(site, tmp_path, image_limits):
+def test_a_second_run_requests_failed_images_and_not_those_that_are_gone(site, tmp_path, image_limits):
     site.pages |= {
         "/good": serve(picture()),
         "/bad": in_turn(*[status(500)] * 3, serve(picture())),
@@ -129,7 +129,7 @@ def test_the_bound_holds_for_a_host_that_many_fall_back_to(site, tmp_path):
     assert site.most_open == 1
 
 
-def test_a_host_that_asks_for_peace_is_given_it(site, tmp_path, image_limits, stopwatch):
+def test_a_host_that_asks_for_a_pause_gets_it(site, tmp_path, image_limits, stopwatch):
     site.pages["/i"] = in_turn(status(429, Retry_After="1"), serve(picture()))
     summary = run(site, tmp_path / "i", image_limits, *((str(n), "/i") for n in range(5)))
     assert summary.fetched == 5
@@ -141,7 +141,7 @@ def test_a_host_that_asks_for_peace_is_given_it(site, tmp_path, image_limits, st
     assert len(asked(site)) <= image_limits.per_host
 
 
-def test_a_dead_host_is_given_up_and_others_go_on(site, tmp_path, image_limits):
+def test_a_dead_host_is_given_up_and_others_continue(site, tmp_path, image_limits):
     site.pages["/good"] = serve(picture())
     dead = [(f"d{n}", f"http://127.0.0.1:9/{n}") for n in range(60)]
     summary = run(site, tmp_path / "i", image_limits, *dead, ("a", "/good"), ("d0", "/good"))
@@ -149,7 +149,7 @@ def test_a_dead_host_is_given_up_and_others_go_on(site, tmp_path, image_limits):
     assert summary.failed["host given up"] >= 60 - image_limits.lost_after - image_limits.per_host
 
 
-def test_a_stopped_run_keeps_what_it_has_and_knows(site, tmp_path, image_limits, monkeypatch):
+def test_an_interrupted_run_keeps_images_and_failures(site, tmp_path, image_limits, monkeypatch):
     site.pages |= {"/gone": status(404), "/good": serve(picture())}
     calls = iter(range(10))
 
@@ -168,7 +168,7 @@ def test_a_stopped_run_keeps_what_it_has_and_knows(site, tmp_path, image_limits,
     assert {f"{name}.jpg" for name in content["files"]} == set(names(tmp_path / "i"))
 
 
-def test_it_works_inside_a_running_loop_as_in_a_notebook(site, tmp_path, image_limits):
+def test_images_are_fetched_inside_a_running_event_loop(site, tmp_path, image_limits):
     site.pages["/i"] = serve(picture())
 
     async def cell() -> ImageSummary:

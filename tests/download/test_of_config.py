@@ -36,7 +36,7 @@ def shop(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return raw
 
 
-def test_the_items_that_stay_get_their_pictures(shop: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_remaining_items_get_their_images(shop: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     main(["download", "images", "--config", "run.yaml", *LIMITS])
     assert sorted(file.name for file in (shop / "images").iterdir()) == ["B0.jpg", "B2.jpg", "B3.jpg", "B4.jpg"]
     assert not Path("data").exists()
@@ -48,7 +48,7 @@ def test_the_items_that_stay_get_their_pictures(shop: Path, site: Site, capsys: 
     assert "interactions dropped: require_image" in capsys.readouterr().out
 
 
-def test_a_source_without_addresses_says_what_to_do(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_source_without_addresses_names_the_way_out(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / "meta_SHOP.json").unlink()
     with pytest.raises(SystemExit):
         main(["download", "images", "--config", "run.yaml", "--data.prepare.require_text", "false"])
@@ -58,14 +58,14 @@ def test_a_source_without_addresses_says_what_to_do(shop: Path, capsys: pytest.C
     assert "needs --config RUN.yaml, or --urls FILE and --to FOLDER" in capsys.readouterr().err
 
 
-def test_a_broken_picture_is_fetched_again(shop: Path, site: Site) -> None:
+def test_a_broken_image_is_fetched_again(shop: Path, site: Site) -> None:
     (shop / "images" / "B2.png").write_bytes(picture("PNG")[:60])
     main(["download", "images", "--config", "run.yaml", *LIMITS])
     assert sorted(file.name for file in (shop / "images").iterdir()) == ["B0.jpg", "B2.jpg", "B3.jpg", "B4.jpg"]
 
 
 @pytest.mark.parametrize("pattern", ["photos/{sku}.jpg", "photos/img_{sku}.*", "photo"])
-def test_pictures_that_would_not_be_found_are_not_fetched(
+def test_images_that_would_not_be_found_are_not_fetched(
     pattern: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -79,5 +79,7 @@ def test_pictures_that_would_not_be_found_are_not_fetched(
     with pytest.raises(SystemExit):
         main(["download", "images", "--config", "run.yaml", *LIMITS])
     assert "would not be found by items.image" in capsys.readouterr().err
-    main(["download", "images", "--config", "run.yaml", "--data.source.init_args.items.image", "photos/{sku}.*", *LIMITS])
+    main(
+        ["download", "images", "--config", "run.yaml", "--data.source.init_args.items.image", "photos/{sku}.*", *LIMITS]
+    )
     assert Path("photos/1.jpg").is_file()

@@ -36,7 +36,7 @@ def failure(url: str, folder: Path, limits: Limits, **expected: object) -> Trans
     return caught.value
 
 
-def test_a_file_comes_whole_with_what_is_known_of_it(site, tmp_path, limits):
+def test_a_file_arrives_whole_with_its_description(site, tmp_path, limits):
     site.pages["/f"] = serve(CONTENT)
     sums = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "md5": hashlib.md5(CONTENT).hexdigest()}
     content, fetched = get(site.url("/f"), tmp_path, limits, bytes=len(CONTENT), **sums)
@@ -56,7 +56,7 @@ def test_a_file_comes_whole_with_what_is_known_of_it(site, tmp_path, limits):
     ],
     ids=["resumes", "ignores Range", "changed", "changed, ignores If-Range", "shorter now"],
 )
-def test_a_broken_transfer_goes_on_or_starts_anew(second, asked, site, tmp_path, limits):
+def test_a_broken_transfer_is_continued_or_starts_again(second, asked, site, tmp_path, limits):
     site.pages["/f"] = in_turn(serve(CONTENT, cut=60_000), second)
     content, fetched = get(site.url("/f"), tmp_path, limits)
     assert content in (CONTENT, OTHER, OTHER[:50_000])
@@ -65,20 +65,20 @@ def test_a_broken_transfer_goes_on_or_starts_anew(second, asked, site, tmp_path,
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_without_a_way_to_tell_a_changed_file_nothing_is_continued(etag, site, tmp_path, limits):
+def test_without_a_validator_a_transfer_starts_again(etag, site, tmp_path, limits):
     site.pages["/f"] = in_turn(serve(CONTENT, etag=etag, cut=60_000), serve(OTHER, etag=etag))
     assert get(site.url("/f"), tmp_path, limits)[0] == OTHER
     assert [wanted for _, wanted in site.requests] == [None, None]
 
 
-def test_the_date_stands_in_for_an_etag(site, tmp_path, limits):
+def test_the_date_replaces_a_missing_etag(site, tmp_path, limits):
     dated = {"etag": "", "Last_Modified": "Mon, 01 Jan 2024 00:00:00 GMT", "heed_if_range": False}
     site.pages["/f"] = in_turn(serve(CONTENT, cut=60_000, **dated), serve(CONTENT, **dated))
     assert get(site.url("/f"), tmp_path, limits)[0] == CONTENT
     assert site.requests[1][1] == "bytes=60000-"
 
 
-def test_pieces_of_two_versions_are_found_out_and_replaced(site, tmp_path, limits):
+def test_pieces_of_two_versions_are_detected_and_replaced(site, tmp_path, limits):
     site.pages["/f"] = in_turn(serve(CONTENT, cut=60_000), serve(OTHER, heed_if_range=False), serve(OTHER))
     sha256 = hashlib.sha256(OTHER).hexdigest()
     assert get(site.url("/f"), tmp_path, limits, sha256=sha256)[0] == OTHER
@@ -106,7 +106,7 @@ def test_pieces_of_two_versions_are_found_out_and_replaced(site, tmp_path, limit
         (redirect("ftp://127.0.0.1/f"), Reason.REDIRECT, 1),
     ],
 )
-def test_each_fault_has_its_reason_and_only_passing_ones_are_tried_again(
+def test_each_fault_has_its_reason_and_only_transient_ones_are_retried(
     behaviour, reason, requests, site, tmp_path, limits
 ):
     site.pages["/f"] = behaviour
@@ -118,7 +118,7 @@ def test_each_fault_has_its_reason_and_only_passing_ones_are_tried_again(
 
 
 @pytest.mark.parametrize("behaviour", [hang, drip(headers=True), drip(headers=False)], ids=["hangs", "headers", "body"])
-def test_a_server_that_takes_for_ever_is_left(behaviour, site, tmp_path, stopwatch):
+def test_an_endless_response_is_given_up(behaviour, site, tmp_path, stopwatch):
     site.pages["/f"] = behaviour
     quick = Limits(**{**QUICK, "attempts": 1, "connect_seconds": 0.3})
     assert failure(site.url("/f"), tmp_path, quick).reason in (Reason.TIMEOUT, Reason.STALLED)
@@ -132,7 +132,7 @@ def test_the_total_limit_ends_a_steady_but_endless_transfer(site, tmp_path, stop
     assert stopwatch() < 2
 
 
-def test_size_limits_hold_for_what_is_announced_and_for_what_comes(site, tmp_path):
+def test_size_limits_hold_for_announced_and_for_received_bytes(site, tmp_path):
     small = Limits(**{**QUICK, "max_bytes": 50_000})
     site.pages["/announced"] = serve(CONTENT)
     assert failure(site.url("/announced"), tmp_path, small).reason is Reason.TOO_LARGE
@@ -151,7 +151,7 @@ def test_retry_after_is_waited_for(site, tmp_path, limits, stopwatch):
     assert 1 <= stopwatch() < 2.5
 
 
-def test_attempts_that_move_on_do_not_count(site, tmp_path, limits):
+def test_attempts_that_bring_new_bytes_do_not_count(site, tmp_path, limits):
     large = random.Random(2).randbytes(9 << 20)
     site.pages["/f"] = serve(large, cut=3 << 19)
     content, fetched = get(site.url("/f"), tmp_path, limits)
@@ -176,7 +176,7 @@ def test_redirects_are_followed_and_never_back_to_http(site, tmp_path, limits):
     ["", "x", "ftp://a/b", "file:///etc/passwd", "http://", "http://[::1", "data:image/png;base64,AA", "http://a:x/",
      f"http://{'a' * 70}.example/", "http://.example/", "http://127.0.0.1:99999/", "http://é\u0378.example/"],
 )  # fmt: skip
-def test_what_is_no_address(url, tmp_path, limits):
+def test_malformed_addresses_are_refused(url, tmp_path, limits):
     assert failure(url, tmp_path, limits).reason in (Reason.NO_ADDRESS, Reason.CONNECTION)
 
 
@@ -187,7 +187,7 @@ def test_a_refused_connection(tmp_path, limits):
     assert (error.reason, error.attempts) == (Reason.CONNECTION, 3)
 
 
-def test_a_damaged_note_or_another_address_starts_anew(site, tmp_path, limits):
+def test_a_damaged_note_or_another_address_starts_again(site, tmp_path, limits):
     site.pages |= {"/f": serve(CONTENT, cut=60_000), "/g": serve(OTHER)}
     failure(site.url("/f"), tmp_path, Limits(**{**QUICK, "attempts": 1}))
     assert (tmp_path / "file.part").stat().st_size == 60_000

@@ -40,7 +40,7 @@ def refused(path: Path, folder: Path, limits: UnpackLimits | None = None) -> str
     return str(caught.value)
 
 
-def test_the_common_folder_is_left_out_and_clutter_ignored(tmp_path):
+def test_a_single_top_folder_and_clutter_are_left_out(tmp_path):
     path = made(tmp_path, ("ml/a.csv", b"1"), ("ml/sub/b.csv", b"22"), ("__MACOSX/ml/._a.csv", b"x"))
     assert unpack(path, tmp_path / "out") == {"a.csv": 1, "sub/b.csv": 2}
     assert (tmp_path / "out/sub/b.csv").read_bytes() == b"22"
@@ -58,7 +58,7 @@ def test_no_member_leads_out_of_the_folder(member, tmp_path):
     assert not (tmp_path / "out/good.csv").exists()  # refused before anything was written
 
 
-def test_a_link_cannot_be_written_through(tmp_path):
+def test_a_link_in_an_archive_is_refused(tmp_path):
     assert "link" in refused(made(tmp_path, (link("ml/d"), b"/tmp"), ("ml/d/x", b"1")), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Is what has arrived for an item really a picture of it, or at least a picture."""
+"""The check that a file fetched for an item is an image."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mmrec.download.failures import Reason, TransferError, one_line
 from mmrec.download.limits import ImageLimits
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp"}
-"""Formats that are taken, by Pillow's names; its other decoders see no use in shops and more bugs."""
+"""Accepted formats, by Pillow's names; its other decoders are not used by shops and have more bugs."""
 
 
 def check_image(path: Path, limits: ImageLimits) -> str:
     """Decode an image and return the suffix of its format.
 
     Raises:
-        TransferError: it is not an image, of a format that is not taken, too large, or so small that it stands for one.
+        TransferError: the file is not an image, its format is not accepted, or it is too large or a small placeholder.
     """
     try:
         with Image.open(path, formats=tuple(SUFFIXES)) as image:
             width, height, suffix = image.width, image.height, SUFFIXES[str(image.format)]
     except Image.DecompressionBombError:
         raise TransferError(Reason.TOO_LARGE, "its header declares far too many pixels") from None
-    except Exception as error:  # a decoder of broken bytes raises nearly anything
+    except Exception as error:  # decoders raise nearly anything on broken bytes
         start = path.read_bytes()[:12]
         raise TransferError(Reason.NOT_AN_IMAGE, f"begins with {start!r}: {type(error).__name__}") from None
     if width * height > limits.max_pixels:
