@@ -1,4 +1,4 @@
-"""A source of rows given in the test, and a drawing for an image."""
+"""A source of rows given in the test, and the bytes of an image."""
 
 import io
 import json
@@ -45,9 +45,9 @@ class Rows:
         self.reads += 1
         events = [(*map(str, event[:2]), event[2], event[3] if len(event) > 3 else None) for event in self.events]
         folder = self.image_folder()
-        pictures = {path.stem: str(path) for path in folder.iterdir()} if folder else {}
+        files = {path.stem: str(path) for path in folder.iterdir()} if folder else {}
         ids = sorted({event[1] for event in events})
-        items = [(item, item, self.texts.get(item), pictures.get(item), None, None) for item in ids]
+        items = [(item, item, self.texts.get(item), files.get(item), None, None) for item in ids]
         return RawData(
             pl.DataFrame(events, schema=EVENT_COLUMNS, orient="row").lazy(),
             pl.DataFrame(items, schema=ITEM_COLUMNS, orient="row"),
@@ -67,7 +67,7 @@ def prepared(source: Rows, root: Path, **options: object) -> list[tuple]:
 
 
 def jpeg() -> bytes:
-    """Return a noisy picture of some kilobytes."""
+    """Return a noisy image of some kilobytes."""
     buffer = io.BytesIO()
     Image.effect_noise((64, 64), 80).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()

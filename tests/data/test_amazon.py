@@ -107,9 +107,9 @@ def test_a_broken_line_changes_no_other_line(tmp_path: Path) -> None:
         {**NEW, "parent_asin": None},
     ]
     alone = events(write(tmp_path / "alone", "Toys.jsonl", *strange))
-    beside = events(write(tmp_path / "beside", "Toys.jsonl", *strange, raw=b"{broken\n"))
+    together = events(write(tmp_path / "together", "Toys.jsonl", *strange, raw=b"{broken\n"))
     assert [row[2] for row in alone] == [1441324800] * 3
-    assert beside == alone
+    assert together == alone
 
 
 @pytest.mark.parametrize("name", ["TOYS.json", "TOYS.JSON.GZ"])

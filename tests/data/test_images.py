@@ -11,7 +11,7 @@ from tests.data.rows import jpeg
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    for name, content in {"a": jpeg(), "b": jpeg()[:2000], "c": b"no picture", "d": jpeg()}.items():
+    for name, content in {"a": jpeg(), "b": jpeg()[:2000], "c": b"not an image", "d": jpeg()}.items():
         (tmp_path / f"{name}.jpg").write_bytes(content)
     return [str(tmp_path / f"{name}.jpg") for name in "abcd"]
 

@@ -136,7 +136,7 @@ def test_min_rating_drops_lower_and_unrated(tmp_path: Path) -> None:
 def test_items_without_readable_image_or_text_are_dropped_or_kept(tmp_path: Path) -> None:
     rows = Rows(tmp_path, [("u", item, 1) for item in "abcde"], {"a": "A", "b": "B", "c": "C", "d": " "}, images=True)
     (tmp_path / "images").mkdir()
-    for item, content in {"a": jpeg(), "b": jpeg()[:2000], "d": jpeg(), "e": b"no picture"}.items():
+    for item, content in {"a": jpeg(), "b": jpeg()[:2000], "d": jpeg(), "e": b"not an image"}.items():
         (tmp_path / "images" / f"{item}.jpg").write_bytes(content)
     loose = {"max_bad_share": 1.0}
     assert [row[1] for row in prepared(rows, tmp_path, require_image=True, **loose)] == ["a", "d"]
@@ -154,15 +154,15 @@ def test_items_without_readable_image_or_text_are_dropped_or_kept(tmp_path: Path
 
 def test_a_dataset_in_the_folder_of_the_images_is_not_prepared_again(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "raw", [("u", item, 1) for item in "abc"], images=True)
-    pictures = tmp_path / "raw" / "images"
-    pictures.mkdir(parents=True)
-    (pictures / "a.jpg").write_bytes(jpeg())
-    (pictures / "b.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    images = tmp_path / "raw" / "images"
+    images.mkdir(parents=True)
+    (images / "a.jpg").write_bytes(jpeg())
+    (images / "b.jpg").symlink_to(tmp_path / "nowhere.jpg")
     options = PrepareOptions(**{**LOOSE, "max_bad_share": 1.0})
-    first = prepare(rows, options, pictures / "data")  # prepares, with histograms, into the folder of the images
-    assert prepare(rows, options, pictures / "data") == first
-    (pictures / "c.jpg").write_bytes(jpeg())
-    assert prepare(rows, options, pictures / "data") != first
+    first = prepare(rows, options, images / "data")  # prepares, with histograms, into the folder of the images
+    assert prepare(rows, options, images / "data") == first
+    (images / "c.jpg").write_bytes(jpeg())
+    assert prepare(rows, options, images / "data") != first
 
 
 def test_items_too_rare_for_the_core_do_not_count_as_lacking_images(tmp_path: Path) -> None:
@@ -205,15 +205,15 @@ def test_runs_are_bit_identical_and_reused(tmp_path: Path) -> None:
 
 def test_changed_data_or_options_make_another_folder(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "raw", random_events(), images=True)
-    pictures = tmp_path / "raw" / "images"
-    pictures.mkdir(parents=True)
+    images = tmp_path / "raw" / "images"
+    images.mkdir(parents=True)
     folders = [prepare(rows, PrepareOptions(**LOOSE), tmp_path)]
     folders.append(prepare(rows, PrepareOptions(**LOOSE, split="leave_one_out"), tmp_path))
-    (pictures / "1.jpg").write_bytes(jpeg())
+    (images / "1.jpg").write_bytes(jpeg())
     folders.append(prepare(rows, PrepareOptions(**LOOSE), tmp_path))
     rows.events = rows.events[1:]
     folders.append(prepare(rows, PrepareOptions(**LOOSE), tmp_path))
-    rows.folder = pictures.parent.rename(tmp_path / "moved")  # image paths are absolute: they would dangle
+    rows.folder = images.parent.rename(tmp_path / "moved")  # image paths are absolute: they would dangle
     folders.append(prepare(rows, PrepareOptions(**LOOSE), tmp_path))
     assert len(set(folders)) == 5
 

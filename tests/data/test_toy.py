@@ -139,6 +139,6 @@ def test_a_killed_run_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="is no toy shop"):
+    with pytest.raises(UserError, match="is not a toy shop"):
         Toy(str(tmp_path)).files()
     assert (tmp_path / "mine.txt").exists()

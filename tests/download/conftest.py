@@ -51,7 +51,7 @@ def stopwatch() -> Callable[[], float]:
 
 @pytest.fixture
 def addresses(tmp_path: Path) -> Callable[..., Addresses]:
-    """Write an addresses file with one data set `shop`, whose files are given."""
+    """Write an addresses file with one dataset `shop` of the given files."""
 
     def write(*files: dict[str, object], **more: object) -> Addresses:
         path = tmp_path / "addresses.yaml"
@@ -71,7 +71,7 @@ def zipped(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 60), colour: int = 90) -> bytes:
+def image_bytes(kind: str = "JPEG", size: tuple[int, int] = (40, 60), colour: int = 90) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, (colour, 20, 20)).save(buffer, kind)
     return buffer.getvalue()

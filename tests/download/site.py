@@ -8,7 +8,7 @@ Behaviour = Callable[["Handler"], None]
 
 
 class Site(ThreadingHTTPServer):
-    """`pages` says what is done with a path; `requests` holds (path, Range header) in the order of arrival."""
+    """`pages` holds the behaviour of each path; `requests` holds (path, Range header) in the order of arrival."""
 
     daemon_threads = True
 
@@ -74,7 +74,7 @@ def serve(
     """Serve bytes.
 
     Args:
-        content: of the file.
+        content: bytes of the file.
         etag: sent, and compared with If-Range if `heed_if_range`.
         ranges: honour Range.
         heed_if_range: false serves a part of whatever file there is now.

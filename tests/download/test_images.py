@@ -9,7 +9,7 @@ import pytest
 from mmrec.data.sources.readers.events import find_images
 from mmrec.download import ImageLimits, ImageSummary, download_images, images
 from tests.data.rows import jpeg
-from tests.download.conftest import QUICK, picture, running
+from tests.download.conftest import QUICK, image_bytes, running
 from tests.download.site import hang_up, in_turn, serve, slowly, status
 
 
@@ -29,14 +29,14 @@ def asked(site) -> list[str]:
 
 def test_images_are_named_by_id_and_content_and_found_by_the_readers(site, tmp_path, image_limits):
     kinds = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
-    site.pages |= {f"/{kind}.jpg": serve(picture(kind), media="image/jpeg") for kind in kinds}
+    site.pages |= {f"/{kind}.jpg": serve(image_bytes(kind), media="image/jpeg") for kind in kinds}
     folder = tmp_path / "posters"
     summary = run(site, folder, image_limits, *((kind, f"/{kind}.jpg") for kind in kinds))
     assert (summary.total, summary.fetched, summary.failed) == (4, 4, {})
     assert names(folder) == sorted(kind + suffix for kind, suffix in kinds.items())
     assert {"JPEG", "PNG", "WEBP"} <= set(find_images(folder))
     entry = json.loads(summary.manifest.read_text())["files"]["PNG"]
-    assert entry["holds"] == {"PNG.png": len(picture("PNG"))}
+    assert entry["holds"] == {"PNG.png": len(image_bytes("PNG"))}
     assert summary.manifest == tmp_path / "posters.download.json"
 
 
@@ -49,11 +49,11 @@ def test_images_are_named_by_id_and_content_and_found_by_the_readers(site, tmp_p
         (serve(b"<html>no", media="image/jpeg"), "not an image"),
         (serve(b"", media="image/jpeg"), "not an image"),
         (serve(jpeg()[:-500], media="image/jpeg"), "not an image"),
-        (serve(picture("TIFF")), "not an image"),
-        (serve(picture("GIF", (1, 1))), "placeholder image"),
-        (serve(picture("PNG", (200, 200))), "too large"),
-        (serve(picture("PNG", (20_000, 20_000))), "too large"),
-        (serve(picture() + bytes(30_000)), "too large"),
+        (serve(image_bytes("TIFF")), "not an image"),
+        (serve(image_bytes("GIF", (1, 1))), "placeholder image"),
+        (serve(image_bytes("PNG", (200, 200))), "too large"),
+        (serve(image_bytes("PNG", (20_000, 20_000))), "too large"),
+        (serve(image_bytes() + bytes(30_000)), "too large"),
         (hang_up, "no connection"),
     ],
 )
@@ -67,7 +67,7 @@ def test_each_fault_is_counted_and_leaves_no_file(behaviour, reason, site, tmp_p
 
 
 def test_later_addresses_of_an_id_are_fallbacks(site, tmp_path, image_limits):
-    site.pages |= {"/good": serve(picture()), "/never": serve(picture())}
+    site.pages |= {"/good": serve(image_bytes()), "/never": serve(image_bytes())}
     rows = [("a", "/gone"), ("b", None), ("a", "/good"), ("a", "/never"), ("b", "no address"), ("c", None)]
     summary = run(site, tmp_path / "i", image_limits, *rows)
     assert names(tmp_path / "i") == ["a.jpg"]
@@ -81,7 +81,7 @@ def test_later_addresses_of_an_id_are_fallbacks(site, tmp_path, image_limits):
      "a\n", " a", "a.", None],
 )  # fmt: skip
 def test_ids_that_cannot_be_file_names_are_refused_and_listed(name, site, tmp_path, image_limits):
-    site.pages["/i"] = serve(picture())
+    site.pages["/i"] = serve(image_bytes())
     summary = run(site, tmp_path / "i", image_limits, (name, "/i"), ("Ünïcode & ‘x’ (1)", "/i"), ("x" * 200, "/i"))
     assert summary.unsafe == (name or "",)
     assert summary.failed == {"id unsafe as a file name": 1}
@@ -91,8 +91,8 @@ def test_ids_that_cannot_be_file_names_are_refused_and_listed(name, site, tmp_pa
 
 def test_a_second_run_requests_failed_images_and_not_those_that_are_gone(site, tmp_path, image_limits):
     site.pages |= {
-        "/good": serve(picture()),
-        "/bad": in_turn(*[status(500)] * 3, serve(picture())),
+        "/good": serve(image_bytes()),
+        "/bad": in_turn(*[status(500)] * 3, serve(image_bytes())),
         "/gone": status(404),
     }
     rows = [("good", "/good"), ("bad", "/bad"), ("gone", "/gone"), ("mine", "/good")]
@@ -104,14 +104,14 @@ def test_a_second_run_requests_failed_images_and_not_those_that_are_gone(site, t
     second = run(site, tmp_path / "i", image_limits, *rows)
     assert asked(site) == ["/bad"]
     assert (second.fetched, second.present, second.failed) == (1, 2, {"gone": 1})
-    site.pages["/gone"] = serve(picture())
+    site.pages["/gone"] = serve(image_bytes())
     third = run(site, tmp_path / "i", image_limits, *rows, retry_failed=True)
     assert (third.fetched, third.failed) == (1, {})
     assert json.loads(third.manifest.read_text())["failed"] == {}
 
 
 def test_connections_and_pauses_are_bounded_for_each_host(site, tmp_path, stopwatch):
-    site.pages["/i"] = slowly(serve(picture()))
+    site.pages["/i"] = slowly(serve(image_bytes()))
     limits = ImageLimits(**{**QUICK, "per_host": 3, "delay_seconds": 0.06})
     summary = run(site, tmp_path / "i", limits, *((str(n), "/i") for n in range(20)))
     assert summary.fetched == 20
@@ -120,7 +120,7 @@ def test_connections_and_pauses_are_bounded_for_each_host(site, tmp_path, stopwa
 
 
 def test_the_bound_holds_for_a_host_that_many_fall_back_to(site, tmp_path):
-    site.pages["/i"] = slowly(serve(picture()))
+    site.pages["/i"] = slowly(serve(image_bytes()))
     with running() as first, running() as second:
         rows = [(f"{n}{k}", part.url("/gone")) for n in range(5) for k, part in enumerate((first, second))]
         rows += [(name, site.url("/i")) for name, _ in rows]
@@ -130,7 +130,7 @@ def test_the_bound_holds_for_a_host_that_many_fall_back_to(site, tmp_path):
 
 
 def test_a_host_that_asks_for_a_pause_gets_it(site, tmp_path, image_limits, stopwatch):
-    site.pages["/i"] = in_turn(status(429, Retry_After="1"), serve(picture()))
+    site.pages["/i"] = in_turn(status(429, Retry_After="1"), serve(image_bytes()))
     summary = run(site, tmp_path / "i", image_limits, *((str(n), "/i") for n in range(5)))
     assert summary.fetched == 5
     assert stopwatch() > 1
@@ -142,7 +142,7 @@ def test_a_host_that_asks_for_a_pause_gets_it(site, tmp_path, image_limits, stop
 
 
 def test_a_dead_host_is_given_up_and_others_continue(site, tmp_path, image_limits):
-    site.pages["/good"] = serve(picture())
+    site.pages["/good"] = serve(image_bytes())
     dead = [(f"d{n}", f"http://127.0.0.1:9/{n}") for n in range(60)]
     summary = run(site, tmp_path / "i", image_limits, *dead, ("a", "/good"), ("d0", "/good"))
     assert summary.fetched == 2
@@ -150,7 +150,7 @@ def test_a_dead_host_is_given_up_and_others_continue(site, tmp_path, image_limit
 
 
 def test_an_interrupted_run_keeps_images_and_failures(site, tmp_path, image_limits, monkeypatch):
-    site.pages |= {"/gone": status(404), "/good": serve(picture())}
+    site.pages |= {"/gone": status(404), "/good": serve(image_bytes())}
     calls = iter(range(10))
 
     def replace(source: str, target: object) -> None:
@@ -169,7 +169,7 @@ def test_an_interrupted_run_keeps_images_and_failures(site, tmp_path, image_limi
 
 
 def test_images_are_fetched_inside_a_running_event_loop(site, tmp_path, image_limits):
-    site.pages["/i"] = serve(picture())
+    site.pages["/i"] = serve(image_bytes())
 
     async def cell() -> ImageSummary:
         return run(site, tmp_path / "i", image_limits, ("a", "/i"))

@@ -1,4 +1,4 @@
-"""From product records that name their pictures to a dataset that requires them."""
+"""From product records that name their images to a dataset that requires them."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mmrec.cli.main import main
-from tests.download.conftest import QUICK, picture
+from tests.download.conftest import QUICK, image_bytes
 from tests.download.site import Site, serve
 
 LIMITS = [word for name, value in QUICK.items() for word in (f"--limits.{name}", str(value))]
@@ -17,11 +17,11 @@ PREPARE = {"user_core": 1, "item_core": 3, "require_image": True}
 
 @pytest.fixture
 def shop(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Five products that five customers buy, one that only one does; B1's picture is gone, B0 has one already."""
+    """Five products that five customers buy, one that only one does; B1's image is gone, B0 has one already."""
     monkeypatch.chdir(tmp_path)
     raw = tmp_path / "raw"
     (raw / "images").mkdir(parents=True)
-    (raw / "images" / "B0.jpg").write_bytes(picture())
+    (raw / "images" / "B0.jpg").write_bytes(image_bytes())
     sales = [(f"A{user}", f"B{item}") for user in range(5) for item in range(5)] + [("A0", "RARE")]
     reviews = [{"reviewerID": u, "asin": i, "unixReviewTime": 10**9 + k} for k, (u, i) in enumerate(sales)]
     (raw / "SHOP.json").write_text("\n".join(map(json.dumps, reviews)))
@@ -30,7 +30,7 @@ def shop(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (raw / "meta_SHOP.json").write_text("\n".join(map(json.dumps, products)))
     for item in names:
         if item != "B1":
-            site.pages[f"/{item}.jpg"] = serve(picture())
+            site.pages[f"/{item}.jpg"] = serve(image_bytes())
     source = {"class_path": "mmrec.data.sources.Amazon", "init_args": {"path": str(raw), "category": "SHOP"}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump({"data": {"source": source, "prepare": PREPARE}}))
     return raw
@@ -59,7 +59,7 @@ def test_a_source_without_addresses_names_the_way_out(shop: Path, capsys: pytest
 
 
 def test_a_broken_image_is_fetched_again(shop: Path, site: Site) -> None:
-    (shop / "images" / "B2.png").write_bytes(picture("PNG")[:60])
+    (shop / "images" / "B2.png").write_bytes(image_bytes("PNG")[:60])
     main(["download", "images", "--config", "run.yaml", *LIMITS])
     assert sorted(file.name for file in (shop / "images").iterdir()) == ["B0.jpg", "B2.jpg", "B3.jpg", "B4.jpg"]
 
@@ -71,7 +71,7 @@ def test_images_that_would_not_be_found_are_not_fetched(
     monkeypatch.chdir(tmp_path)
     Path("o.csv").write_text("user,sku,time\n" + "".join(f"u{k},1,{10**9 + k}\n" for k in range(5)))
     Path("i.csv").write_text(f"sku,name,photo,url\n1,Hat,p.jpg,{site.url('/x')}\n")
-    site.pages["/x"] = serve(picture())
+    site.pages["/x"] = serve(image_bytes())
     items = {"files": "i.csv", "title": "name", "text": "name", "image": pattern, "image_url": "url"}
     options = {"interactions": "o.csv", "user": "user", "item": "sku", "time": "time", "items": items}
     source = {"class_path": "mmrec.data.sources.Tabular", "init_args": options}

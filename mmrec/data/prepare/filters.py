@@ -72,7 +72,7 @@ def order_events(events: Interactions, items: pl.DataFrame, options: PrepareOpti
     """Group by user, oldest first, and drop items without text and repeated pairs as the options ask.
 
     Args:
-        events: in file order.
+        events: events in file order.
         items: row = code, column text.
         options: which filters are applied.
         dropped: counts what they drop.

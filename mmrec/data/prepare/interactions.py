@@ -19,7 +19,7 @@ Times = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-BLOCK = 1 << 24  # interactions sorted at once: bounds what a sort needs beside the arrays themselves
+BLOCK = 1 << 24  # interactions sorted at once: bounds the memory of a sort on top of the arrays
 
 
 @dataclass(frozen=True)

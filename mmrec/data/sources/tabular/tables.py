@@ -250,7 +250,7 @@ class JsonLinesTable(Table):
         return Rows(rows, lambda row: self.place(lines[row]), broken)
 
     def first(self, column: str, count: int) -> tuple[pl.DataFrame, Callable[[int], str]]:
-        """Return the first values of a column, of the first lines alone."""
+        """Return the first values of a column, of the first lines only."""
         lines = islice(iter_records(self.path), count)
         records = [(line, record.get(column)) for line, record in lines if record is not None]
         values = pl.Series([written(value) for _, value in records], dtype=pl.String)
@@ -290,7 +290,7 @@ def open_table(file: Path, format: TableFormat = TableFormat()) -> Table:
         format: how separated values are written.
     """
     kind = _kind(file)
-    assert kind is not None  # `find_tables` gives tables alone
+    assert kind is not None  # `find_tables` returns only tables
     return CsvTable(file, format) if kind is CsvTable else kind(file)
 
 

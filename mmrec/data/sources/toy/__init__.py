@@ -1,4 +1,4 @@
-"""The embedded data set: a small shop with planted tastes."""
+"""The embedded dataset: a small shop with planted tastes."""
 
 from mmrec.data.sources.toy.source import Toy
 

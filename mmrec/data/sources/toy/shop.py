@@ -31,13 +31,13 @@ FILLER = (
     *("for the city and the country", "tested by our team"),
 )
 PER_TASTE = 12
-"""Products of one colour and pattern, of one material, and of one collection: a known taste leaves 12 candidates."""
+"""Number of products of one colour and pattern, of one material, and of one collection: a known taste leaves 12."""
 SIDE = 96
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """One product: colour and pattern show in the photo only, the material in the text only, the collection in both."""
+    """One product; colour and pattern show only in the photo, the material only in the text, the collection in both."""
 
     asin: str
     look: int
@@ -50,7 +50,7 @@ class Product:
 
 def make_products(rng: random.Random) -> list[Product]:
     """Make 288 products: 24 looks, 24 materials and 24 collections, each on 12 of them, shuffled independently."""
-    looks, materials, collections = (_shuffled(rng, 24) for _ in range(3))
+    looks, materials, collections = (_shuffle(rng, 24) for _ in range(3))
     asins = rng.sample(range(10**7), len(looks))
     return [
         Product(
@@ -66,7 +66,7 @@ def make_products(rng: random.Random) -> list[Product]:
     ]
 
 
-def record(product: Product, rng: random.Random) -> dict[str, Any]:
+def make_record(product: Product, rng: random.Random) -> dict[str, Any]:
     """Return the product's metadata in the 2018 format."""
     material, collection = MATERIALS[product.material], COLLECTIONS[product.collection]
     garment = GARMENTS[product.garment]
@@ -82,7 +82,7 @@ def record(product: Product, rng: random.Random) -> dict[str, Any]:
     }
 
 
-def photo(product: Product, rng: random.Random) -> Image.Image:
+def draw_photo(product: Product, rng: random.Random) -> Image.Image:
     """Draw the garment in its colour and pattern, with the collection's emblem at its place on a 6 x 4 grid."""
     colour = list(COLOURS.values())[product.look % 8]
     grey = rng.randrange(222, 240)
@@ -98,7 +98,7 @@ def photo(product: Product, rng: random.Random) -> Image.Image:
     return image
 
 
-def _shuffled(rng: random.Random, kinds: int) -> list[int]:
+def _shuffle(rng: random.Random, kinds: int) -> list[int]:
     values = [kind for kind in range(kinds) for _ in range(PER_TASTE)]
     rng.shuffle(values)
     return values

@@ -1,4 +1,4 @@
-"""The embedded data set: a small shop, written as raw Amazon files of the 2018 release and read like any other."""
+"""The embedded dataset: a small shop, written as raw Amazon files of the 2018 release and read like any other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from mmrec.data.schema import RawData, Source
 from mmrec.data.sources.amazon import Amazon
-from mmrec.data.sources.toy.shop import Product, make_products, photo, record
+from mmrec.data.sources.toy.shop import Product, draw_photo, make_products, make_record
 from mmrec.data.sources.toy.users import make_histories
 from mmrec.errors import UserError
 from mmrec.utils.lock import locked
@@ -21,22 +21,22 @@ from mmrec.utils.lock import locked
 CATEGORY = "TOY_SHOP"
 STAMP = "toy.json"
 VERSION = 1
-"""Raised when the generator writes something else for the same arguments."""
-DAY = 86_400  # Amazon's times have no hours
+"""Increased when the generator writes something else for the same arguments."""
+DAY = 86_400  # seconds; Amazon's times have no hours
 OPENING = 1_420_070_400  # 2015-01-01
 
 
 class Toy(Source):
-    """A seeded shop of 288 products whose customers have planted tastes (see `users.py`); flawed as real data is.
+    """A seeded shop of 288 products whose customers have planted tastes (see `users.py`), with the flaws of real data.
 
-    A few products lack a photo or a text, one photo is cut off, a few lines are broken, and many times tie. Beside the
-    raw files stands `tastes.csv` (user, taste), which no reader opens: it is for looking at results.
+    A few products lack a photo or a text, one photo is cut off, a few lines are broken, and many times tie. The folder
+    of the raw files also holds `tastes.csv` (user, taste), which no reader opens: it helps to interpret results.
 
     Args:
-        path: where the raw files are written on first use.
-        seed: of the generator.
+        path: folder of the raw files, which are written on first use.
+        seed: seed of the generator.
         users: number of customers.
-        name: of the dataset.
+        name: the dataset's name.
     """
 
     def __init__(self, path: str = "data/toy/raw", seed: int = 0, users: int = 800, name: str = "toy") -> None:
@@ -54,24 +54,24 @@ class Toy(Source):
         return self._reader().image_folder()
 
     def files(self) -> list[Path]:
-        """Return reviews and product records, writing them first if need be.
+        """Return reviews and product records, which are written on first use.
 
         Raises:
-            UserError: `path` is a folder of something else.
+            UserError: `path` is a folder of other files.
         """
         return self._reader().files()
 
     def read(self) -> RawData:
-        """Read what was written, as Amazon's."""
+        """Read the files as those of Amazon."""
         return self._reader().read()
 
     def _reader(self) -> Amazon:
         folder = Path(self.path)
         stamp = {"version": VERSION, **self.options()}
-        if not _is_stamped(folder, stamp):  # without the lock: what is there may be read-only
+        if not _is_stamped(folder, stamp):  # without the lock: an existing shop may be read-only
             with locked(folder):
                 if not _is_stamped(folder, stamp):
-                    _write_beside(folder, stamp, self.seed, self.users)
+                    _write_shop(folder, stamp, self.seed, self.users)
         return Amazon(str(folder.absolute()), CATEGORY, name=self.name)
 
 
@@ -79,14 +79,14 @@ def _is_stamped(folder: Path, stamp: dict[str, object]) -> bool:
     if not folder.exists():
         return False
     if not (folder / STAMP).is_file():
-        raise UserError(f"{folder} exists and is no toy shop: give data.source.init_args.path another place")
+        raise UserError(f"{folder} exists and is not a toy shop: set the option path to another folder")
     return bool(json.loads((folder / STAMP).read_text()) == stamp)
 
 
-def _write_beside(folder: Path, stamp: dict[str, object], seed: int, users: int) -> None:
-    """Write the whole shop into a folder beside, then put it in place."""
+def _write_shop(folder: Path, stamp: dict[str, object], seed: int, users: int) -> None:
+    """Write the whole shop into a temporary folder, then rename it."""
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed run has left
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed run
     (partial / "images").mkdir(parents=True)
     try:
         rng = random.Random(seed)
@@ -106,15 +106,15 @@ def _write_products(folder: Path, products: list[Product], rng: random.Random) -
     without_image, without_text, cut_off = set(flawed[:4]), set(flawed[4:8]), flawed[8]
     lines = []
     for product in products:
-        entry = record(product, rng)
-        image = photo(product, rng)
+        entry = make_record(product, rng)
+        image = draw_photo(product, rng)
         if product in without_text:
             entry |= {"title": "", "brand": "", "category": [], "feature": [], "description": []}
         lines.append(json.dumps(entry))
         if product not in without_image:
-            picture = io.BytesIO()
-            image.save(picture, "JPEG", quality=90)
-            content = picture.getvalue()
+            buffer = io.BytesIO()
+            image.save(buffer, "JPEG", quality=90)
+            content = buffer.getvalue()
             (folder / "images" / f"{product.asin}.jpg").write_bytes(content[:9] if product == cut_off else content)
     lines.insert(100, '{"asin": "B000000000", "title": "cut')
     _write_gzip(folder / f"meta_{CATEGORY}.json.gz", lines)
@@ -134,7 +134,7 @@ def _write_reviews(folder: Path, products: list[Product], users: int, rng: rando
     lines = [json.dumps(review) for _, review in reviews]
     for place in sorted(
         rng.sample(range(len(lines)), 12), reverse=True
-    ):  # from the end: what is before keeps its place
+    ):  # from the end, so that earlier places stay valid
         lines.insert(place, _flawed_line(reviews[place][1], place))
     _write_gzip(folder / f"{CATEGORY}.json.gz", lines)
     with (folder / "tastes.csv").open("w", newline="") as file:
@@ -155,5 +155,5 @@ def _flawed_line(review: dict[str, Any], place: int) -> str:
 
 
 def _write_gzip(path: Path, lines: list[str]) -> None:
-    """Write lines with no time stamp inside, so that equal content is equal bytes."""
+    """Write lines without a time stamp, so that equal content gives equal bytes."""
     path.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))

@@ -1,14 +1,14 @@
-"""The toy shop's customers: four planted tastes, each visible to one part of the model alone.
+"""The toy shop's customers: four planted tastes, each visible to one part of the model only.
 
-| taste | what the customer does | what it takes to see it |
+| taste | behaviour of the customer | where it is visible |
 |---|---|---|
 | image | buys one colour and pattern | the photo: no text names a colour |
 | text | buys one material | the text: no photo shows a material |
 | order | buys from the collections in turn, fox, owl, bear, ... | the order: every collection is bought equally often |
 | long_term | begins with one collection, then by turns 8 basics and one return to it | the whole history (below) |
 
-Basics are the last four collections. A long-term customer returns once the newest 8 purchases are all basics: they tell
-when, but only what came before them tells where to.
+Basics are the last four collections. A long-term customer returns once the newest 8 purchases are all basics: these
+show when, but only the purchases before them show to which collection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmrec.data.sources.toy.shop import COLLECTIONS, PER_TASTE, Product
 
 TASTES = ("image", "text", "order", "long_term")
 NOISE = 0.07  # share of purchases that follow no taste
-STRETCH = 8  # basics in a row before a long-term customer returns: as many as the toy's window holds
+BASICS_IN_A_ROW = 8  # before a long-term customer returns: as many as the toy's window holds
 TASTEFUL = len(COLLECTIONS) - 4  # collections that a taste can be for; the others are the basics
 
 
@@ -70,7 +70,7 @@ def _buy_and_return(cart: _Cart, wanted: Sequence[Product], basics: Sequence[Pro
     for _ in range(4):
         cart.add(wanted)
     for _ in range(rng.randrange(4, 6)):
-        for _ in range(STRETCH):
+        for _ in range(BASICS_IN_A_ROW):
             cart.add(basics, faithful=True)
         cart.add(wanted, faithful=True)
 
