@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from mmrec.data.schema import SEQUENCES, Split
 from mmrec.errors import UserError
 from mmrec.utils.arrays import read_array
 from mmrec.utils.checksums import check_content
+from mmrec.utils.files import hash_file
 from mmrec.utils.readers import read_table
 
 
@@ -58,7 +59,7 @@ class TrainView:
 class Catalog:
     """A dataset folder written by `prepare`; the arrays are mapped into memory, not read.
 
-    The interactions are compared with the manifest's `data_hash`, see `mmrec.utils.checksums`.
+    The content of its files is compared with the hashes in the manifest, see `mmrec.utils.checksums`.
 
     Args:
         folder: the dataset folder.
@@ -93,6 +94,8 @@ class Catalog:
             self._hash,
             self._remedy,
         )
+        for name, recorded in self.manifest.files.items():
+            check_content(self.folder, name, recorded, [name], partial(hash_file, self.folder / name), self._remedy)
 
     @property
     def _remedy(self) -> str:

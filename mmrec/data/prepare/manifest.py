@@ -39,6 +39,7 @@ class Manifest:
         inputs: path, bytes and sha256 of every input file.
         data_hash: sha256 of the ordered interactions with their split; every result carries it.
         version: version of mmrec.
+        files: sha256 of the tables of items and users.
         notes: by kind, count and an example of rows that were changed and of items that lack something.
         timed: whether `timestamp` is a time; if false it is a position in the user's history.
         format_version: version of the folder's layout.
@@ -61,6 +62,7 @@ class Manifest:
     inputs: list[dict[str, Any]]
     data_hash: str
     version: str
+    files: dict[str, str] = field(default_factory=dict)
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
     timed: bool = True
     format_version: int = field(default=FORMAT_VERSION)

@@ -31,6 +31,7 @@ from mmrec.data.prepare.split import split_interactions
 from mmrec.data.prepare.statistics import describe
 from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
 from mmrec.errors import UserError, require_folder_name
+from mmrec.utils.files import hash_file
 from mmrec.utils.lock import locked
 from mmrec.utils.readers import first_line
 
@@ -142,7 +143,8 @@ class Dataset:
         for name, array in {**arrays, "offsets": self.offsets}.items():
             np.save(folder / SEQUENCES / f"{name}.npy", array)
         save_histograms(folder, lengths, np.bincount(self.item, minlength=len(self.items))[1:])
-        self.manifest.save(folder)
+        tables = {name: hash_file(folder / name) for name in ("items.parquet", "users.parquet")}
+        replace(self.manifest, files=tables).save(folder)
 
 
 def assemble(
