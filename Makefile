@@ -10,7 +10,7 @@ PAPER := table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figur
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test lint types unit realdata movielens paper $(PAPER) report dashboard wandb-sync benchmark clean
+.PHONY: help install demo test lint types unit fuzz realdata movielens paper $(PAPER) report dashboard wandb-sync benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,11 +24,13 @@ install: .venv/.installed ## make .venv with everything (FAISS=cpu|gpu; the defa
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(FAISS),dev]'
 	@touch $@
 
-demo: install ## prepare, train, test and explain on the embedded toy shop (a few minutes)
+demo: install ## prepare, train, test, explain and report on the embedded toy shop (a few minutes)
 	@$(BIN)/mmrec prepare --config $(RUN)/toy_mm_racl_kal.yaml
-	@$(BIN)/lightning fit --config $(RUN)/toy_popularity.yaml
+	@$(BIN)/lightning fit --data toy --model popularity
+	@$(BIN)/lightning fit --data toy --model sasrec
 	@$(BIN)/lightning fit --config $(RUN)/toy_mm_racl_kal.yaml
 	@$(BIN)/mmrec compare runs/toy --groups data/toy/raw/tastes.csv
+	@$(BIN)/mmrec report runs/toy --out report.html
 
 test: lint types unit ## lint, type-check and test
 
@@ -42,6 +44,9 @@ types: install ## mypy, strict
 unit: install ## pytest without the slow and the real-data tests
 	@$(BIN)/pytest
 
+fuzz: install ## look for input files that the readers misread (minutes; prints the smallest one)
+	@$(BIN)/pytest --hypothesis-profile=fuzz tests/data/test_fuzz.py
+
 realdata: install ## pytest with the slow and the real-data tests (MMREC_DATA=folder of the raw data)
 	@$(BIN)/pytest --run-slow
 
@@ -54,7 +59,7 @@ paper: install ## all tables and figures of the paper; one alone: make table5 (P
 $(PAPER): install
 	@$(BIN)/mmrec paper $@ --profile $(PROFILE) --workers $(WORKERS)
 
-benchmark: install ## speed beside other libraries, the short set (makes .venv-replay and .venv-recbole; MMREC_DATA as above)
+benchmark: install ## speed against other libraries, the short set (makes .venv-replay and .venv-recbole; MMREC_DATA as above)
 	@$(BIN)/python benchmarks/startup.py
 	@$(BIN)/python benchmarks/sasrec_against_replay.py
 	@$(BIN)/python benchmarks/gru4rec_against_recbole.py --steps 20 --rounds 1

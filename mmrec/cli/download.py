@@ -40,7 +40,7 @@ def _dataset(args: Sequence[str]) -> None:
         exit_on_error=False,
         description=f"{download.__doc__} For the latter see `mmrec download images --help`.",
     )
-    parser.add_argument("dataset", nargs="?", help="a name that --list shows, say movielens-1m")
+    parser.add_argument("dataset", nargs="?", help="a name that --list shows, for example movielens-1m")
     parser.add_argument("--list", action="store_true", help="show what there is, under which terms")
     parser.add_argument("--to", type=Path | None, default=None, help="folder ($MMREC_DATA, else data/raw)")
     parser.add_argument("--category", type=str | None, default=None, help="of an Amazon release, in any letter case")
@@ -72,7 +72,7 @@ def _images(args: Sequence[str]) -> None:
         parser = ArgumentParser(prog="mmrec download images", description=description, exit_on_error=False)
         parser.add_argument("--config", type=Path, help="any run config: its items' images, into its source's folder")
         parser.add_argument("--urls", type=Path, help="instead: CSV or Parquet, a row for each id and address")
-        parser.add_argument("--to", type=Path, help="folder of the images, say FOLDER/posters")
+        parser.add_argument("--to", type=Path, help="folder of the images, for example FOLDER/posters")
         parser.add_argument("--id_column", type=str, default="id", help="its column of ids, which become file names")
         parser.add_argument("--url_column", type=str, default="url", help="its column of addresses")
     parser.add_argument("--max_failed_share", type=float, default=1.0, help="of ids without an image; more is an error")

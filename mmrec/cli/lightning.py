@@ -164,7 +164,7 @@ class RecCLI(LightningCLI):
         """Resolve "best" and "last" to files of this run's folder.
 
         Raises:
-            UserError: there is no such file, or a fit would go on from another run's.
+            UserError: the file does not exist, or belongs to another run than a fit would write to.
         """
         if path in ("best", "last"):
             file = self.run_dir / "checkpoints" / f"{path}.ckpt"

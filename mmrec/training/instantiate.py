@@ -46,7 +46,7 @@ def find_class(path: str) -> Any:
     """Return a class by its full path.
 
     Raises:
-        UserError: there is no such class.
+        UserError: the class does not exist.
     """
     module, _, name = path.rpartition(".")
     try:

@@ -8,9 +8,9 @@ from mmrec.models.recommender import Recommender
 
 
 class RefreshIndex(pl.Callback):
-    """Index the current item vectors and log the churn: the share of neighbours that are new since the last epoch.
+    """Rebuilds the neighbour table from the current item vectors, and logs the share of neighbours that changed.
 
-    Models that retrieve nothing are left alone.
+    Models without retrieval are left as they are.
     """
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""One JSON a run: metrics and everything needed to trust or repeat them; and the rank of every test instance."""
+"""The result of a run: metrics with all that is needed to trust or repeat them, and the rank of every test instance."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytorch_lightning as lightning
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from mmrec.data.datamodule import RecDataModule
@@ -28,13 +29,14 @@ SHAPE = {"epochs": int, "seconds": float, "peak_memory_mb": ({str: float}, None)
 
 
 class SaveResults(lightning.Callback):
-    """Write `result.json` and `test_ranks.parquet` into the run's folder after `test`.
+    """Writes `result.json` and `test_ranks.parquet` into the run's folder after a whole `test`.
 
     `test_ranks.parquet` holds user, item (raw ids) and rank of every test instance, for paired tests. Both names carry
-    the protocol where it is not the default (`result_uniform100.json`), so that no protocol overwrites another.
-    `result.json` has the metrics over all test instances, under `slices` by slice of the target item, see
-    `mmrec.metrics.slices`, and under `beyond_accuracy` what the lists look like, see `mmrec.metrics.beyond_accuracy`;
-    null among sampled candidates, where there is no list.
+    the protocol where it is not the default (`result_uniform100.json`), so that protocols do not overwrite each other.
+
+    `result.json` has the metrics over all test instances; under `slices` the metrics by slice of the target item, see
+    `mmrec.metrics.slices`; under `beyond_accuracy` measures of the lists, see `mmrec.metrics.beyond_accuracy`, or null
+    for sampled candidates, which make no list. A test that `limit_test_batches` cuts short writes nothing.
     """
 
     def __init__(self) -> None:
@@ -59,7 +61,7 @@ class SaveResults(lightning.Callback):
         self.training = dict(state_dict)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Keep the statistics of the whole fit: a checkpoint only knows them up to its own epoch."""
+        """Save the statistics of the whole fit: a checkpoint has them only up to its own epoch."""
         self._started = None
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             text = json.dumps({**self.training, "peak_memory_mb": environment.peak_memory_mb()})
@@ -69,6 +71,9 @@ class SaveResults(lightning.Callback):
         """Write both files."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or not isinstance(pl_module, Recommender) or not isinstance(data, RecDataModule):
+            return
+        if trainer.limit_test_batches != 1.0:
+            rank_zero_info("the test was cut short by limit_test_batches: no result is written")
             return
         folder = Path(trainer.default_root_dir)
         suffix = data.metric_suffix + ("" if data.mask_history else "_history_kept")
@@ -91,7 +96,7 @@ class SaveResults(lightning.Callback):
         slices = slice_metrics(ranks, items, members, data.metric_suffix)
         beyond = pl_module.beyond_accuracy
         training = self._training(folder, pl_module)
-        # Of the fit where there was one: a later test alone takes less.
+        # The fit's where there was one: a test alone takes less.
         memory = training.pop("peak_memory_mb", None) or environment.peak_memory_mb()
         result = {
             "run": folder.name,
@@ -132,9 +137,9 @@ class SaveResults(lightning.Callback):
         return round(float(self.training["seconds"]) + running, 2)
 
     def _training(self, folder: Path, model: Recommender) -> dict[str, Any]:
-        """Return epochs and seconds of the fit; of a fit that did not end, up to the checkpoint; zeros without one.
+        """Return epochs and seconds of the fit: up to the checkpoint if the fit did not end, zeros without a fit.
 
-        Of a model that trains on nothing the seconds are those it took to be made from the data.
+        The seconds of a model that is not trained are those of its closed form.
         """
         if model.trains_on == "nothing":
             return {"epochs": 0, "seconds": round(model.attach_seconds, 2)}
