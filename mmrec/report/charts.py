@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmrec.results.curves import Points
 
@@ -16,8 +16,12 @@ WIDTH = 440
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 30
 LABELS = 150
 """Width of the names of bars."""
-BAR = 26
-"""Distance between two bars."""
+BARS = (26.0, 44.0)
+"""Smallest and largest distance between two bars."""
+NAMED = 8
+"""Largest number of models whose names are printed in a plot of two numbers; more would cover each other."""
+LINE = 14.0
+"""Smallest distance between two names."""
 LEAST = 1e-30
 """Values up to this size count as 0."""
 LONGEST_LABEL = 22
@@ -86,17 +90,21 @@ class BarChart:
     bars: tuple[Bar, ...]
     ticks: tuple[Tick, ...]
     height: float
+    thickness: float
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One model in a plot of two numbers."""
+    """One model in a plot of two numbers, with its printed name, left or right of it; "" for no name."""
 
     name: str
     colour: int
     x: float
     y: float
     said: str
+    label: str = ""
+    label_y: float = 0.0
+    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,7 @@ def bar_chart(title: str, rows: Sequence[tuple[str, int, Sequence[float]]]) -> B
     spreads = [statistics.stdev(values) if len(values) > 1 else 0.0 for _, _, values in rows]
     levels = ticks(0.0, max(*(mean + spread for mean, spread in zip(means, spreads, strict=True)), 1e-9))
     x = _Scale(levels[0], levels[-1], LABELS, WIDTH - RIGHT)
+    step = min(BARS[1], max(BARS[0], (Scatter.height - TOP - BOTTOM) / len(rows)))
     bars = []
     for place, (name, colour, values) in enumerate(rows):
         mean, spread = means[place], spreads[place]
@@ -174,9 +183,13 @@ def bar_chart(title: str, rows: Sequence[tuple[str, int, Sequence[float]]]) -> B
         said = f"{name}: {mean:.4f}" + (f" ± {spread:.4f} over {len(values)} seeds" if several else ", one seed")
         ends = (x(max(0.0, mean - spread)), x(mean + spread)) if several else None
         dots = tuple(x(value) for value in values) if several else ()
-        bars.append(Bar(name, _shortened(name), colour, TOP + BAR * (place + 0.5), x(mean), ends, dots, said))
-    height = TOP + BAR * len(rows) + BOTTOM
-    return BarChart(title, tuple(bars), tuple(Tick(x(level), f"{level:g}") for level in levels), height)
+        bars.append(
+            Bar(name, _shortened(name), colour, round(TOP + step * (place + 0.5), 1), x(mean), ends, dots, said)
+        )
+    height = round(TOP + step * len(rows) + BOTTOM, 1)
+    return BarChart(
+        title, tuple(bars), tuple(Tick(x(level), f"{level:g}") for level in levels), height, round(0.6 * step, 1)
+    )
 
 
 def scatter(title: str, x_title: str, points: Sequence[tuple[str, int, float, float]]) -> Scatter:
@@ -197,9 +210,21 @@ def scatter(title: str, x_title: str, points: Sequence[tuple[str, int, float, fl
         for (name, colour, number, value), power in zip(points, powers, strict=True)
     ]
     return Scatter(
-        title, x_title, tuple(dots), tuple(Tick(x(p), f"{10.0**p:,g}") for p in range(first, last + 1)),
+        title, x_title, tuple(_named(dots)), tuple(Tick(x(p), f"{10.0**p:,g}") for p in range(first, last + 1)),
         tuple(Tick(y(level), f"{level:g}") for level in levels),
     )  # fmt: skip
+
+
+def _named(dots: Sequence[Dot]) -> list[Dot]:
+    """Add the names of few models, moved down where they would cover each other."""
+    if len(dots) > NAMED:
+        return list(dots)
+    made, lowest = [], {True: 0.0, False: 0.0}
+    for dot in sorted(dots, key=lambda dot: dot.y):
+        left = dot.x > WIDTH / 2
+        lowest[left] = max(dot.y, lowest[left] + LINE)
+        made.append(replace(dot, label=_shortened(dot.name), label_y=lowest[left], left=left))
+    return made
 
 
 class _Scale:
@@ -214,4 +239,6 @@ class _Scale:
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+    """Cut the middle out of a long name: names of related models often differ at the end."""
+    half = LONGEST_LABEL // 2
+    return name if len(name) <= LONGEST_LABEL else f"{name[: half - 1]}…{name[-half:]}"

@@ -28,7 +28,7 @@ def main_metric(spec: Spec) -> str | None:
 
 
 def tested(spec: Spec, rows: Rows) -> Tests:
-    """Compare every finished row with the baseline, by name; empty if the table lacks a baseline or it has not been run."""
+    """Compare every finished row with the baseline, by name; empty without a finished baseline."""
     metric = main_metric(spec)
     finished = _finished(rows)
     if metric is None or spec.baseline not in finished:

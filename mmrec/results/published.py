@@ -32,6 +32,6 @@ def reported(table: int, row: str) -> dict[str, float]:
 
 
 def paper_row(manifest: Manifest) -> str:
-    """Return the paper's name of a prepared dataset; empty if the paper lacks it, as it lacks other Amazon categories."""
+    """Return the paper's name of a prepared dataset; empty if the paper lacks it."""
     other = manifest.source.get("category", "AMAZON_FASHION").upper() != "AMAZON_FASHION"
     return "" if other else ROWS.get(manifest.dataset, "")

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting: a click on a column's head, numbers best first, then the other way round.
+// A click on a heading sorts: numbers largest first, words by letters; a second click reverses the order.
 for (const button of document.querySelectorAll("thead button")) {
   button.addEventListener("click", () => {
     const head = button.closest("th");
@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("thead button")) {
     const sign = order === "ascending" ? 1 : -1;
     const value = (row) => row.cells[place].dataset.value;
     const compare = (a, b) => {
-      if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === ""); // what is not there comes last
+      if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === ""); // missing values come last
       return sign * (text ? value(a).localeCompare(value(b), undefined, { numeric: true }) : value(a) - value(b));
     };
     body.append(...[...body.rows].sort(compare));
