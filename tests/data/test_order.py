@@ -97,7 +97,7 @@ def test_positions_order_a_users_interactions(tmp_path: Path) -> None:
 
 def test_rows_order_a_users_interactions(tmp_path: Path) -> None:
     (tmp_path / "o2.csv").write_text("user,item\nu,a\n")
-    path = orders(tmp_path, "user,item\nu,c\nv,x\n\nu,b\n")
+    path = orders(tmp_path, "user,item\nu,c\nv,x\n\n\n\nu,b\n")
     source = Tabular([path, str(tmp_path / "o2.csv")], user="user", item="item", order="file")
     assert prepared(source, tmp_path)[1] == [("u", "c", 0), ("u", "b", 1), ("u", "a", 2), ("v", "x", 0)]
 

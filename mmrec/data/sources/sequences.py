@@ -23,7 +23,7 @@ class Sequences(Source):
 
     Args:
         path: the text file, in UTF-8, plain or gzip, see `find_raw`.
-        items: records of the items, whose option `id` names the column of the id; null without any.
+        items: records of the items, by default with the id in the column `item`; null without any.
         name: the dataset's name.
 
     Raises:

@@ -81,18 +81,17 @@ def read_events(tables: Sequence[Table], columns: EventColumns, format: TableFor
     auto = columns.order == "time" and columns.time_unit == "auto"
     starts = list(_first_times(tables, columns.time)) if auto and columns.time is not None else []
     unit = (tell_unit(starts) or "iso") if auto else columns.time_unit
-    frames, rejected, notes, total, base = [], [], [], 0, 0
-    for table in tables:
+    frames, rejected, notes, total = [], [], [], 0
+    for place, table in enumerate(tables):
         ids = dict.fromkeys(column for pattern in columns.ids.values() for column in pattern.columns)
         rows = table.rows(ids, columns.others.values())
         with table.reading():
-            selected, written = _select(table, rows, columns, unit, auto, format.decimal, base)
+            selected, written = _select(table, rows, columns, unit, auto, format.decimal, place << 40)
             events = check_events(selected, rows.place, written, timed=columns.order == "time")
         impossible = events.rejected.get("impossible timestamp")
         if impossible is not None and impossible.count > MINORITY * events.count and columns.time is not None:
             _explain_times(table, rows, columns.time, starts, auto)
         frames.append(events.rows)
-        base += events.count
         total += events.count + sum(entry.count for entry in rows.rejected.values())
         rejected += [rows.rejected, events.rejected]
         notes.append(events.notes)
@@ -128,9 +127,9 @@ def _explain_times(table: Table, rows: Rows, column: str, starts: list[Times], a
 
 
 def _select(
-    table: Table, rows: Rows, columns: EventColumns, unit: str, guarded: bool, decimal: str, base: int
+    table: Table, rows: Rows, columns: EventColumns, unit: str, guarded: bool, decimal: str, first: int
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Return the rows for `check_events`, and what the file has in their place."""
+    """Return the rows for `check_events`, numbered from `first` if they have no times, and their values as written."""
     frame = rows.frame
     schema = frame.collect_schema()
 
@@ -149,10 +148,11 @@ def _select(
         if option != "time"
     }
     if columns.time is None:
-        times = {"timestamp": pl.int_range(base, base + pl.len(), dtype=pl.Int64)}
+        times = {"timestamp": pl.int_range(first, first + pl.len(), dtype=pl.Int64)}
     elif columns.order == "position":
         is_typed(schema[columns.time], place(columns.time))
-        times = {"timestamp": pl.col(columns.time).cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False)}
+        position = pl.col(columns.time).cast(pl.String).str.strip_chars().str.strip_suffix(".0")
+        times = {"timestamp": position.cast(pl.Int64, strict=False)}
     else:
         times = parse_times(columns.time, schema[columns.time], unit, guarded)
     surplus = {SURPLUS: pl.col(BEYOND)} if BEYOND in schema else {}

@@ -16,14 +16,14 @@ EXCEL = "excel"
 EXCEL_1970 = 25_569  # 1970-01-01 as the serial day of a spreadsheet
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 LEAST = EARLIEST  # seconds: a smaller count of milliseconds is one of seconds, and so on
-SAMPLE = 1000  # values at the start of each file by which the unit is told
+SAMPLE = 1000  # values at the start of each file that decide the unit
 MINORITY = 0.05  # a larger share of another unit is a mixture, a smaller one bad rows
 CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]+)?)?"
 ZONE = r"(?:Z|z|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
 ISO = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[Tt ]{CLOCK} ?{ZONE}?)?$"
 DATES = "dates"
 SERIAL = "serial days"  # of a spreadsheet, 1954 to 2119; as seconds they would all be in the first day of 1970
-SMALL = "small counts"  # of seconds, below LEAST: fine where all are, and cut off or nonsense among others
+SMALL = "small counts"  # of seconds, below LEAST: accepted only if all are; otherwise such a time was cut off
 YEAR = r"^(?:19|20)[0-9]{2}$"
 COMPACT = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"  # 20240131
 
@@ -31,10 +31,8 @@ COMPACT = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"  # 2
 def check_unit(unit: str) -> None:
     """Raise InvalidArgument if the option is not the name of a unit or a format that gives a day."""
     if "%" not in unit:
-        names = (
-            "auto, iso, seconds, milliseconds, microseconds, nanoseconds, excel or a format such as '%d/%m/%Y %H:%M'"
-        )
-        require(unit in ("auto", "iso", EXCEL, *PER_SECOND), OPTION, repr(unit), names)
+        units = ("auto", "iso", *PER_SECOND, EXCEL)
+        require(unit in units, OPTION, repr(unit), f"{', '.join(units)} or a format such as '%d/%m/%Y %H:%M'")
         return
     if "%Z" in unit:  # Polars accepts any name and reads UTC
         words = "%Z is the name of a zone, which does not tell the hour: write %z for offsets such as +0100"
@@ -71,7 +69,7 @@ def parse_times(column: str, dtype: pl.DataType, unit: str, guarded: bool) -> di
         column: its name in a frame.
         dtype: its type; dates and times need no unit.
         unit: iso, excel, a key of `PER_SECOND` or a format; without a zone a time is UTC.
-        guarded: read a count that is too small for `unit` as unreadable (for `auto`).
+        guarded: whether a count that is too small for `unit` is unreadable (for `auto`).
     """
     value = pl.col(column)
     if isinstance(dtype, pl.Date | pl.Datetime):
@@ -121,8 +119,7 @@ def _count_fraction(texts: pl.Series, divisor: int) -> pl.Series:
     if texts.str.contains(".", literal=True).any():
         parts = pl.DataFrame({"text": texts}).select(
             whole=pl.col("text").str.extract(r"^([0-9]+)").cast(pl.Int64, strict=False) % divisor * per_unit,
-            rest=pl.col("text").str.extract(r"^[0-9]*\.([0-9]{1,9})[0-9]*$").str.pad_end(9, "0").cast(pl.Int64)
-            // divisor,
+            rest=_nanoseconds(pl.col("text").str.extract(r"^[0-9]*\.([0-9]+)$")) // divisor,
         )
         fraction = fraction.zip_with(parts["rest"].is_null(), parts["whole"] + parts["rest"])
     return fraction.fill_null(0).cast(pl.Int32)
@@ -221,7 +218,7 @@ def _parse(text: pl.Expr, form: str) -> pl.Expr:
 
 
 def _iso_seconds(text: pl.Series) -> pl.Series:
-    """Parse ISO 8601: dates and times to the second in UTC all at once, whatever else in a second, slower way."""
+    """Parse ISO 8601: dates and times to the second in UTC together, all other forms in a second, slower pass."""
     between = "T" if (text.head(1).str.slice(10, 1) == "T").any() else " "
     time = text.str.head(19).str.to_datetime(f"%Y-%m-%d{between}%H:%M:%S", strict=False, cache=False).dt.epoch("s")
     plain = text.str.contains(r"^.{19}(?:[.,][0-9]+)?[Zz]?$") & time.is_not_null()
