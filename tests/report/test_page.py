@@ -215,7 +215,7 @@ def test_the_page_in_a_browser(toy: RecDataModule, tmp_path: Path) -> None:
             page.show(width, dark=dark)
             assert page.run("document.documentElement.scrollWidth") <= width
             assert page.run("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128") is dark
-        # Escaped: it stands there as text, everywhere, and nothing of it is an element or has run.
+        # Foreign text is escaped: it is shown as it is, and none of it becomes an element or runs.
         assert page.run("window.attacked") is None
         assert page.run("document.querySelectorAll('main script, main img').length") == 0
         assert page.run("document.querySelector('.choice .title').textContent") == f"{ATTACK} hat"
@@ -226,11 +226,11 @@ def test_the_page_in_a_browser(toy: RecDataModule, tmp_path: Path) -> None:
         assert page.run("document.querySelectorAll('.strip .image[class*=\" p\"]').length") > 4 * 2
         assert page.run("document.querySelector('.why mark').textContent") == "Halcyon"
         assert page.run("document.querySelector('.facts .named').textContent") == "Halcyon"
-        assert page.run("document.querySelector('.choice').textContent").count("rank 7") == 1
+        assert page.run("document.querySelector('.choice').textContent").count("rank of the next item: 7") == 1
         titles = page.run("[...document.querySelectorAll('figcaption')].map(each => each.textContent)")
         for title in ("Validation NDCG@10", "Training loss", "α", "Gate", "mm_racl_kal: terms of the loss"):
             assert any(each.startswith(title) for each in titles)
-        # Sorting: a number from its best, then from its least; then words. What is not there comes last.
+        # Sorting: numbers largest first, then smallest first; then words. Missing values come last.
         column = "[...document.querySelector('tbody').rows].map(row => row.cells[0].dataset.value)"
         click = "document.querySelectorAll('#board1 thead')[0].rows[0].cells[{}].querySelector('button').click()"
         assert page.run(column) == list(names)
