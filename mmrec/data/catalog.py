@@ -19,7 +19,7 @@ from mmrec.errors import UserError
 from mmrec.utils.arrays import read_array
 from mmrec.utils.checksums import check_content
 from mmrec.utils.files import hash_file
-from mmrec.utils.readers import read_table
+from mmrec.utils.tables import read_table
 
 
 @dataclass(frozen=True)

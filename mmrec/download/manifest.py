@@ -11,7 +11,7 @@ from mmrec.download.failures import TransferError
 from mmrec.download.transfer import Fetched
 from mmrec.errors import UserError
 from mmrec.utils.files import write_whole
-from mmrec.utils.readers import read_json
+from mmrec.utils.json_files import read_json
 
 FILE = "download.json"
 FORMAT_VERSION = 1
@@ -95,7 +95,7 @@ class DownloadManifest:
         """Return the content of a file, empty if it does not exist. Raises UserError if the file is damaged."""
         if not path.exists():
             return cls()
-        content = read_json(path, REMEDY)
+        content = read_json(path, {}, REMEDY)
         try:
             if content["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"format version {content['format_version']}, not {FORMAT_VERSION}")

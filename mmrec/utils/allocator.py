@@ -1,7 +1,7 @@
-"""Keep freed memory for the next step.
+"""A setting of glibc's allocator: freed memory is kept for the next step.
 
-glibc returns large blocks to the system as soon as they are freed, so that every step of training on a CPU has the
-kernel map and zero the same hundreds of megabytes again, page by page.
+glibc returns large blocks to the system as soon as they are freed. So in every training step on a CPU the kernel would
+map and zero the same hundreds of megabytes again, page by page.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to serve large blocks from the heap and never to shrink it; elsewhere do nothing.
+    """Tell glibc to serve large blocks from the heap and never to shrink it; do nothing with other libraries.
 
     Returns:
-        whether the allocator took it.
+        whether the allocator accepted the settings.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

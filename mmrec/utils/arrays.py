@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from mmrec.errors import UserError
 from mmrec.utils.files import replacing
-from mmrec.utils.readers import first_line
+from mmrec.utils.tables import first_line
 
 
 def read_array(

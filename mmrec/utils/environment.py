@@ -1,11 +1,10 @@
-"""What a run ran on, for its result: machine, memory, state of the code."""
+"""The environment of a run, for its result: machine, memory, commit of the code."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
-import resource
 import subprocess
 import sys
 from functools import cache
@@ -19,7 +18,7 @@ PACKAGE = Path(mmrec.__file__).parent
 
 
 def machine() -> dict[str, object]:
-    """Return the processor or GPU, the cores and threads, and the versions that decide the numbers."""
+    """Return the processor or GPU, the numbers of cores and threads, and the versions that affect the numbers."""
     return {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor(),
         "cores": os.cpu_count(),
@@ -31,7 +30,7 @@ def machine() -> dict[str, object]:
 
 
 def processor() -> str:
-    """Return the processor's name."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():
@@ -41,12 +40,19 @@ def processor() -> str:
 
 
 def peak_memory_mb() -> dict[str, int]:
-    """Return the peak resident memory of this process and, with a GPU, the peak allocated on it, in MiB."""
+    """Return the peak resident memory of this process and, with a GPU, the peak allocated on it, in MiB.
+
+    Empty on Windows, which mmrec does not support but can be imported on.
+    """
     status = Path("/proc/self/status")
     if status.is_file():  # Linux, where ru_maxrss would start from the peak of the process that launched this one
         lines = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         host = int(next(lines).split()[1]) // 2**10
+    elif sys.platform == "win32":
+        return {}
     else:
+        import resource  # there is no such module on Windows
+
         # In bytes on macOS, in KiB elsewhere.
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
     peak = {"host": host}
@@ -56,7 +62,7 @@ def peak_memory_mb() -> dict[str, int]:
 
 
 def git_state() -> dict[str, object] | None:
-    """Return the commit of the code and whether it has uncommitted changes; None outside a checkout."""
+    """Return the commit of the code and whether there are uncommitted changes; None outside a checkout."""
     try:
         return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):

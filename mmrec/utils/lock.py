@@ -1,4 +1,4 @@
-"""One process at a time; the others are told what they wait for."""
+"""Locks of folders that are being made: one process works at a time, and the others say what they wait for."""
 
 from __future__ import annotations
 
@@ -9,24 +9,33 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mmrec.errors import UserError
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder that is being made; while another process has it, say so and wait.
+    """Hold the lock of a folder that is being made; while another process holds it, say so and wait.
 
-    The lock is the file `.<folder>.lock` beside it. It is free again when its process ends, however that comes about.
+    The lock is the file `.<folder>.lock` in the parent folder. The system releases it when its process ends, whatever
+    ends it.
 
     Args:
-        folder: what is made under the lock; it need not exist.
+        folder: the folder that is made under the lock; it need not exist.
+
+    Raises:
+        UserError: the lock cannot be created, for example on a read-only disk.
     """
     path = folder.with_name(f".{folder.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         print(f"another process is at work on {folder}: waiting until it is done", file=sys.stderr, flush=True)
         lock.acquire()
+    except (OSError, NotImplementedError) as error:  # the latter on file systems without locks
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{folder}: cannot be made, because {path.name} cannot be locked ({reason})") from None
     try:
         yield
     finally:

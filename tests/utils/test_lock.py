@@ -1,14 +1,15 @@
-"""Two at once: the second says what it waits for, and goes on when the first is done."""
+"""Two processes at once: the second says what it waits for, and continues when the first is done."""
 
 import threading
 from pathlib import Path
 
 import pytest
 
+from mmrec.errors import UserError
 from mmrec.utils.lock import locked
 
 
-def test_the_second_says_so_and_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_second_process_says_so_and_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, order = tmp_path / "new" / "dataset", []
 
     def second() -> None:
@@ -26,8 +27,17 @@ def test_the_second_says_so_and_waits(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"another process is at work on {folder}: waiting" in capsys.readouterr().err
 
 
-def test_nobody_waits_for_a_lock_that_is_free(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_free_lock_is_taken_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         with locked(tmp_path / "dataset"):
             pass
     assert not capsys.readouterr().err
+
+
+def test_lock_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UserError, match=r"dataset: cannot be made, because \.dataset\.lock cannot be locked"),
+        locked(tmp_path / "file" / "dataset"),
+    ):
+        pass

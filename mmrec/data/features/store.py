@@ -24,13 +24,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrec.data.features.encoders.base import MODALITIES
-from mmrec.errors import UserError
 from mmrec.utils.arrays import read_array
 from mmrec.utils.checksums import check_content
 from mmrec.utils.files import hash_file
-from mmrec.utils.readers import read_json
+from mmrec.utils.json_files import Shape, read_json
 
 MANIFEST = "features.json"
+PART: Shape = {"dim": int, "sha256": str, "present_sha256": (str, None)}
+SHAPE: Shape = {
+    "name": str,
+    "revision": str,
+    "encoder_revision": (str, None),
+    "n_items": int,
+    "items_sha256": str,
+    "text": PART,
+    "image": PART,
+}
+"""What of the manifest is read back."""
 WHITENING = "whitening.npz"
 
 
@@ -108,14 +118,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: it is missing or damaged.
     """
-    manifest = read_json(folder / MANIFEST, _remedy(folder))
-    expected = {"name": str, "revision": str, "items_sha256": str, "n_items": int, "text": dict, "image": dict}
-    parts = {f"{modality}.{key}": kind for modality in MODALITIES for key, kind in (("dim", int), ("sha256", str))}
-    for name, kind in {**expected, **parts}.items():
-        part, _, key = name.rpartition(".")
-        found = (manifest[part] if part else manifest).get(key)
-        if not isinstance(found, kind):
-            raise UserError(f"{folder / MANIFEST}: {name} is {found!r}, not {kind.__name__}; {_remedy(folder)}")
+    manifest: dict[str, Any] = read_json(folder / MANIFEST, SHAPE, _remedy(folder))
     return manifest
 
 

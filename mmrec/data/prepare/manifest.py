@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrec.errors import UserError
-from mmrec.utils.readers import read_json
+from mmrec.utils.json_files import read_json
 
 FILE = "manifest.json"
 FORMAT_VERSION = 4
@@ -77,7 +77,7 @@ class Manifest:
         path = folder / FILE
         if not path.is_file():
             raise UserError(f"{folder} is not a prepared dataset: it has no {FILE}")
-        content = read_json(path, REMEDY)
+        content = read_json(path, {}, REMEDY)
         found = content.get("format_version")
         if found != FORMAT_VERSION:
             raise UserError(f"{path} has format version {found}, not {FORMAT_VERSION}: {REMEDY}")

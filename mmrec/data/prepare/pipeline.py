@@ -33,7 +33,7 @@ from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected,
 from mmrec.errors import UserError, require_folder_name
 from mmrec.utils.files import hash_file
 from mmrec.utils.lock import locked
-from mmrec.utils.readers import first_line
+from mmrec.utils.tables import first_line
 
 DECIMAL_COMMA = re.compile(r"\s*-?[0-9]+,[0-9]+\s*")
 

@@ -95,7 +95,7 @@ def test_manifest_of_wrong_types_is_refused(folder: Path) -> None:
     manifest = json.loads((folder / "features.json").read_text())
     manifest["text"]["dim"] = "2"
     (folder / "features.json").write_text(json.dumps(manifest))
-    with pytest.raises(UserError, match=r"features\.json: text\.dim is '2', not int"):
+    with pytest.raises(UserError, match=r"features\.json: text\.dim must be a whole number"):
         Features(folder)
 
 

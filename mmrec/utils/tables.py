@@ -1,38 +1,13 @@
-"""Validated readers, one per kind of file: whatever is wrong with a file ends in one line that names it."""
+"""Reading of Parquet tables with a check of their content, so that a damaged file ends in one line."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from mmrec.errors import UserError
-
-
-def read_json(file: Path, remedy: str) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Args:
-        file: the path of the file, which must be UTF-8.
-        remedy: what the user can do about a damaged file, for the message.
-
-    Raises:
-        UserError: the file is missing, is not valid JSON or holds something else than an object.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}); {remedy}") from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file}:{error.lineno}: not valid JSON ({error.msg}); {remedy}") from None
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, endless nesting
-        raise UserError(f"{file}: not valid JSON in UTF-8 ({first_line(error)}); {remedy}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: holds {type(content).__name__}, not a JSON object; {remedy}")
-    return content
 
 
 def read_table(file: Path, columns: Sequence[str], rows: int | None, remedy: str) -> pl.DataFrame:
