@@ -11,6 +11,7 @@ from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import RawData
 from mmrec.data.sources import Amazon, ItemRecords, MovieLens, TableFormat, Tabular
+from mmrec.download.tables import read_urls
 from mmrec.errors import InvalidArgument, UserError
 from tests.data.rows import LOOSE, jpeg
 
@@ -310,3 +311,11 @@ def test_lost_zeros_are_named_where_no_item_has_a_record(tmp_path: Path) -> None
         UserError, match=r"like '0493995001', those here like '108775015': '.*' seems to be '0.*' without"
     ):
         tabular(path, items).read()
+
+
+def test_marks_in_a_table_of_addresses_swallow_no_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, "u.csv", 'id,url,note\n1,http://a/1,"6\\" pipe"\n2,http://a/2,\n3,http://a/3,"7\\" pipe"\n')
+    with pytest.raises(UserError, match=r"u\.csv:2: a quotation mark is escaped by a backslash"):
+        read_urls(Path(path))
+    path = write(tmp_path, "u.csv", 'id,url,note\n0017,http://a/1,"a ""b"""\n')
+    assert read_urls(Path(path)).rows() == [("0017", "http://a/1")]

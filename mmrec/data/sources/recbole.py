@@ -6,8 +6,7 @@ from pathlib import Path
 
 from mmrec.data.schema import RawData, Source
 from mmrec.data.sources.readers.paths import find_raw
-from mmrec.data.sources.tabular import ItemRecords, TableFormat, Tabular
-from mmrec.data.sources.tabular.tables import open_table
+from mmrec.data.sources.tabular import ItemRecords, TableFormat, Tabular, open_table
 from mmrec.errors import UserError, require_folder_name
 
 FORMAT = TableFormat(separator="\t", quote=None)

@@ -6,9 +6,9 @@ import yaml
 
 from mmrec.cli.download import download
 from mmrec.download import load_addresses
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 from mmrec.utils.shipped import configs_folder
-from tests.download.conftest import QUICK, picture, zipped
+from tests.download.conftest import QUICK, image_bytes, zipped
 from tests.download.site import serve
 
 LIMITS = [word for name, value in QUICK.items() for word in (f"--limits.{name}", str(value))]
@@ -31,7 +31,7 @@ def test_the_shipped_addresses(capsys):
     assert "Amazon_Fashion" in shown
 
 
-def test_a_data_set_lands_where_it_is_looked_for(site, addresses, tmp_path, monkeypatch, capsys):
+def test_a_dataset_arrives_where_sources_look_for_it(site, addresses, tmp_path, monkeypatch, capsys):
     site.pages["/ml.zip"] = serve(zipped(ratings_csv=b"x", movies_csv=b"y"))
     path = str(addresses({"url": site.url("/ml.zip"), "unpack": "zip"}, licence="ask first").path)
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def test_a_data_set_lands_where_it_is_looked_for(site, addresses, tmp_path, monk
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_images_by_a_list(kind, site, tmp_path, capsys):
-    site.pages["/i"] = serve(picture())
+    site.pages["/i"] = serve(image_bytes())
     gone, good = site.url("/gone"), site.url("/i")
     table = pl.DataFrame({"asin": ["007", "8"], "links": [[gone, good], [gone]]})
     if kind == "csv":
@@ -67,12 +67,12 @@ def test_images_by_a_list(kind, site, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["movielens-25"], r"no data set movielens-25 in .*addresses\.yaml: did you mean movielens-25m\?"),
+        (["movielens-25"], r"no dataset movielens-25 in .*addresses\.yaml: did you mean movielens-25m\?"),
         ([], "needs the name of a data set"),
         (["amazon-2023", "--category", "Amazon_Fashon"], r"did you mean Amazon_Fashion\?"),
         (["shop", "--addresses", "none.yaml"], "none.yaml: no such file"),
         (["images", "--urls", "none.csv", "--to", "i"], "none.csv: no such file"),
-        (["images", "--urls", "u.txt", "--to", "i"], "must end in .csv or .parquet"),
+        (["images", "--urls", "u.txt", "--to", "i"], "must name files that end in .csv, .tsv, .inter, .item, .parquet"),
         (["images", "--urls", "u.csv", "--to", "i"], "u.csv has no column 'id', only a, b: name it with --id_column"),
         (["images", "--urls", "bad.parquet", "--to", "i"], "bad.parquet: not readable"),
         (["images", "--urls", "u.csv", "--to", "i", "--max_failed_share", "2"], "between 0 and 1"),
@@ -82,7 +82,7 @@ def test_mistakes_are_explained(args, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("u.csv", "u.txt", "bad.parquet"):
         Path(name).write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match=words):
+    with pytest.raises((InvalidArgument, UserError), match=words):
         download(args)
 
 
@@ -90,13 +90,13 @@ def test_mistakes_are_explained(args, words, tmp_path, monkeypatch):
     ("change", "words"),
     [
         ({"files": []}, r"shop\.files must be a list"),
-        ({"file": []}, r"shop\.file is no known key|shop\.files is missing"),
-        ({"files": [{"url": "ftp://a/b.zip"}]}, r"shop\.files\.0: ftp://a/b\.zip is no http or https address"),
+        ({"file": []}, r"shop\.file is an unknown key|shop\.files is missing"),
+        ({"files": [{"url": "ftp://a/b.zip"}]}, r"shop\.files\.0: ftp://a/b\.zip is not an http or https address"),
         ({"files": [{"url": "https://a/"}]}, r"shop\.files\.0\.url must end in the name of a file"),
         ({"files": [{"url": "https://a/.."}]}, r"shop\.files\.0\.url must end in the name of a file"),
         ({"files": [{"url": "https://a/b", "unpack": "tar"}]}, r"shop\.files\.0\.unpack must be zip"),
         ({"files": [{"url": "https://a/b", "sha256": "12"}]}, r"shop\.files\.0\.sha256 must be 64 hexadecimal digits"),
-        ({"files": [{"url": "https://a/b", "sha": "12"}]}, r"shop\.files\.0\.sha is no known key"),
+        ({"files": [{"url": "https://a/b", "sha": "12"}]}, r"shop\.files\.0\.sha is an unknown key"),
         ({"files": [{"url": "https://a/b"}], "categories": ["x"]}, r"with \{category\} in it"),
         ({"files": [{"url": "https://a/{category}"}], "categories": ["../x"]}, r"shop\.categories must be"),
     ],
