@@ -207,7 +207,7 @@ def test_validate_checks_what_prepare_does_and_writes_nothing(
     assert [line for line in rows if line not in prepared] == []
     with pytest.raises(SystemExit):
         main(["validate", *config, "--data.prepare.max_bad_share", "0"])
-    assert "are bad, more than data.prepare.max_bad_share" in capsys.readouterr().err
+    assert "are bad, more than max_bad_share" in capsys.readouterr().err
 
 
 def test_brackets_in_a_folder_mean_nothing(

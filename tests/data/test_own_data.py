@@ -56,7 +56,7 @@ def test_marks_that_two_readers_would_read_differently_are_refused(
     rows: str, line: int, fault: str, newline: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path, "o.csv", ("user,item,time,note\n" + rows).replace("\n", newline))
-    with pytest.raises(UserError, match=rf"o\.csv:{line}: a quotation mark {fault}: .* format\.quote to null"):
+    with pytest.raises(UserError, match=rf"o\.csv:{line}: a quotation mark {fault}: .* format\.quote: null"):
         tabular(path).read()
 
 
@@ -319,3 +319,9 @@ def test_marks_in_a_table_of_addresses_swallow_no_rows(tmp_path: Path) -> None:
         read_urls(Path(path))
     path = write(tmp_path, "u.csv", 'id,url,note\n0017,http://a/1,"a ""b"""\n')
     assert read_urls(Path(path)).rows() == [("0017", "http://a/1")]
+
+
+def test_column_names_that_span_lines_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "o.csv", f'user,item,time,"no\nte"\nu,1,{TIME},\n')
+    with pytest.raises(UserError, match=r"o\.csv:1: a quotation mark is not closed, or a column's name spans lines"):
+        tabular(path).read()

@@ -339,7 +339,7 @@ def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit
         )
         hint = "; set the option format.decimal to ',' if that is a decimal comma" if comma else ""
         raise UserError(
-            f"{bad:,} of {total:,} {what} are bad, more than data.prepare.max_bad_share ({limit:.2%}) allows; "
+            f"{bad:,} of {total:,} {what} are bad, more than max_bad_share ({limit:.2%}) allows; "
             f"most often: {kind} ({worst.count:,}, first at {worst.first}{value}){hint}"
         )
 

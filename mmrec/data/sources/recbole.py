@@ -27,7 +27,7 @@ class RecBole(Source):
         time: name of the column of the time.
         rating: name of the column of the rating.
         title: name of the column of the title; chosen by the names if null.
-        images: pattern of image files such as "images/{item_id:token}.jpg", starting at the folder of the files; null
+        image: pattern of image files such as "images/{item_id:token}.jpg", starting at the folder of the files; null
             without images.
         name: the dataset's name; that of the file if null.
 
@@ -44,13 +44,13 @@ class RecBole(Source):
         time: str = "timestamp",
         rating: str = "rating",
         title: str | None = None,
-        images: str | None = None,
+        image: str | None = None,
         name: str | None = None,
     ) -> None:
         self.path = path
         self.names = {"user": user, "item": item, "time": time, "rating": rating}
         self.title = title
-        self.images = images
+        self.image = image
         self.name = name or Path(path).name.split(".")[0]
         require_folder_name(self.name, "name")
 
@@ -110,7 +110,7 @@ class RecBole(Source):
             id=item,
             title=columns.get(title) if title is not None else None,
             text=". ".join(f"{{{column}}}" for column in words) or None,
-            image=self.images,
+            image=self.image,
             attributes=facts,
             list_separator=several or None,
             format=FORMAT,

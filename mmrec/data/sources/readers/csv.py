@@ -69,6 +69,8 @@ class CsvFile:
             raise UserError(f"{self.path}:1: lines end in a carriage return alone (old Mac): convert to line feeds")
         if self.dialect.quote is None:
             fields = text.split(self.dialect.separator)
+        elif text.count(self.dialect.quote) % 2:
+            raise UserError(f"{self.path}:1: a quotation mark is not closed, or a column's name spans lines: rename it")
         else:
             fields = next(csv.reader([text], delimiter=self.dialect.separator, quotechar=self.dialect.quote), [])
         names = [name.strip() for name in fields]
@@ -107,7 +109,7 @@ class CsvFile:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn the errors of a library that reads the file into UserErrors."""
+        """Return a context in which the errors of a library that reads the file are UserErrors."""
         try:
             yield
         except (pl.exceptions.PolarsError, OSError, EOFError) as error:
@@ -146,13 +148,13 @@ class CsvFile:
                     ) from None
 
     def _check_quotes(self) -> None:
-        """Check that each quoted field begins after a separator and ends before one, a doubled mark aside.
+        """Check that quoted fields begin after a separator and end before one, as RFC 4180 has it.
 
-        Of the marks in a file every second one opens: it must follow a separator, a line break or, doubled, the mark
-        that would have closed. Every other one closes, and the same holds of what follows it.
+        Every second mark of a file opens a field: it must follow a separator, a line break or, in a doubled mark, the
+        other mark. The marks between them close a field, and must be followed by one of these.
 
         Raises:
-            UserError: a mark stands elsewhere, or the last one is not closed.
+            UserError: a mark is in another place, or the last one is not closed.
         """
         if self.dialect.quote is None:
             return
@@ -181,8 +183,8 @@ class CsvFile:
     def _misquoted(self, place: int, fault: str) -> UserError:
         mark = self.dialect.quote
         return UserError(
-            f"{self.path}:{self._line_at(place)}: a quotation mark {fault}: write {mark}{mark} for one inside "
-            f"{mark}...{mark}; if all marks are text, such as 6{mark} for inches, set the option format.quote to null"
+            f"{self.path}:{self._line_at(place)}: a quotation mark {fault}: write {mark}{mark} for one inside {mark}...{mark}; "
+            f"if all are text, such as 6{mark} for inches, a Tabular source reads them with format.quote: null"
         )
 
     def _line_at(self, place: int) -> int:

@@ -45,7 +45,7 @@ class ItemRecords:
         image: pattern of image files such as "photos/{sku}.jpg" ("photos/{sku}.*" takes any usual ending), or the
             column that holds their paths. A file that does not exist means no image.
         images: folder where image paths start; the folder of the files if null. Set it where `image` is a column:
-            only then do images that have come or gone make the dataset anew.
+            only then is the dataset prepared again when images are added or removed.
         image_url: column of the image's address, or a pattern.
         attributes: columns of facts, or a mapping of fact to column.
         list_separator: text between several values of a fact, as in "Action|Drama", or a mapping of fact to separator.
@@ -305,7 +305,7 @@ def _compare_ids(events: pl.Series, item: str, items: pl.DataFrame, record: str,
 
 
 def _hints(events: pl.Series, item: str, records: pl.Series, record: str) -> Iterator[str]:
-    """Yield what would make ids alike that differ by zeros before them, or by upper and lower case."""
+    """Yield advice on ids that differ only by zeros before them, or by upper and lower case."""
     for one, other, option, column in ((events, records, "items.id", record), (records, events, "item", item)):
         bare = dict(zip(one.str.strip_chars_start("0"), one, strict=True))
         for short in other.filter(other.is_in(list(bare))):
@@ -313,6 +313,6 @@ def _hints(events: pl.Series, item: str, records: pl.Series, record: str) -> Ite
                 pattern = f"'{{{column}:0>{len(whole)}}}'"
                 yield f"{short!r} seems to be {whole!r} without its zeros: set {option} to {pattern}"
     lower = dict(zip(records.str.to_lowercase(), records, strict=True))
-    for item in events:
-        if item.lower() in lower:
-            yield f"{item!r} and {lower[item.lower()]!r} differ by upper and lower case: write them alike"
+    for name in events:
+        if name.lower() in lower:
+            yield f"{name!r} and {lower[name.lower()]!r} differ by upper and lower case: write them alike"

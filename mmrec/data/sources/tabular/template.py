@@ -12,9 +12,9 @@ import polars as pl
 
 from mmrec.errors import InvalidArgument
 
-STRONG = re.compile(r"\s*(?:[.,;|/!?\u2013\u2014-](?:\s+|$)|\n\s*)")  # ends what belongs to a column; not in "3.5"
-MARKS = re.compile(r"[^\w()\[\]{}<>\u00ab\u00bb\u201c\u201d\"']*")  # separates and belongs to neither side
-CONNECTIVE = re.compile(r"\w[\w\s]*\s")  # "by ": says nothing where nothing stands before it
+STRONG = re.compile(r"\s*(?:[.,;|/!?\u2013\u2014-](?:\s+|$)|\n\s*)")  # ends the words around a column; not in "3.5"
+MARKS = re.compile(r"[^\w()\[\]{}<>\u00ab\u00bb\u201c\u201d\"']*")  # separates two columns and belongs to neither
+CONNECTIVE = re.compile(r"\w[\w\s]*\s")  # "by ": left out where no value is before it
 FULL_STOPS = (".", "!", "?", "\u2026")
 SPEC = re.compile(r"(?P<pad>(?P<fill>.)?(?P<side>[<>])|(?P<zero>0))?(?P<width>[0-9]+)?(?:\.(?P<length>[0-9]+))?")
 """What may follow a column's name after a colon: Python's formats of strings, such as .7, 0>10 and 010."""
@@ -24,8 +24,8 @@ SPEC = re.compile(r"(?P<pad>(?P<fill>.)?(?P<side>[<>])|(?P<zero>0))?(?P<width>[0
 class _Field:
     column: str
     spec: str
-    separator: str  # from the column before
-    before: str  # what goes with the value: "(", "Brand: "
+    separator: str  # after the column before
+    before: str  # words that go with the value: "(", "Brand: "
     after: str
 
 
@@ -34,7 +34,7 @@ class Template:
     """A pattern with columns in braces.
 
     Args:
-        pattern: as written.
+        pattern: the pattern as written.
         literals: the text before each column, and after the last.
         columns: their names, in order.
         specs: how each column is cut and padded, see `parse`.
@@ -93,14 +93,14 @@ class Template:
         return pl.when(blank).then(pl.lit("")).otherwise(pl.concat_str(parts))
 
     def write(self, values: Mapping[str, str]) -> str:
-        """Return the text; a blank column takes the words and the punctuation that belong to it along."""
+        """Return the text; the words and the punctuation around a blank column are left out."""
         text, passed = "", list[str]()
         for field in self._fields:
             value = format(values.get(field.column, ""), field.spec) if values.get(field.column) else ""
             passed.append(field.separator)
             if not value:
                 continue
-            if text:  # of the separators passed since the last column the first strong one stands
+            if text:  # of the separators since the last column, the first strong one is kept
                 separator = next((mark for mark in passed if STRONG.search(mark)), field.separator)
                 if text.endswith(FULL_STOPS) and separator.startswith("."):
                     separator = separator[1:]
@@ -127,7 +127,7 @@ class Template:
 
 
 def _cut(literal: str) -> tuple[str, str, str]:
-    """Cut the text between two columns: what belongs to the first, the separator, what belongs to the second."""
+    """Cut the text between two columns: words of the first, the separator, words of the second."""
     if MARKS.fullmatch(literal):
         return "", literal, ""
     found = STRONG.search(literal) or re.search(r"\s+", literal)
@@ -137,13 +137,13 @@ def _cut(literal: str) -> tuple[str, str, str]:
 
 
 def _cut_end(literal: str) -> tuple[str, str]:
-    """Cut the text after the last column into what belongs to it and what ends the whole."""
+    """Cut the text after the last column: words that belong to it, and the end of the whole."""
     found = STRONG.search(literal)
     return (literal, "") if found is None else (literal[: found.start()], literal[found.start() :])
 
 
 def _python_spec(spec: str) -> str:
-    """Return a format that Python would write as it is meant, empty if it is none: {id:010} asks for zeros in front."""
+    """Return a format of strings, empty if it is not one; {id:010} has zeros in front, not behind as in Python."""
     found = SPEC.fullmatch(spec)
     if found is None or not (found["width"] or found["length"]):
         return ""
