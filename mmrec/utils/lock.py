@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -40,3 +42,21 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def partial_folder(folder: Path) -> Path:
+    """Return the folder in which another one is made under its lock, before it is renamed."""
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def remove_abandoned(parent: Path, prefix: str = "") -> None:
+    """Remove partial folders whose makers were killed: those whose lock is free.
+
+    Args:
+        parent: the folder that contains the partial folders.
+        prefix: beginning of the names of the folders that were made; all by default.
+    """
+    for partial in parent.glob(f".{glob.escape(prefix)}*.partial"):
+        name = partial.name.removeprefix(".").removesuffix(".partial")
+        with suppress(Timeout, OSError, NotImplementedError), FileLock(parent / f".{name}.lock", timeout=0):
+            shutil.rmtree(partial)

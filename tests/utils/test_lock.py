@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmrec.errors import UserError
-from mmrec.utils.lock import locked
+from mmrec.utils.lock import locked, partial_folder, remove_abandoned
 
 
 def test_second_process_says_so_and_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,3 +41,13 @@ def test_lock_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
         locked(tmp_path / "file" / "dataset"),
     ):
         pass
+
+
+def test_partial_folders_of_killed_processes_are_removed_and_those_at_work_kept(tmp_path: Path) -> None:
+    for name in ("done", "killed", "at-work"):
+        partial_folder(tmp_path / name).mkdir()
+    with locked(tmp_path / "at-work"):
+        remove_abandoned(tmp_path, "k")
+        assert not partial_folder(tmp_path / "killed").exists()
+        remove_abandoned(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [".at-work.partial"]

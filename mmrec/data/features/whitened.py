@@ -28,7 +28,7 @@ from mmrec.data.features.transforms import CHUNK, Halves, Whitening, fit_whiteni
 from mmrec.errors import UserError
 from mmrec.utils.arrays import write_array, write_rows
 from mmrec.utils.files import hash_file, write_whole
-from mmrec.utils.lock import locked
+from mmrec.utils.lock import locked, partial_folder, remove_abandoned
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ def whiten_features(folder: Path, fitting: NDArray[np.bool_], components: int) -
     with locked(target):
         if (target / MANIFEST).is_file():  # another process has made it meanwhile
             return target
-        partial = target.with_name(f".{target.name}.partial")
+        remove_abandoned(target.parent, f"{folder.name}-white")
+        partial = partial_folder(target)
         shutil.rmtree(partial, ignore_errors=True)  # left by a killed run
         partial.mkdir()
         try:

@@ -32,7 +32,7 @@ from mmrec.data.prepare.statistics import describe
 from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
 from mmrec.errors import UserError, require_folder_name
 from mmrec.utils.files import hash_file
-from mmrec.utils.lock import locked
+from mmrec.utils.lock import locked, partial_folder, remove_abandoned
 from mmrec.utils.tables import first_line
 
 DECIMAL_COMMA = re.compile(r"\s*-?[0-9]+,[0-9]+\s*")
@@ -63,7 +63,8 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
             return folder
         if folder.exists():
             raise UserError(f"{folder} exists without {FILE}, so it is not a whole dataset: remove it, and run again")
-        unfinished = folder.with_name(f".{folder.name}.partial")
+        remove_abandoned(folder.parent)
+        unfinished = partial_folder(folder)
         shutil.rmtree(unfinished, ignore_errors=True)  # what a killed run has left
         unfinished.mkdir()
         try:
