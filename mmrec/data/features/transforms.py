@@ -150,7 +150,9 @@ class Transform:
 
     def apply(self, vectors: NDArray[Any]) -> Tensor:
         """Transform an encoder's vectors (n, T) to rows (n, T) or (n, k) float32; an item without vector has no row."""
-        stored = vectors.astype(np.float16) if self.whitening is None else self.whitening.apply_half(vectors)
+        stored = vectors.astype(np.float16)  # as extraction writes them
+        if self.whitening is not None:
+            stored = self.whitening.apply_half(stored)
         return self.centring.apply(torch.from_numpy(stored))
 
 

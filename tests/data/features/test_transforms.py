@@ -22,7 +22,7 @@ def whitened(toy: RecDataModule) -> RecDataModule:
 
 def test_rows_equal_those_of_a_model(toy: RecDataModule, whitened: RecDataModule) -> None:
     for data in (toy, whitened):
-        model = ItemFeatures(data.n_items, data.text_dim, data.image_dim, text=True, image=True)
+        model = ItemFeatures(data.n_items, text_dim=data.text_dim, image_dim=data.image_dim, text=True, image=True)
         model.attach(data.features)
         transforms = fit_transforms(data.features)
         for modality in ("text", "image"):
