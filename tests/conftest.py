@@ -19,7 +19,7 @@ settings.register_profile(
     "fuzz",
     derandomize=False,
     deadline=None,
-    max_examples=3000,
+    max_examples=2000,
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )

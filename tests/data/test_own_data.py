@@ -1,16 +1,21 @@
 """Tables as people have them: what would be read wrongly is refused in one line, or noted with an example."""
 
+import csv
+import io
 import json
 import zipfile
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import RawData
 from mmrec.data.sources import Amazon, ItemRecords, MovieLens, TableFormat, Tabular
+from mmrec.data.sources.readers.csv import CsvFile
 from mmrec.download.tables import read_urls
 from mmrec.errors import InvalidArgument, UserError
 from tests.data.rows import LOOSE, jpeg
@@ -325,3 +330,21 @@ def test_column_names_that_span_lines_are_named(tmp_path: Path) -> None:
     path = write(tmp_path, "o.csv", f'user,item,time,"no\nte"\nu,1,{TIME},\n')
     with pytest.raises(UserError, match=r"o\.csv:1: a quotation mark is not closed, or a column's name spans lines"):
         tabular(path).read()
+
+
+PIECES = ['"', '""', ",", "\n", "\r\n", "a", "\\", "'", " ", "é"]
+
+
+@given(text=st.lists(st.sampled_from(PIECES), max_size=24).map("".join))
+def test_rows_of_quoted_text_are_those_of_another_reader(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("csv") / "o.csv"
+    path.write_text("x,y,z\n" + text, encoding="utf-8", newline="")
+    file = CsvFile(path)
+    try:
+        with file.reading():
+            rows = file.scan(["x", "y", "z"]).collect().select("x", "y", "z").rows()
+    except UserError:
+        return
+    found = [[value or "" for value in row] for row in rows]
+    others = [[*row, "", "", ""][:3] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
+    assert [row for row in found if any(row)] == [row for row in others if any(row)]

@@ -183,7 +183,7 @@ class CsvFile:
     def _misquoted(self, place: int, fault: str) -> UserError:
         mark = self.dialect.quote
         return UserError(
-            f"{self.path}:{self._line_at(place)}: a quotation mark {fault}: write {mark}{mark} for one inside {mark}...{mark}; "
+            f"{self.path}:{self._line_at(place)}: a quotation mark {fault}: write {mark}{mark} for one in quoted text; "
             f"if all are text, such as 6{mark} for inches, a Tabular source reads them with format.quote: null"
         )
 
