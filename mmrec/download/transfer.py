@@ -55,7 +55,7 @@ async def fetch(session: Session, part: PartFile, expected: Expected, on_bytes: 
         session: the client with its limits.
         part: part file to write to; bytes that it holds are continued.
         expected: size and checksum, where known.
-        on_bytes: function that is told of the progress.
+        on_bytes: function called with the progress.
 
     Raises:
         TransferError: the file did not arrive; `part` keeps the bytes that can be continued.

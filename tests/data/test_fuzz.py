@@ -40,7 +40,21 @@ NASTY = [
     b"}",
     b"[" * 2000,
 ]
-NASTY += [b"-", b"9" * 30, b"e308", b"nan", b"null", b'\n"', b'",\n', b"\\", b"\\ud800", "٣é".encode(), b" ", b"\xc3", b'\\"']
+NASTY += [
+    b"-",
+    b"9" * 30,
+    b"e308",
+    b"nan",
+    b"null",
+    b'\n"',
+    b'",\n',
+    b"\\",
+    b"\\ud800",
+    "٣é".encode(),
+    b" ",
+    b"\xc3",
+    b'\\"',
+]
 EDIT = st.tuples(st.integers(0, 2000), st.integers(0, 40), st.sampled_from(NASTY))
 
 

@@ -48,11 +48,11 @@ def faults(raw: RawData) -> dict[str, tuple[int, str, str | None]]:
     [
         ('u,1,5,"6\\" pipe"\nu,2,6,\nu,3,7,"8\\" pipe"\n', 2, "is escaped by a backslash"),
         ('u,1,5,ok\nu,2,6,"a\\",b"\n', 3, "is escaped by a backslash"),
-        ('u,1,5,"\\""\nu,2,6,""\nu,3,7,""\nu,4,8,"a"\n', 4, "is not closed, or stands inside a field"),
-        ('u,0""u004,5,\n', 2, "is not closed, or stands inside a field"),
-        ('u,1,5,6" pipe\n', 2, "is not closed, or stands inside a field"),
-        ('u,1,5, "a"\n', 2, "is not closed, or stands inside a field"),
-        ('u,1,5,""a\n', 2, "is not closed, or stands inside a field"),
+        ('u,1,5,"\\""\nu,2,6,""\nu,3,7,""\nu,4,8,"a"\n', 4, "is not closed, or is inside a field"),
+        ('u,0""u004,5,\n', 2, "is not closed, or is inside a field"),
+        ('u,1,5,6" pipe\n', 2, "is not closed, or is inside a field"),
+        ('u,1,5, "a"\n', 2, "is not closed, or is inside a field"),
+        ('u,1,5,""a\n', 2, "is not closed, or is inside a field"),
         ('u,1,5,"two\nlines"\nu,2,6,"open\n', 4, "is not closed"),
     ],
 )

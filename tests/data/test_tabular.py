@@ -426,7 +426,7 @@ def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
         ),
         ({}, {"o.csv": HEADER + 'u,"i,5\n'}, r"o\.csv:2: a quotation mark is not closed"),
         ({}, {"i.csv": b"item,name\n1,\xe9\n"}, r"i\.csv:2: not UTF-8"),
-        ({"images": "p"}, {}, r"images is where image paths start, but image gives none"),
+        ({"images": "p"}, {}, r"images is the folder where image paths start, but image is null"),
         (
             {"items": ["i.csv", "f/i.csv"], "image": "{item}"},
             {"f/i.csv": "item,name\n"},

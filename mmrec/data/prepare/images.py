@@ -1,4 +1,4 @@
-"""Which image files can be decoded; the answers are kept, so that a killed run does not open them again."""
+"""The check of which image files can be decoded; its results are kept, so that no file is opened twice."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def check_images(
 
     Args:
         paths: image files.
-        memory: Parquet file of earlier answers, by path, size and time of change.
-        write: whether new answers are written to `memory`, every few seconds.
+        memory: Parquet file of earlier results, by path, size and time of change.
+        write: whether new results are written to `memory`, every few seconds.
         progress: called with the number of files checked and the number of files to check.
     """
     known = _remembered(memory)
@@ -74,7 +74,7 @@ def check_images(
 
 
 def _remembered(memory: Path) -> pl.DataFrame:
-    """Return the earlier answers; none where the file is damaged, for it only saves time."""
+    """Return the earlier results; none where the file is damaged, for it only saves time."""
     try:
         known = pl.read_parquet(memory, glob=False)
     except (pl.exceptions.PolarsError, OSError):

@@ -51,7 +51,7 @@ class Interactions:
 
 
 def encode(table: pl.DataFrame) -> tuple[Interactions, pl.Series, pl.Series]:
-    """Replace ids by codes in order of first appearance, whatever the ids are.
+    """Replace ids by codes in order of first appearance.
 
     Args:
         table: columns of `INTERACTION_COLUMNS`.

@@ -43,7 +43,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
 
     The folder is `<root>/<name>/<fingerprint>/`, and the fingerprint covers the content of every input file, the list
     of images and all options: a folder that exists is up to date, and nothing is ever overwritten. What a user may not
-    expect in the raw data is noted on stderr when a dataset is made.
+    expect in the raw data is printed to stderr when a dataset is made.
 
     Args:
         source: reader of the raw files.
@@ -186,7 +186,7 @@ def assemble(
         items = _item_table(raw, raw_items)
         events = order_events(filter_events(events, options, dropped, raw.timed), items, options, dropped)
         step("checking images")
-        # An item with fewer events than the core asks for is dropped whatever its image.
+        # An item with fewer events than the core requires is dropped with or without an image.
         wanted = np.bincount(events.item, minlength=len(items)) >= options.item_core
         with_image = int((items["image"].is_not_null().to_numpy() & wanted).sum())
         memory = root / source.name / "images.parquet"

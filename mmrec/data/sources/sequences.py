@@ -63,18 +63,18 @@ class Sequences(Source):
         """
         file = self.files()[0]
         lines = _read_lines(file)
-        alone = lines.filter(pl.col("items").list.len() == 0)
+        short = lines.filter(pl.col("items").list.len() == 0)
         rows = lines.drop("text").explode("items", empty_as_null=False)
         numbers = rows["line"]
         checked = rows.select("user", item="items", timestamp=pl.int_range(pl.len(), dtype=pl.Int64)).lazy()
         events = check_events(checked, lambda row: f"{file}:{numbers[row]}", timed=False)
         bad = {}
-        if alone.height:
-            bad["user without items"] = Rejected(alone.height, f"{file}:{alone['line'][0]}", alone["text"][0][:60])
+        if short.height:
+            bad["user without items"] = Rejected(short.height, f"{file}:{short['line'][0]}", short["text"][0][:60])
         raw = RawData(
             interactions=events.rows.lazy(),
             items=pl.DataFrame(schema=ITEM_COLUMNS),
-            rows_read=events.count + alone.height,
+            rows_read=events.count + short.height,
             rejected=merge_rejected(bad, events.rejected),
             notes=events.notes,
             timed=False,

@@ -17,8 +17,8 @@ from mmrec.data.sources.readers.paths import is_gzip, open_raw
 from mmrec.errors import UserError
 
 SURPLUS = "surplus"
-"""Column of the text after the last named field of a row, null if that is nothing but separators."""
-EXTRA = 8  # fields looked at after the named ones: Polars drops further ones without a word
+"""Column of the text after the last named field of a row, null if there are only separators."""
+EXTRA = 8  # fields looked at after the named ones: Polars silently drops further ones
 BLOCK = 1 << 24  # bytes looked at together
 
 
@@ -66,7 +66,7 @@ class CsvFile:
             raise UserError(f"{self.path}:1: the file is in UTF-16: convert it to UTF-8")
         text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
         if "\r" in text:
-            raise UserError(f"{self.path}:1: lines end in a carriage return alone (old Mac): convert to line feeds")
+            raise UserError(f"{self.path}:1: lines end in a single carriage return (old Mac): convert to line feeds")
         if self.dialect.quote is None:
             fields = text.split(self.dialect.separator)
         elif text.count(self.dialect.quote) % 2:
@@ -173,7 +173,7 @@ class CsvFile:
                     wrong = int(good.argmin())
                     near = [start + int(place) - 1 for place in places[max(0, wrong - 1) : wrong + 1]]
                     escaped = any(block[max(0, place - start - 1) : place - start] == b"\\" for place in near)
-                    fault = "is escaped by a backslash" if escaped else "is not closed, or stands inside a field"
+                    fault = "is escaped by a backslash" if escaped else "is not closed, or is inside a field"
                     raise self._misquoted(near[-1] if opens[wrong] else near[0] if wrong else last, fault)
                 count, last = count + len(places), start + int(places[-1]) - 1
             start += len(block)

@@ -1,4 +1,4 @@
-"""Ids of users and items: of whatever type a file holds them in, in one spelling."""
+"""Ids of users and items as text, from values of any type, in one spelling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 from mmrec.errors import UserError
 
 UNUSABLE = "\ufffd"
-"""Stands for a value that cannot be an id; `check_events` counts it as malformed."""
+"""Text in place of a value that cannot be an id; `check_events` counts it as malformed."""
 EXACT = 2**53  # floats from here on may have lost digits of a whole number
 PLACEHOLDERS = frozenset({"null", "none", "nan", "<na>", r"\n"})
 """What databases and data frames write for a missing value, in lower case."""
@@ -68,7 +68,7 @@ def id_column(column: str, dtype: pl.DataType, place: str) -> pl.Expr:
 
 
 def one_spelling(text: str) -> str:
-    """Return an id without what does not show: blanks around it, special spaces, invisible characters, NFD."""
+    """Return an id in NFC, with plain spaces, and without blanks around it and invisible characters."""
     text = re.sub(INVISIBLE, "", re.sub(SPACES, " ", text)) if not text.isascii() else text
     return unicodedata.normalize("NFC", text).strip(BLANKS)
 

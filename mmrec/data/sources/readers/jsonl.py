@@ -84,7 +84,7 @@ def repeats_a_key(block: bytes, fields: pl.DataFrame) -> bool:
     """Return whether a line seems to have a key twice, as where a lost line break has joined two records.
 
     Args:
-        block: lines that Polars took for records; of a repeated key it takes the first, without a word.
+        block: lines that Polars took for records; of a repeated key it silently takes the first.
         fields: its result, with one row per line and one column per key.
     """
     return any(block.count(json.dumps(name).encode()) > fields.height for name in fields.columns)

@@ -20,11 +20,11 @@ FOREIGN = {
     b"\xfd7zXZ": "compressed by xz: unpack it, or compress it with gzip",
     b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it, or compress it with gzip",
 }
-"""How files of other formats begin, and what to do about each."""
+"""First bytes of other formats, and advice for each."""
 
 
 def open_raw(file: Path) -> IO[bytes]:
-    """Open a raw text file for reading; gzip is recognised by the content, whatever the file is named.
+    """Open a raw text file for reading; gzip is recognised by its content.
 
     Raises:
         UserError: the file is named .gz and is not gzip, or is in a format that is not text.
@@ -52,7 +52,7 @@ def find_raw(path: str | Path) -> Path:
     """Return a raw file or folder: as given, in $MMREC_DATA, in data/raw here and of the project, or in shared/data.
 
     Raises:
-        UserError: it is in none of these places.
+        UserError: it is not in any of these places.
     """
     project = Path(mmrec.__file__).parents[1]
     roots = [Path(), Path("data", "raw"), project / "data" / "raw", project.parent / "shared" / "data"]

@@ -17,7 +17,7 @@ WILDCARD = re.compile(r"[*?\[]")
 def find_tables(paths: str | Sequence[str], option: str) -> list[Path]:
     """Return the files that a path, a folder, a pattern or a list of these names, sorted.
 
-    A folder stands for the tables in it except those whose names begin with "." or "_". The part of a pattern before
+    A folder means all tables in it except those whose names begin with "." or "_". The part of a pattern before
     its first wildcard is looked for like any path, see `find_raw`.
 
     Raises:

@@ -24,7 +24,7 @@ from mmrec.data.sources.tabular.values import texts_of
 from mmrec.errors import InvalidArgument, UserError
 
 ANY_ENDING = ".*"
-IMAGE_ENDINGS = sorted(IMAGES, reverse=True)  # of several images of an item the same one as `find_images` takes
+IMAGE_ENDINGS = sorted(IMAGES, reverse=True)  # the same order in which `find_images` prefers them
 Row = tuple[str, str | None, str | None, str | None, str | None, str | None]
 
 
@@ -40,8 +40,8 @@ class ItemRecords:
         id: column of the item's id, or a pattern; of several records with one id the first counts. If null the same as
             in the interactions.
         title: column of the title, or a pattern.
-        text: column of the text for text encoders, or a pattern such as "{name}. {brand}. {description}"; a blank
-            column takes the words and the punctuation that belong to it along. Lists are joined by commas.
+        text: column of the text for text encoders, or a pattern such as "{name}. {brand}. {description}"; the words
+            and the punctuation around a blank column are left out. Lists are joined by commas.
         image: pattern of image files such as "photos/{sku}.jpg" ("photos/{sku}.*" takes any usual ending), or the
             column that holds their paths. A file that does not exist means no image.
         images: folder where image paths start; the folder of the files if null. Set it where `image` is a column:
@@ -66,7 +66,7 @@ class ItemRecords:
     def __post_init__(self) -> None:
         _ = self.templates  # raises for a malformed pattern
         if self.images is not None and self.image is None:
-            words = "images is where image paths start, but image gives none: set it too"
+            words = "images is the folder where image paths start, but image is null: set it too"
             raise InvalidArgument("images", words)
         separated = self.list_separator if isinstance(self.list_separator, dict) else {}
         for fact in separated.keys() - self.facts.keys():
@@ -279,13 +279,13 @@ def _compare_ids(events: pl.Series, item: str, items: pl.DataFrame, record: str,
 
     Args:
         events: ids of the items in the interactions.
-        item: their column or pattern.
+        item: column or pattern of these ids.
         items: the records.
         record: column or pattern of their ids.
         file: the first file of records.
 
     Raises:
-        UserError: none of them has one, so that the wrong column is taken for the id.
+        UserError: no item has a record, so the id column is probably wrong.
     """
     ids = events.unique(maintain_order=True).cast(pl.String)
     records = items["item"]

@@ -39,7 +39,7 @@ class Tabular(Source):
         time_unit: how times are written.
             `auto` tells it by the first values of each file, and by all if many do not fit: ISO 8601, or a count of
             seconds, milliseconds, microseconds or nanoseconds since 1970 (values before March 1973 are accepted only
-            if all are; otherwise they were cut off). Years alone are refused.
+            if all are; otherwise they were cut off). Plain years are refused.
             `iso` is a date, or a date and time with or without a zone: "2024-01-31", "2024-01-31 18:05",
             "2024-01-31T18:05:07.5Z", "2024-01-31T18:05:07+02:00". `seconds`, `milliseconds`, `microseconds` and
             `nanoseconds` are counts; `excel` counts days, as a spreadsheet does. Anything else is a format such as
@@ -98,7 +98,7 @@ class Tabular(Source):
         return None if self.items is None else self.items.image_folder()
 
     def require_downloadable(self) -> None:
-        """Check that images named by their item's id, whatever their ending, would be found.
+        """Check that images named by their item's id, with any ending, would be found.
 
         Raises:
             UserError: `items.image` is a column, or another pattern than `<folder>/{id}.*`.

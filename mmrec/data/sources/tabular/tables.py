@@ -302,7 +302,7 @@ def _kind(file: Path) -> type[Table] | None:
 
 
 def _read_block(block: bytes, columns: Sequence[str], ids: Collection[str]) -> pl.DataFrame | None:
-    """Read a block of lines; None unless every id is one beyond doubt, whatever type it had."""
+    """Read a block of lines; None if a value of any type may not be an id."""
     try:
         table = pl.read_ndjson(block, schema=dict.fromkeys(columns, pl.String))
     except pl.exceptions.PolarsError:

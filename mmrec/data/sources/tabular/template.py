@@ -1,4 +1,4 @@
-"""Text made of the columns of a record: "{name}. {brand}" in a config."""
+"""Patterns with columns in braces, such as "{name}. {brand}", and the text they make of a record."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Template:
         {id:0>10} (or {id:010}) has zeros before it up to ten characters. Anything else is part of the column's name.
 
         Raises:
-            InvalidArgument: a brace is not closed, or nothing is in it.
+            InvalidArgument: a brace is not closed, or is empty.
         """
         if "{" not in pattern and "}" not in pattern:
             return cls(pattern, ("", ""), (pattern,), ("",))

@@ -1,4 +1,4 @@
-"""Texts and numbers of whatever type a table holds them in, from single values and from whole columns."""
+"""Conversion of single values and whole columns of any type to texts and numbers."""
 
 from __future__ import annotations
 
