@@ -261,7 +261,7 @@ class TrainedRecommender:
         filled = [row for row, history in enumerate(histories) if history.items or not self.model.reads_history]
         if filled:
             batch = self._batch([histories[row] for row in filled])
-            scores[filled] = self._ready().score(batch).float().cpu()
+            scores[filled] = self._ready().finite_scores(batch).float().cpu()
         return scores
 
     def _batch(self, histories: Sequence[History]) -> Any:

@@ -45,12 +45,12 @@ def generalised_bce(hidden: Tensor, items: Tensor, target: Tensor, negatives: Te
 
 
 def gbce_beta(n_negatives: int, n_items: int, t: float) -> float:
-    """Return β.
+    """Return β, which is 1 in a catalogue of one item, where there are no negatives.
 
     Args:
         n_negatives: k.
         n_items: I, padding included: |I| of the paper is I - 1.
         t: calibration, 0 for plain binary cross-entropy, 1 for calibrated probabilities.
     """
-    alpha = n_negatives / (n_items - 2)
+    alpha = n_negatives / max(1, n_items - 2)
     return alpha * (t * (1 - 1 / alpha) + 1 / alpha)

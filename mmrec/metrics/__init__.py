@@ -1,1 +1,1 @@
-"""Ranking metrics from ranks alone, over all instances and by slice of the target item."""
+"""Ranking metrics, computed from ranks alone, over all instances and by slice of the target item."""

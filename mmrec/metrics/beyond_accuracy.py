@@ -1,17 +1,17 @@
-"""What the top 10 of a model look like beside being right: coverage, concentration, novelty, diversity.
+"""Measures of the recommended lists besides accuracy: coverage, concentration, novelty and diversity.
 
-| name | of the lists of the ten best items of all test instances |
+| name | measure, over the lists of the ten best items of all test instances |
 |---|---|
-| `coverage@10` | share of the catalogue's items that are on any list |
-| `gini@10` | Gini coefficient of how often each item of the catalogue is listed: 0 all alike, near 1 a few alone |
-| `novelty@10` | mean self-information of a listed item in bits, -log2 of its share of the training interactions |
-| `text_diversity@10`, `image_diversity@10` | mean over the lists of 1 - cosine, over the pairs of a list |
+| `coverage@10` | proportion of the catalogue's items that are on any list |
+| `gini@10` | Gini coefficient of how often each item is listed: 0 if all equally often, near 1 if only a few |
+| `novelty@10` | mean self-information of a listed item in bits, -log2 of its proportion of the training interactions |
+| `text_diversity@10`, `image_diversity@10` | mean over the lists of the mean 1 - cosine over the pairs of a list |
 
-Coverage is that of Ge et al. (RecSys 2010), Gini that of Fleder and Hosanagar (Management Science 2009), novelty that
-of Zhou et al. (PNAS 2010) with the share of interactions for that of users, diversity that of Ziegler et al. (WWW
-2005). An item that training never saw counts as seen once: its information would be infinite. Diversity is measured by
-the features that the model is given, over the pairs whose items both have the modality; a list with no such pair has
-none.
+Coverage follows Ge et al. (RecSys 2010), Gini Fleder and Hosanagar (Management Science 2009), novelty Zhou et al. (PNAS
+2010) with proportions of interactions instead of users, and diversity Ziegler et al. (WWW 2005). An item without
+training interactions counts as one with one interaction, because its information would be infinite. Diversity is
+measured with the features that the model gets, over the pairs whose items both have the modality; a list without such
+a pair is left out.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from torchmetrics import Metric
 from mmrec.batch import PAD
 
 LENGTH = 10
-"""Items on a list."""
+"""Number of items on a list."""
 MODALITIES = ("text", "image")
 
 
 class BeyondAccuracy(Metric):
-    """Counts what is listed; the same numbers for any batch size and any number of processes.
+    """Counts the listed items; the same numbers for any batch size and any number of processes.
 
-    Its memory does not grow with the instances: a count an item, two sums a modality, and the features in half
-    precision, by which a diversity is right to four places.
+    Its memory does not grow with the number of instances: one count per item, two sums per modality, and the features
+    in half precision, which is enough for four digits of a diversity.
 
     Args:
-        popularity: (I,) int64, training interactions of each item; row 0 is padding.
-        features: (I, D) vectors by name of the modality, the rows of items without one zero; empty without features.
+        popularity: (I,) int64, number of training interactions of each item; row 0 is padding.
+        features: (I, D) vectors by name of the modality, zero for items without it; empty without features.
     """
 
     full_state_update = False
@@ -59,19 +59,19 @@ class BeyondAccuracy(Metric):
         self.add_state("lists", default=torch.zeros(len(features), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, items: Tensor, scores: Tensor) -> None:
-        """Add lists of items (B, k), k at most 10, and their scores (B, k), -inf where no candidate was left."""
+        """Add lists of items (B, k), k at most 10, and their scores (B, k), -inf at the end of shorter lists."""
         items = items.masked_fill(scores == -torch.inf, PAD)
         self.exposure += torch.bincount(items.flatten(), minlength=len(self.exposure))
         for place, name in enumerate(self.modalities):
             count = getattr(self, f"{name}_present")[items].sum(1)
-            # Of vectors of length 1 the cosines of all ordered pairs add up to |their sum|^2 less their number.
+            # For n vectors of length 1, the cosines of all ordered pairs add up to |sum of the vectors|^2 - n.
             cosines = F.embedding_bag(items, getattr(self, name), mode="sum").double().square().sum(1) - count
             paired = count > 1
             self.diversity[place] += (1 - cosines / (count * (count - 1)))[paired].sum()
             self.lists[place] += paired.sum()
 
     def compute(self) -> dict[str, float | None]:
-        """Return the measures by name; a diversity is None where no list has a pair with the modality."""
+        """Return the measures by name; a diversity is None if no list has a pair with the modality."""
         exposure, popularity = self.exposure[PAD + 1 :].double(), self.popularity[PAD + 1 :].double()
         information = torch.log2(popularity.sum()) - torch.log2(popularity.clamp(min=1))
         measures: dict[str, float | None] = {

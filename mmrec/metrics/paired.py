@@ -1,4 +1,4 @@
-"""Differences between methods on the same users: how large, how sure, and whether they may be called significant."""
+"""Differences between methods on the same users: size, interval, effect and significance."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Difference:
-    """How one method differs from another on the same users.
+    """The difference of one method from another on the same users.
 
     Args:
-        mean: of the differences by user, in the metric's unit.
-        relative: the mean as a share of the other method's, None where that is 0.
-        interval: its 95 % bootstrap interval over users.
-        effect: Cohen's d of the paired differences, their mean in units of their standard deviation.
-        p: two-sided, of the paired t-test over users, corrected after Holm for all methods compared.
+        mean: mean difference over users, in the metric's unit.
+        relative: mean difference divided by the mean of the other method; None if that is 0.
+        interval: 95 % bootstrap interval of the mean difference over users.
+        effect: Cohen's d of the paired differences: their mean divided by their standard deviation.
+        p: two-sided p of the paired t-test over users, with Holm's correction for all methods compared.
     """
 
     mean: float
@@ -40,14 +40,11 @@ class Difference:
 
 
 def differences(methods: Mapping[str, Values], base: Values) -> dict[str, Difference]:
-    """Compare methods with one other by the values of the same users.
+    """Return the differences of methods from a base method on the same users, by name of the method.
 
     Args:
-        methods: (users,) by name.
-        base: (users,) of the method to compare with, in the same order of users.
-
-    Returns:
-        by name, in the order given.
+        methods: the values (users,) of each method, by name.
+        base: the values (users,) of the base method, in the same order of users.
     """
     p_values = holm([paired_p(values, base) for values in methods.values()])
     return {
@@ -63,7 +60,7 @@ def differences(methods: Mapping[str, Values], base: Values) -> dict[str, Differ
 
 
 def paired_p(values: Values, base: Values) -> float:
-    """Return the two-sided p of the paired t-test of (n,) against (n,), 1 where nothing differs or one pair is all."""
+    """Return the two-sided p of the paired t-test of (n,) against (n,); 1 if all are equal or there is one pair."""
     return float(ttest_rel(values, base).pvalue) if len(values) > 1 and (values != base).any() else 1.0
 
 

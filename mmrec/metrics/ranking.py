@@ -1,7 +1,7 @@
 """Ranks by counting and the metrics that follow from them: HR@10, HR@20, NDCG@10, NDCG@20, MRR.
 
-The rank of the target is 1 + the candidates with a higher score + half of those with the same score: no sort, no
-cut-off, and a model that scores everything alike lands in the middle, not on top.
+The rank of the target is 1 + the number of candidates with a higher score + half the number with the same score. This
+needs no sort and no cut-off, and a model that gives all items the same score ranks the target in the middle.
 """
 
 from __future__ import annotations
@@ -15,41 +15,38 @@ CUTOFFS = (10, 20)
 
 
 def candidate_scores(scores: Tensor, target: Tensor, excluded: tuple[Tensor, Tensor]) -> Tensor:
-    """Return a copy of the scores in which what is no candidate has -inf.
+    """Return a copy of the scores with -inf for excluded items.
 
     Args:
-        scores: (B, C).
-        target: (B,) int64, the target's column: a candidate in any case.
-        excluded: rows (n,) and columns (n,) that are no candidates.
+        scores: (B, C), one score per item.
+        target: (B,) int64, the target's column, which is a candidate even if it is excluded.
+        excluded: rows (n,) and columns (n,) of the excluded items.
     """
     left = scores.index_put(excluded, scores.new_tensor(-torch.inf))
     return left.scatter_(1, target[:, None], scores.gather(1, target[:, None]))
 
 
 def rank_of_target(scores: Tensor, target: Tensor) -> Tensor:
-    """Rank each target among the candidates.
+    """Return the rank of each target among the candidates, (B,) float32, 1 for the best; halves occur with ties.
 
     Args:
-        scores: (B, C) the target's finite, and one score a candidate; -inf for what is none.
+        scores: (B, C), one score per candidate, -inf for excluded items; that of the target is finite.
         target: (B,) int64, the target's column.
-
-    Returns:
-        (B,) float32, 1 is best; halves where scores tie.
     """
     own = scores.gather(1, target[:, None])
-    # Ones in fp32 are compared and added up several times faster than bools, and exactly up to 2^24 candidates.
+    # Comparisons in fp32 are added up several times faster than in bool, and exactly up to 2^24 candidates.
     ones = torch.empty_like(scores, dtype=torch.float32)
     higher = torch.gt(scores, own, out=ones).sum(1)
-    return 0.5 + higher + torch.eq(scores, own, out=ones).sum(1) / 2.0  # the target is one of its equals
+    return 0.5 + higher + torch.eq(scores, own, out=ones).sum(1) / 2.0  # the target equals itself
 
 
 def ndcg(ranks: Tensor, k: int) -> Tensor:
-    """NDCG@k (n,) of ranks (n,) for one relevant item each: 1 / log2(1 + rank) within the first k, else 0."""
+    """Return NDCG@k (n,) of ranks (n,) with one relevant item each: 1 / log2(1 + rank) up to rank k, else 0."""
     return (ranks <= k) / torch.log2(1.0 + ranks)
 
 
 def rank_metrics(ranks: Tensor) -> dict[str, Tensor]:
-    """Per-instance metrics (n,) of ranks (n,), float64."""
+    """Return the metrics of each instance, (n,) float64, given ranks (n,)."""
     ranks = ranks.double()
     values: dict[str, Tensor] = {}
     for k in CUTOFFS:
@@ -60,7 +57,7 @@ def rank_metrics(ranks: Tensor) -> dict[str, Tensor]:
 
 
 def mean_metrics(ranks: Tensor, suffix: str = "") -> dict[str, Tensor]:
-    """Mean of each metric over instances, float32 scalars, of ranks (n,); names end in the protocol's suffix."""
+    """Return the mean of each metric over ranks (n,), float32 scalars; `suffix` is appended to the names."""
     return {name + suffix: value.mean().float() for name, value in rank_metrics(ranks).items()}
 
 
@@ -68,10 +65,10 @@ class RankingMetrics(Metric):
     """Collects the rank of every instance; the same numbers for any batch size and any number of processes.
 
     Args:
-        suffix: appended to every name, "_uniform100" for the sampled protocol.
+        suffix: suffix of the metrics' names, "_uniform100" for the sampled protocol.
 
     Attributes:
-        table: after `compute`, the instances (n,) of all processes, ascending, and their ranks (n,).
+        table: after `compute`, the instances (n,) of all processes in ascending order, and their ranks (n,).
     """
 
     full_state_update = False
@@ -87,8 +84,8 @@ class RankingMetrics(Metric):
 
     def update(self, instance: Tensor, rank: Tensor) -> None:
         """Add instances (B,) int64 and their ranks (B,)."""
-        # One tensor, not a list of small ones: each would survive between the large ones of its batch, and glibc could
-        # not reuse the room that these leave.
+        # One tensor instead of a list of small ones, which would stay between the large tensors of the batches and
+        # keep glibc from reusing the memory of these.
         self.instances = [_extend(self.instances, instance)]
         self.ranks = [_extend(self.ranks, rank)]
 
@@ -101,14 +98,14 @@ class RankingMetrics(Metric):
 
 
 def _extend(before: list[Tensor], more: Tensor) -> Tensor:
-    """Return a row that ends in `more` (B,), in the storage of the row before it as long as that has room.
+    """Return a tensor that ends in `more` (B,), in the storage of the tensor before it if that has room.
 
-    The storage doubles, so that a row of n was copied a few times and not n / B times.
+    The storage doubles, so that n values are copied a few times and not n / B times.
     """
     start = len(before[0]) if before else 0
     end = start + len(more)
     room = before[0].untyped_storage().nbytes() // more.element_size() if before else 0
-    if room < end:
+    if not before or room < end:
         storage = more.new_empty(2 * end)
         if before:
             storage[:start] = before[0]

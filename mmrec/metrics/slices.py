@@ -1,17 +1,17 @@
-"""The ranking metrics by slice of the target item: what it has, and how often training saw it.
+"""The ranking metrics by slice of the target item: its modalities and its number of training interactions.
 
 | slice | the target item |
 |---|---|
-| `image_present`, `image_missing` | has a picture that the model can read, or not |
-| `text_present`, `text_missing` | the same of its text |
-| `neither` | has no text and no picture: part of both missing slices |
+| `image_present`, `image_missing` | has an image that the model can read, or not |
+| `text_present`, `text_missing` | has a text that the model can read, or not |
+| `neither` | has neither text nor image: part of both missing slices |
 | `cold` | has fewer than 20 training interactions |
-| `unseen` | has none at all: part of `cold` |
+| `unseen` | has no training interaction: part of `cold` |
 | `head`, `tail` | is among the most popular 20 % of the items in training, or not |
 
-The 20 % are how long-tail work on sequential recommendation splits items (Kim et al., "MELT", SIGIR 2023, after
-Pareto). Items of the same popularity stay together: the level that crosses the 20 % is head as a whole. An item
-without a training interaction is tail in any case.
+20 % is the usual split in work on long-tail sequential recommendation (Kim et al., "MELT", SIGIR 2023, after Pareto).
+Items of the same popularity are not separated: all items of the level that crosses the 20 % are head. An item without
+training interactions is always tail.
 """
 
 from __future__ import annotations
@@ -22,21 +22,18 @@ from torch import Tensor
 from mmrec.metrics.ranking import mean_metrics
 
 COLD = 20
-"""Training interactions below which an item is cold: the paper's minimum for an item to stay in its data."""
+"""Number of training interactions below which an item is cold: the paper's minimum for an item in its data."""
 HEAD_PARTS = 5
-"""One part in so many of the items is the head."""
+"""The head is one part of this many equal parts of the items."""
 
 
 def item_slices(popularity: Tensor, has_text: Tensor, has_image: Tensor) -> dict[str, Tensor]:
-    """Say which items belong to which slice.
+    """Return which items belong to each slice, (I,) bool by name of the slice; row 0 has no meaning.
 
     Args:
-        popularity: (I,) int64, training interactions of each item; row 0 is padding.
-        has_text: (I,) bool, items whose text the model can read.
-        has_image: (I,) bool, items whose picture the model can read.
-
-    Returns:
-        (I,) bool by name of the slice; row 0 means nothing.
+        popularity: (I,) int64, number of training interactions of each item; row 0 is padding.
+        has_text: (I,) bool, items with a text that the model can read.
+        has_image: (I,) bool, items with an image that the model can read.
     """
     head = head_items(popularity)
     return {
@@ -53,7 +50,7 @@ def item_slices(popularity: Tensor, has_text: Tensor, has_image: Tensor) -> dict
 
 
 def head_items(popularity: Tensor) -> Tensor:
-    """Return (I,) bool, the most popular 20 % of the items by popularity (I,), whole levels; never one with none."""
+    """Return the most popular 20 % of the items, (I,) bool, as whole levels of popularity (I,) and above 0."""
     levels = popularity[1:].sort(descending=True).values
     last = levels[-(-len(levels) // HEAD_PARTS) - 1]
     return popularity >= torch.clamp(last, min=1)
@@ -62,16 +59,16 @@ def head_items(popularity: Tensor) -> Tensor:
 def slice_metrics(
     ranks: Tensor, targets: Tensor, slices: dict[str, Tensor], suffix: str = ""
 ) -> dict[str, dict[str, float | None]]:
-    """Average the metrics over the instances of each slice.
+    """Return the metrics averaged over the instances of each slice.
 
     Args:
-        ranks: (n,) the rank of each instance's target.
+        ranks: (n,) rank of each instance's target.
         targets: (n,) int64, the target items.
-        slices: (I,) bool by name, see `item_slices`.
-        suffix: of the metrics' names, "_uniform100" for the sampled protocol.
+        slices: (I,) bool by name of the slice, see `item_slices`.
+        suffix: suffix of the metrics' names, "_uniform100" for the sampled protocol.
 
     Returns:
-        by name of the slice: "instances", their number, and each metric, None where there is no instance.
+        by name of the slice, the number of its "instances" and each metric; None if the slice is empty.
     """
     result: dict[str, dict[str, float | None]] = {}
     for name, members in slices.items():

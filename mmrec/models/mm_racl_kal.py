@@ -235,7 +235,11 @@ class MMRaclKal(Recommender):
         return {"loss": total, **terms}
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
-        """Return u of eq. 12 after the newest item of each window, (B, D)."""
+        """Return u of eq. 12 after the newest item of each window, (B, D); the Transformer reads the newest items.
+
+        Raises:
+            InvalidArgument: a window is empty.
+        """
         return self._last_interests(batch)[0]
 
     def item_vectors(self) -> Tensor:
@@ -307,6 +311,7 @@ class MMRaclKal(Recommender):
 
     def _last_interests(self, batch: SequenceBatch) -> tuple[Tensor, Tensor | None]:
         """Return u of eq. 12 and the gate of eq. 11 after the newest item of each window, both (B, D)."""
+        batch = batch.newest(None if self.dynamic is None else self.dynamic.max_length)
         rows = torch.arange(len(batch.user), device=batch.user.device)
         return self._interests(batch, batch.items, self.tables(), (rows, batch.lengths - 1))
 

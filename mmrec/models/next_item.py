@@ -55,7 +55,12 @@ class NextItemModel(Recommender):
         return {"loss": loss, "loss_rec": loss}
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
-        """Return the state after the newest item of each window, (B, D)."""
+        """Return the state after the newest item of each window, (B, D); older items than it can read are left out.
+
+        Raises:
+            InvalidArgument: a window is empty.
+        """
+        batch = batch.newest(self.sequence_encoder.max_length)
         rows = torch.arange(len(batch.user), device=batch.user.device)
         return self._states(batch, self.item_vectors(), rows, batch.lengths - 1)
 

@@ -220,7 +220,16 @@ class Recommender(pl.LightningModule):
         groups = self.parameter_groups()
         if not any(group["params"] for group in groups):
             return None
-        return torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay, fused=True)
+        fused = not self._clips_under_mixed_precision()
+        return torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay, fused=fused)
+
+    def _clips_under_mixed_precision(self) -> bool:
+        """Return whether the trainer clips gradients under mixed precision, which a fused optimizer does not allow."""
+        try:
+            trainer = self.trainer
+        except RuntimeError:  # without a trainer
+            return False
+        return bool(trainer.gradient_clip_val) and "mixed" in str(trainer.precision)
 
     def on_train_epoch_start(self) -> None:
         """Set the seed from (seed, epoch), so that a resumed run draws what an uninterrupted run would have drawn."""
@@ -259,7 +268,7 @@ class Recommender(pl.LightningModule):
 
     def validation_step(self, batch: EvalBatch, batch_idx: int) -> None:
         """Rank the held-out items."""
-        self.metrics.update(batch.instance, self.ranks(batch))
+        self.metrics.update(batch.instance, self.ranks(batch) if len(batch.user) else _no_ranks(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics that select the model."""
@@ -267,6 +276,9 @@ class Recommender(pl.LightningModule):
 
     def test_step(self, batch: EvalBatch, batch_idx: int) -> None:
         """Rank the held-out items, and count the items on the lists."""
+        if not len(batch.user):
+            self.metrics.update(batch.instance, _no_ranks(batch))
+            return
         scores, target = self._candidates(batch)
         self.metrics.update(batch.instance, rank_of_target(scores, target))
         if self.beyond_accuracy is not None:
@@ -286,6 +298,8 @@ class Recommender(pl.LightningModule):
 
     def predict_step(self, batch: EvalBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return users (B,) and their `top_k` items and scores, both (B, k)."""
+        if not len(batch.user):
+            return batch.user, batch.user.new_empty(0, self.top_k), _no_ranks(batch).new_empty(0, self.top_k)
         scores, items = self.recommend(batch, self.top_k)
         return batch.user, items, scores
 
@@ -333,6 +347,11 @@ def once_per_evaluation(method: Callable[[Any], T]) -> Callable[[Any], T]:
         return cast(T, self._evaluation[method.__name__])
 
     return wrapper
+
+
+def _no_ranks(batch: EvalBatch) -> Tensor:
+    """Return the ranks (0,) of an empty batch, which a process gets that has no held-out interaction."""
+    return batch.user.new_empty(0, dtype=torch.float32)
 
 
 def _vectors(features: Features | None) -> dict[str, Tensor]:

@@ -19,11 +19,13 @@ class CausalEncoder(nn.Module):
     `forward(x, clock)` is the map; an encoder that is not time-aware ignores the times.
 
     Attributes:
+        max_length: the longest window that the encoder reads; None for any length.
         tokens_at_once: number of positions that a CPU computes together; None for the whole batch.
         compiled_length: length to which windows are padded, since a compiled encoder has one fixed shape; None if the
             encoder is not compiled.
     """
 
+    max_length: int | None = None
     tokens_at_once: ClassVar[int | None] = None
     compiled_length: int | None = None
 

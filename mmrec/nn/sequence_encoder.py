@@ -41,6 +41,7 @@ class SequenceEncoder(CausalEncoder):
         require(dim >= 1, "dim", dim, "at least 1")
         require(max_length >= 1, "max_length", max_length, "at least 1")
         require(dim % options.heads == 0, "heads", options.heads, f"a divisor of the width {dim}")
+        self.max_length = max_length
         self.scale = dim**0.5
         self.time_bias = options.time_bias
         self.position = nn.Embedding(max_length, dim)
@@ -70,7 +71,7 @@ class SequenceEncoder(CausalEncoder):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile `forward`, as `torch.nn.Module.compile` does, for windows of `max_length`."""
-        self.compiled_length = self.position.num_embeddings
+        self.compiled_length = self.max_length
         super().compile(*args, **kwargs)
 
     def _buckets(self, clock: Clock) -> Tensor | None:

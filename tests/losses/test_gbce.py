@@ -56,3 +56,9 @@ def test_large_scores_are_finite() -> None:
     loss.backward()
     assert loss.isfinite()
     assert hidden.grad.isfinite().all()
+
+
+def test_in_a_catalogue_of_one_item_the_positive_term_is_left() -> None:
+    hidden, items = torch.randn(3, 4), torch.randn(2, 4)
+    loss = generalised_bce(hidden, items, torch.ones(3, dtype=torch.int64), torch.tensor([[1]]), 0.75)
+    torch.testing.assert_close(loss, -torch.sigmoid(hidden @ items[1]).log().mean() / 2)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmrec.data.catalog import TrainView
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument
 from mmrec.losses.bce import binary_cross_entropy
@@ -43,3 +44,17 @@ def test_each_name_is_its_function_with_fresh_negatives(name: str, toy: RecDataM
 def test_options_out_of_range_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         NextItemLoss(**{"loss": "gbce", "n_negatives": 1, "gbce_t": 0.5, **changes})
+
+
+@pytest.mark.parametrize("n_items", [2, 3, 6])  # one, two and five items
+@pytest.mark.parametrize("name", ["cross_entropy", "sampled_softmax", "gbce", "bce"])
+def test_more_negatives_than_items_train(name: str, n_items: int) -> None:
+    torch.manual_seed(0)
+    loss = NextItemLoss(name, n_negatives=99)
+    loss.set_view(TrainView(1, n_items, torch.tensor([0, 1]), torch.tensor([1]), torch.zeros(1)))
+    hidden, items = torch.randn(4, 3, requires_grad=True), torch.randn(n_items, 3, requires_grad=True)
+    value = loss(torch.zeros(4, dtype=torch.int64), hidden, items, torch.ones(4, dtype=torch.int64))
+    value.backward()
+    assert value.isfinite()
+    assert hidden.grad.isfinite().all()
+    assert items.grad.isfinite().all()

@@ -45,7 +45,10 @@ class EvalLoader:
         self.device = process.device
         self.items, self.timestamp = catalog.items.to(self.device), catalog.timestamp.to(self.device)
         count = catalog.n_users if rows is None else len(rows)
-        self.batches = [part for part in process.shard(torch.arange(count), batch_size) if len(part)]
+        parts = process.shard(torch.arange(count), batch_size)
+        # A process without an interaction gets one empty batch: with no batch it would skip the evaluation, and the
+        # others would wait for its ranks forever.
+        self.batches = [part for part in parts if len(part)] or (parts[:1] if count else [])
 
     def __len__(self) -> int:
         return len(self.batches)

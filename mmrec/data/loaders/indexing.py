@@ -82,7 +82,7 @@ def windows(starts: Tensor, ends: Tensor, device: torch.device | None = None) ->
         ends: (B,) int64, likewise.
         device: device of the result, where the columns are.
     """
-    place = torch.arange(int((ends - starts).max()), device=device)
+    place = torch.arange(int((ends - starts).max()) if len(starts) else 0, device=device)
     starts, ends = (bound.to(device, non_blocking=True)[:, None] for bound in (starts, ends))
     number = starts + place
     return Rows(number, number >= ends)
