@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ from mmrec.errors import UserError
 from mmrec.training.tracking import has_account
 from mmrec.utils.files import write_whole
 from mmrec.utils.json_files import read_json
+
+
+WORKSPACE, REPORT = ("sections", "settings", "runset_settings"), ("blocks", "description")
+"""Fields that replace those of an earlier view."""
 
 
 def specification(views: Views) -> dict[str, list[Any]]:
@@ -51,9 +55,9 @@ def save(build: Callable[[str], Views], entity: str | None, memory: Path) -> Non
     try:
         views = build(entity or str(wandb.Api().default_entity))
         for workspace in views.workspaces:
-            known[workspace.name] = _save_workspace(workspace, known.get(workspace.name))
+            known[workspace.name] = _save(workspace, WORKSPACE, known.get(workspace.name))
         for report in views.reports:
-            known[report.title] = _save_report(report, known.get(report.title))
+            known[report.title] = _save(report, REPORT, known.get(report.title))
     except (wandb.Error, ValueError) as error:
         raise UserError(f"W&B refuses: {error}") from error
     finally:
@@ -62,20 +66,12 @@ def save(build: Callable[[str], Views], entity: str | None, memory: Path) -> Non
         print(f"{title}: {url}")
 
 
-def _save_workspace(made: ws.Workspace, url: str | None) -> str:
+def _save(made: ws.Workspace | wr.Report, fields: Sequence[str], url: str | None) -> str:
+    """Save a view, or its fields in the earlier one at an address, and return the address."""
+    saved = made
     if url is not None:
-        earlier = ws.Workspace.from_url(url)
-        earlier.sections, earlier.settings = made.sections, made.settings
-        earlier.runset_settings = made.runset_settings
-        made = earlier
-    made.save()
-    return str(made.url)
-
-
-def _save_report(made: wr.Report, url: str | None) -> str:
-    if url is not None:
-        earlier = wr.Report.from_url(url)
-        earlier.blocks, earlier.description = made.blocks, made.description
-        made = earlier
-    made.save()
-    return str(made.url)
+        saved = type(made).from_url(url)
+        for field in fields:
+            setattr(saved, field, getattr(made, field))
+    saved.save()
+    return str(saved.url)

@@ -6,9 +6,9 @@ import base64
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,16 +16,14 @@ from markupsafe import Markup
 from mmrec import __version__
 from mmrec.errors import require
 from mmrec.report import charts
-from mmrec.report.charts import BarChart, LineChart, Scatter, bar_chart, line_chart, scatter
+from mmrec.report.charts import LineChart, Scatter, bar_chart, line_chart, scatter
 from mmrec.report.gallery import Gallery, gallery
 from mmrec.results.aggregate import Board, Model, boards
 from mmrec.results.curves import Points
 from mmrec.results.load import find_runs
-from mmrec.results.measures import SECONDS, heading, metric
-from mmrec.results.table import Table
+from mmrec.results.measures import SECONDS, Measure, cost, heading, metric
 from mmrec.results.tables import (
     beyond_of,
-    cost_table,
     measures_table,
     metrics_of,
     origins_table,
@@ -43,26 +41,12 @@ TITLES = {
 }
 """Titles of curves; other curves (`train/...`) keep their own name."""
 LOSSES = "train/loss_"
+PARTS = {
+    "results": "Results", "curves": "Training", "slices": "Slices", "beyond": "Beyond accuracy", "cost": "Cost",
+    "users": "Users", "runs": "Runs",
+}  # fmt: skip
+"""Headings of the page in their order."""
 PACKAGE = "mmrec.report"
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """Content of the page for one board; `parts` are ids and names of its headings, for the table of contents."""
-
-    board: Board
-    main: str
-    tiles: list[tuple[str, str]]
-    parts: list[tuple[str, str]]
-    results: Table
-    bars: BarChart
-    cost_plane: Scatter | None
-    curves: list[LineChart]
-    slices: Table | None
-    beyond: Table | None
-    cost: Table
-    runs: Table
-    gallery: Gallery
 
 
 def write_page(folder: Path, out: Path, users: int = 8) -> None:
@@ -89,7 +73,7 @@ def write_page(folder: Path, out: Path, users: int = 8) -> None:
     environment.globals.update({name: getattr(charts, name) for name in ("WIDTH", "LEFT", "RIGHT", "TOP", "LABELS")})
     environment.globals["table"] = lambda table: Markup(html(table))  # escaped there
     content = environment.get_template("page.html.j2").render(
-        title=" and ".join(dict.fromkeys(each.board.dataset for each in views)) + ": results",
+        title=" and ".join(dict.fromkeys(each["board"].dataset for each in views)) + ": results",
         folder=folder,
         written=time.strftime("%Y-%m-%d"),
         version=__version__,
@@ -102,47 +86,38 @@ def write_page(folder: Path, out: Path, users: int = 8) -> None:
     write_whole(out, content)
 
 
-def view(board: Board, shown: Gallery) -> View:
-    """Return the content of the page for a board and its users."""
+def view(board: Board, shown: Gallery) -> dict[str, Any]:
+    """Return the content of the page for a board and its users; `parts` are ids and names of its headings."""
     main, best = metric(board.main), board.models[0]
-    curves, slices, beyond = _curves(board), slices_of(board), beyond_of(board)
-    there = {"curves": curves, "slices": slices, "beyond": beyond, "gallery": shown.users}
-    names = {
-        "results": "Results", "curves": "Training", "slices": "Slices", "beyond": "Beyond accuracy", "cost": "Cost",
-        "gallery": "Users", "runs": "Runs",
-    }  # fmt: skip
-    return View(
-        board=board,
-        main=main.heading,
-        tiles=[
-            (str(len(board.models)), "models"),
-            (str(len(board.runs)), "runs"),
+    slices, beyond = slices_of(board), beyond_of(board)
+    bars = [(model.label, model.colour, list(model.values(main).values())) for model in board.models]
+    made = {
+        "board": board, "main": main.heading, "gallery": shown,
+        "tiles": [
+            (str(len(board.models)), "models"), (str(len(board.runs)), "runs"),
             (f"{board.protocol['instances']:,}", "test instances"),
             (f"{best.mean(main) or 0:.4f}", f"{main.heading} of {best.label}"),
         ],
-        parts=[(part, name) for part, name in names.items() if there.get(part, True)],
-        results=measures_table("Results", board.models, metrics_of(board), ranks_by=board.main),
-        bars=bar_chart(
-            f"{main.heading} by model",
-            [(m.label, m.colour, list(values.values())) for m in board.models if (values := m.values(main))],
-        ),
-        cost_plane=_cost_plane(board.models, board.main),
-        curves=curves,
-        slices=shaded(measures_table("Slices", board.models, slices)) if slices else None,
-        beyond=measures_table("Beyond accuracy", board.models, beyond) if beyond else None,
-        cost=cost_table(board),
-        runs=origins_table(board),
-        gallery=shown,
-    )
+        "results": measures_table("", board.models, metrics_of(board), ranks_by=board.main),
+        "bars": bar_chart(f"{main.heading} by model", [bar for bar in bars if bar[2]]),
+        "cost_plane": _cost_plane(board.models, main),
+        "curves": _curves(board),
+        "slices": shaded(measures_table("", board.models, slices)) if slices else None,
+        "beyond": measures_table("", board.models, beyond) if beyond else None,
+        "cost": measures_table("", board.models, cost(board.runs)),
+        "users": shown.users,
+        "runs": origins_table(board),
+    }  # fmt: skip
+    return {**made, "parts": [(part, name) for part, name in PARTS.items() if made[part]]}
 
 
-def _cost_plane(models: Sequence[Model], key: str) -> Scatter | None:
-    points = []
-    for model in models:
-        seconds, value = model.mean(SECONDS), model.mean(metric(key))
-        if seconds and value is not None:
-            points.append((model.label, model.colour, seconds, value))
-    title = f"{heading(key)} against seconds of training"
+def _cost_plane(models: Sequence[Model], main: Measure) -> Scatter | None:
+    points = [
+        (model.label, model.colour, seconds, value)
+        for model in models
+        if (seconds := model.mean(SECONDS)) and (value := model.mean(main)) is not None
+    ]
+    title = f"{main.heading} against seconds of training"
     return scatter(title, "seconds, logarithmic", points) if len(points) > 1 else None
 
 

@@ -26,17 +26,28 @@ from typing import Any, Literal, get_args
 from mmrec.errors import InvalidArgument, UserError, require_folder_name
 from mmrec.reproduce.columns import COLUMNS
 from mmrec.utils.files import read_mapping
+from mmrec.utils.json_files import mismatch, unknown_key
 from mmrec.utils.shipped import configs_folder, experiments_folder
 
 Kind = Literal["statistics", "comparison", "sweep", "efficiency"]
 Options = tuple[tuple[str, str], ...]
-ROW_KEYS = {"name", "label", "model", "ablation", "options", "value"}
 RENAMED = {"run": "model"}
 """Old keys and their new names."""
-PROFILE_KEYS = {"datasets", "seeds", "options", "best"}
 COUNTS = ("users", "items", "interactions")
 """Columns of a table of datasets."""
-SPEC_KEYS = {"title", "kind", "paper_table", "metrics", "baseline", "rows", "profiles"}
+OPTIONS = ({str: Any}, None)
+ROW = {
+    "name": str, "label": str, "model": str, "ablation": (str, None), "options": OPTIONS, "value": (float, None),
+}  # fmt: skip
+PROFILE = {
+    "datasets": ([str], None), "seeds": ([int], None), "options": OPTIONS,
+    "best": ({"rows": int, "seeds": [int]}, None),
+}  # fmt: skip
+TABLE = {
+    "title": str, "kind": str, "paper_table": (int, None), "metrics": [str], "baseline": (str, None),
+    "rows": ([ROW], None), "profiles": {str: PROFILE},
+}  # fmt: skip
+"""Shapes of the files, see `mmrec.utils.json_files`."""
 
 
 @dataclass(frozen=True)
@@ -165,39 +176,30 @@ def read_spec(file: Path, profiles: Path | None = None) -> Spec:
     Raises:
         UserError: a key is missing, unknown or has a wrong value, or a config that it names does not exist.
     """
-    shared = _Section.of(profiles or experiments_folder() / "profiles.yaml")
-    section = _Section.of(file)
-    section.know(SPEC_KEYS)
-    kind = section.text("kind")
-    if kind not in get_args(Kind):
-        raise section.wrong("kind", f"one of {', '.join(get_args(Kind))}")
-    rows = tuple(_row(part, needs_value=kind == "sweep") for part in section.parts("rows"))
-    metrics = section.several("metrics", str)
+    content = _read(file, TABLE)
+    shared = _read(profiles or experiments_folder() / "profiles.yaml", {str: PROFILE})
+    kind, names = content["kind"], [row["name"] for row in content.get("rows") or []]
+
+    def require_value(fits: bool, key: str, words: str) -> None:
+        if not fits:
+            raise UserError(f"{file}: {key} must be {words}, but is {content.get(key)!r}")
+
+    require_value(kind in get_args(Kind), "kind", f"one of {', '.join(get_args(Kind))}")
     known = COUNTS if kind == "statistics" else COLUMNS
-    if not set(metrics) <= set(known):
-        raise section.wrong("metrics", f"among {', '.join(known)}")
-    names = [row.name for row in rows]
-    if len(set(names)) < len(names):
-        raise section.wrong("rows", "of different names")
-    if (kind == "statistics") != (not rows):
-        raise section.wrong("rows", "left out for statistics, and named for every other kind")
-    baseline = section.text("baseline", None)
-    if baseline is not None and baseline not in names:
-        raise section.wrong("baseline", f"the name of a row ({', '.join(names)})")
-    given = section.part("profiles")
-    made = {name: _profile(name, given.part(name), shared) for name in given.content}
-    for profile in made.values():
-        _require_configs(file, rows, profile)
+    fits = bool(content["metrics"]) and set(content["metrics"]) <= set(known)
+    require_value(fits, "metrics", f"among {', '.join(known)}")
+    require_value(len(set(names)) == len(names), "rows", "of different names")
+    require_value((kind == "statistics") == (not names), "rows", "left out for statistics, and named for other kinds")
+    require_value(content.get("baseline") in (None, *names), "baseline", f"the name of a row ({', '.join(names)})")
+    rows = tuple(_row(f"{file}: rows.{row['name']}", row, kind) for row in content.get("rows") or [])
+    made = {
+        name: _profile(f"{file}: profiles.{name}", name, shared.get(name, {}), own)
+        for name, own in content["profiles"].items()
+    }
     return Spec(
-        name=file.stem,
-        title=section.text("title"),
-        kind=kind,
-        paper_table=section.whole("paper_table", None),
-        metrics=metrics,
-        rows=rows,
-        baseline=baseline,
-        profiles=made,
-    )
+        file.stem, content["title"], kind, content.get("paper_table"), tuple(content["metrics"]), rows,
+        content.get("baseline"), made,
+    )  # fmt: skip
 
 
 def run_args(dataset: str, row: Row, options: Options = ()) -> tuple[str, ...]:
@@ -223,118 +225,59 @@ def data_args(dataset: str, options: Options) -> tuple[str, ...]:
     return ("--data", dataset, *(word for option in own for word in option))
 
 
-def _row(section: _Section, needs_value: bool) -> Row:
-    section.know(ROW_KEYS)
-    name, value = section.text("name"), section.content.get("value")
+def _read(file: Path, shape: Any) -> dict[str, Any]:
+    """Read a YAML file of a shape, see `mmrec.utils.json_files`, in which keys that the shape lacks are refused."""
+    content = read_mapping(file, "keys, see docs/paper.md")
+    if words := unknown_key(content, shape):
+        key = words.partition(" ")[0].rpartition(".")[2]
+        raise UserError(f"{file}: {words}" + (f"; {key} is now called {RENAMED[key]}" if key in RENAMED else ""))
+    if words := mismatch(content, shape):
+        raise UserError(f"{file}: {words}")
+    return content
+
+
+def _row(place: str, row: Mapping[str, Any], kind: str) -> Row:
     try:
-        require_folder_name(name, f"{section.place}name")
+        require_folder_name(row["name"], f"{place}.name")
     except InvalidArgument as error:
         raise UserError(str(error)) from None
-    if not isinstance(value, int | float | None) or (needs_value and value is None):
-        raise section.wrong("value", "a number" + (", as every row of a sweep has one" if needs_value else ""))
+    if kind == "sweep" and row.get("value") is None:
+        raise UserError(f"{place}.value is missing: every row of a sweep has a number")
+    _require_config(f"{place}.model", "model", row["model"])
+    if row.get("ablation") is not None:
+        _require_config(f"{place}.ablation", "ablation", row["ablation"])
+    value = row.get("value")
     return Row(
-        name=name,
-        label=section.text("label"),
-        model=section.text("model"),
-        ablation=section.text("ablation", None),
-        options=section.options(),
-        value=None if value is None else float(value),
+        row["name"],
+        row["label"],
+        row["model"],
+        row.get("ablation"),
+        _options(row),
+        None if value is None else float(value),
     )
 
 
-def _profile(name: str, section: _Section, shared: _Section) -> Profile:
-    base = shared.part(name) if name in shared.content else _Section(shared.place, {})
-    for part in (base, section):
-        part.know(PROFILE_KEYS)
-    merged = _Section(section.place, {**base.content, **section.content})
-    best = merged.part("best") if "best" in merged.content else None
-    if best is not None:
-        best.know({"rows", "seeds"})
+def _profile(place: str, name: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> Profile:
+    merged = {**base, **own}
+    for key in ("datasets", "seeds"):
+        if not merged.get(key):
+            raise UserError(f"{place}.{key} is missing")
+    for dataset in merged["datasets"]:
+        _require_config(f"{place}.datasets", "data", dataset)
+    best = merged.get("best")
     return Profile(
-        name=name,
-        datasets=merged.several("datasets", str),
-        seeds=merged.several("seeds", int),
-        options=tuple({**dict(base.options()), **dict(section.options())}.items()),
-        best=(0, ()) if best is None else (best.whole("rows"), best.several("seeds", int)),
-    )
+        name, tuple(merged["datasets"]), tuple(merged["seeds"]),
+        tuple({**dict(_options(base)), **dict(_options(own))}.items()),
+        (0, ()) if best is None else (best["rows"], tuple(best["seeds"])),
+    )  # fmt: skip
 
 
-def _require_configs(file: Path, rows: Sequence[Row], profile: Profile) -> None:
-    for dataset in profile.datasets:
-        _require_config(f"{file}: profiles.{profile.name}.datasets", "data", dataset)
-    for row in rows:
-        _require_config(f"{file}: rows.{row.name}.model", "model", row.model)
-        if row.ablation is not None:
-            _require_config(f"{file}: rows.{row.name}.ablation", "ablation", row.ablation)
+def _options(section: Mapping[str, Any]) -> Options:
+    given = section.get("options") or {}
+    return tuple((key, value if isinstance(value, str) else json.dumps(value)) for key, value in given.items())
 
 
 def _require_config(place: str, kind: str, name: str) -> None:
     if not (configs_folder() / kind / f"{name}.yaml").is_file() and not Path(name).is_file():
         known = ", ".join(sorted(one.stem for one in (configs_folder() / kind).glob("*.yaml")))
         raise UserError(f"{place}: {name} is not a shipped {kind} config, nor a file; there are {known}")
-
-
-REQUIRED: Any = object()
-
-
-@dataclass(frozen=True)
-class _Section:
-    """A mapping in a YAML file, with its place for messages.
-
-    Args:
-        place: file and keys that lead to it.
-        content: the mapping.
-    """
-
-    place: str
-    content: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, file: Path) -> _Section:
-        return cls(f"{file}: ", read_mapping(file, "keys, see docs/paper.md"))
-
-    def wrong(self, key: str, words: str) -> UserError:
-        return UserError(f"{self.place}{key} must be {words}, but is {self.content.get(key)!r}")
-
-    def know(self, keys: set[str]) -> None:
-        unknown = [str(key) for key in self.content if key not in keys]
-        if unknown and (new := RENAMED.get(unknown[0])) in keys:
-            raise UserError(f"{self.place}{unknown[0]} is now called {new}: rename it")
-        if unknown:
-            raise UserError(f"{self.place}{unknown[0]} is not a key here; the keys are {', '.join(sorted(keys))}")
-
-    def text(self, key: str, default: Any = REQUIRED) -> Any:
-        return self._value(key, str, "a text", default)
-
-    def whole(self, key: str, default: Any = REQUIRED) -> Any:
-        return self._value(key, int, "a whole number", default)
-
-    def several(self, key: str, kind: type) -> tuple[Any, ...]:
-        words = {str: "a list of texts", int: "a list of whole numbers"}[kind]
-        values = self._value(key, list, words, REQUIRED)
-        if not values or not all(isinstance(value, kind) for value in values):
-            raise self.wrong(key, words)
-        return tuple(values)
-
-    def part(self, key: str) -> _Section:
-        return _Section(f"{self.place}{key}.", self._value(key, dict, "a mapping of keys", REQUIRED))
-
-    def parts(self, key: str) -> list[_Section]:
-        entries = self._value(key, list, "a list of mappings", [])
-        if not all(isinstance(entry, dict) for entry in entries):
-            raise self.wrong(key, "a list of mappings")
-        return [
-            _Section(f"{self.place}{key}.{entry.get('name', number)}.", entry) for number, entry in enumerate(entries)
-        ]
-
-    def options(self) -> Options:
-        given = self._value("options", dict, "a mapping of config keys to values", {})
-        return tuple((key, value if isinstance(value, str) else json.dumps(value)) for key, value in given.items())
-
-    def _value(self, key: str, kind: type, words: str, default: Any) -> Any:
-        if key not in self.content and default is REQUIRED:
-            raise UserError(f"{self.place}{key} is missing: it must be {words}")
-        value = self.content.get(key, default)
-        if value is not default and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise self.wrong(key, words)
-        return value

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mmrec.results.aggregate import Board, Model
 from mmrec.results.load import Run
-from mmrec.results.measures import Measure, beyond, cost, heading, metric, of_slice, sections
+from mmrec.results.measures import Measure, beyond, heading, metric, of_slice, sections
 from mmrec.results.table import ABSENT, Cell, Column, Table, marks
 
 SHADE = 26
@@ -57,11 +57,6 @@ def slices_of(board: Board) -> list[Measure]:
 def beyond_of(board: Board) -> list[Measure]:
     """Return the measures beyond accuracy that a board's results have."""
     return [beyond(name) for name in sections(board.runs, "beyond_accuracy")]
-
-
-def cost_table(board: Board) -> Table:
-    """Return size, time and memory of every model."""
-    return measures_table("Cost", board.models, cost(board.runs))
 
 
 def shaded(table: Table) -> Table:

@@ -2,7 +2,8 @@
 
 A shape describes the content: a type (`float` stands for any finite number, `int` excludes booleans), a tuple of
 alternatives with None for null, a list of one shape for lists, `{str: shape}` for mappings with any keys, and
-`{"key": shape}` for mappings in which each key is present, unless its shape allows None. Other keys are allowed.
+`{"key": shape}` for mappings in which each key is present, unless its shape allows None. Other keys are allowed. `Any`
+stands for any value.
 """
 
 from __future__ import annotations
@@ -63,7 +64,27 @@ def mismatch(value: object, shape: Shape, place: str = "") -> str | None:
     return next((words for words in found if words is not None), None)
 
 
-def _is(value: object, shape: type | None) -> bool:
+def unknown_key(value: object, shape: Shape, place: str = "") -> str | None:
+    """Return the first key of a value that its shape lacks, for example "rows[0].colour is not a key here; ..."."""
+    if isinstance(shape, tuple):
+        return unknown_key(value, shape[0], place)
+    if isinstance(shape, list) and isinstance(value, list):
+        found = (unknown_key(one, shape[0], f"{place}[{number}]") for number, one in enumerate(value))
+        return next((words for words in found if words is not None), None)
+    if not isinstance(shape, dict) or not isinstance(value, dict):
+        return None
+    for key, inner in value.items():
+        name = f"{place}.{key}".lstrip(".")
+        if str not in shape and key not in shape:
+            return f"{name} is not a key here; the keys are {', '.join(sorted(shape))}"
+        if words := unknown_key(inner, shape.get(key, shape.get(str)), name):
+            return words
+    return None
+
+
+def _is(value: object, shape: Any) -> bool:
+    if shape is Any:
+        return True
     if shape is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if shape is None:
