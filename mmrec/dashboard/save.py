@@ -17,7 +17,6 @@ from mmrec.training.tracking import has_account
 from mmrec.utils.files import write_whole
 from mmrec.utils.json_files import read_json
 
-
 WORKSPACE, REPORT = ("sections", "settings", "runset_settings"), ("blocks", "description")
 """Fields that replace those of an earlier view."""
 
