@@ -121,7 +121,7 @@ class RecDataModule(pl.LightningDataModule):
         if self.encoder is None:
             if self.input_ablation in ("features_shuffled", "features_noise"):
                 raise UserError(
-                    f"data.input_ablation is {self.input_ablation}, but the model reads no features: set it to null"
+                    f"input_ablation is {self.input_ablation}, but the model reads no features: set it to null"
                 )
             return None
         folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
@@ -175,7 +175,7 @@ class RecDataModule(pl.LightningDataModule):
         With `overfit_batches` of the trainer, every epoch has the batches of the first one.
 
         Raises:
-            UserError: there are no windows or pairs in the training interactions, or the model has nothing to train.
+            UserError: the training interactions hold no windows or no pairs, or the model is not trained.
         """
         if trains_on == "nothing":
             raise UserError("the model has nothing to train: run `lightning test` directly")
@@ -193,8 +193,8 @@ class RecDataModule(pl.LightningDataModule):
         )
         if not len(loader.user):
             raise UserError(
-                "no user has two training interactions, so there is no next item to learn: raise "
-                "data.prepare.user_core or choose another data.prepare.split"
+                "no user has two training interactions, which leaves no next item to learn: raise "
+                "user_core or choose another split"
             )
         return loader
 
@@ -227,14 +227,14 @@ class RecDataModule(pl.LightningDataModule):
         """
         if split is not None and self.mask_history and self.options.repeats == "all":
             raise UserError(
-                "data.prepare.repeats: all makes items of a user's history targets, which data.mask_history: true "
+                "repeats: all makes items of a user's history targets, which mask_history: true "
                 "removes from the candidates: set mask_history: false, or repeats: first"
             )
         rows = None if split is None else self.catalog.instances(split)
         if rows is not None and not len(rows):
             raise UserError(
                 f"the {split.name.lower() if split is not None else ''} split of {self.catalog.folder} is empty: "
-                "the users have too few interactions for data.prepare.split"
+                "the users have too few interactions for this kind of split"
             )
         sampled = rows is not None and self.candidates == "uniform100"
         return self.loader_of(rows, uniform_candidates(self.catalog, rows) if sampled and rows is not None else None)
@@ -261,8 +261,8 @@ def prepare(source: Source, encoder: FeatureEncoder | None = None, **options: An
     """Read raw data, filter and split it, encode its items, and return the data module; done once, then reused.
 
     Args:
-        source: reads the raw files, for example `Tabular`.
-        encoder: makes the text and image features; None for models of ids alone.
+        source: reader of the raw files, for example `Tabular`.
+        encoder: encoder of the text and image features; None for models of ids alone.
         options: arguments of `PrepareOptions` and of `RecDataModule`, by name.
 
     Raises:
@@ -272,5 +272,5 @@ def prepare(source: Source, encoder: FeatureEncoder | None = None, **options: An
     names = {field.name for field in fields(PrepareOptions)}
     filters = PrepareOptions(**{name: options.pop(name) for name in list(options) if name in names})
     data = RecDataModule(source, prepare=filters, encoder=encoder, **options)
-    _ = data.catalog, data.features  # what is read here is prepared and encoded on the way
+    _ = data.catalog, data.features  # reading them prepares and encodes
     return data

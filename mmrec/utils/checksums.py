@@ -1,8 +1,8 @@
-"""Proof that files still hold the content whose hash a manifest records, at the price of one `stat` in most runs.
+"""Comparison of files with the hashes that a manifest records, at the cost of one `stat` per file in most runs.
 
-A hash is computed when a file is new to its folder's `.checked.json`, or when its size or its time of modification is
-not the one noted there. So a changed, replaced or truncated file is refused; a disk that returns other bytes under an
-unchanged time of modification is not noticed until the file is copied. In a folder that cannot be written to nothing is
+A hash is computed if a file is not yet noted in its folder's `.checked.json`, or if its size or time of modification
+differs from the note. So a changed, replaced or truncated file is refused. Bytes that change while size and time of
+modification stay, as on a failing disk, are only noticed after the file is copied. In a read-only folder nothing is
 noted, and every process computes the hashes.
 """
 
@@ -19,8 +19,7 @@ from mmrec.utils.files import write_whole
 
 NOTES = ".checked.json"
 SETTLED = 2.0
-"""Seconds since the last change after which a time of modification is noted: within less, a second change may not show
-in the clock of the file system."""
+"""Seconds after a change until its time of modification is noted: a second change within less may get the same time."""
 
 
 def check_content(
@@ -30,7 +29,7 @@ def check_content(
 
     Args:
         folder: where the files are, and the notes of earlier comparisons.
-        name: what is compared, for the notes and the message.
+        name: name of the content, for the notes and the message.
         recorded: the hash that the content must have.
         files: paths of the files within the folder.
         compute: returns the hash of the present content.

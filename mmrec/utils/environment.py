@@ -51,7 +51,7 @@ def peak_memory_mb() -> dict[str, int]:
     elif sys.platform == "win32":
         return {}
     else:
-        import resource  # there is no such module on Windows
+        import resource  # Windows lacks this module
 
         # In bytes on macOS, in KiB elsewhere.
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)

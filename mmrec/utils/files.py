@@ -72,7 +72,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except UserError:
         raise
     except Exception as error:
-        # Polars has exceptions of its own for a full disk, which name the system's error number.
+        # Polars raises its own exceptions for a full disk, with the system's error number in the message.
         if isinstance(error, OSError) or "os error" in str(error):
             raise UserError(f"{path}: cannot be written ({_reason(error)}); free some space and run again") from error
         raise
@@ -91,7 +91,7 @@ def remove_leftovers(folder: Path) -> None:
     if folder in _swept:
         return
     _swept.add(folder)
-    with suppress(OSError):  # a folder that cannot be listed or written to: the writing itself will say so
+    with suppress(OSError):  # if the folder cannot be listed, writing the file will raise
         for file in folder.iterdir():
             match = TEMPORARY.fullmatch(file.name)
             if match and _is_left_over(file, match["host"], int(match["pid"])):
@@ -99,7 +99,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _is_left_over(file: Path, host: str, pid: int) -> bool:
-    if host != HOST or sys.platform == "win32":  # there, os.kill(pid, 0) would not ask but interrupt
+    if host != HOST or sys.platform == "win32":  # where os.kill(pid, 0) would interrupt the process
         return time.time() - file.stat().st_mtime > FOREIGN_AGE
     try:
         os.kill(pid, 0)

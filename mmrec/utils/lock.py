@@ -1,4 +1,4 @@
-"""Locks of folders that are being made: one process works at a time, and the others say what they wait for."""
+"""Locks of folders that are being made: one process works at a time, the others report it and wait."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mmrec.errors import UserError
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder that is being made; while another process holds it, say so and wait.
+    """Hold the lock of a folder that is being made; while another process holds it, report it and wait.
 
-    The lock is the file `.<folder>.lock` in the parent folder. The system releases it when its process ends, whatever
-    ends it.
+    The lock is the file `.<folder>.lock` in the parent folder. The system releases it when its process ends or is
+    killed.
 
     Args:
         folder: the folder that is made under the lock; it need not exist.

@@ -53,7 +53,7 @@ def extract_features(dataset: Path, encoder: FeatureEncoder, devices: int = 1) -
 
     Raises:
         UserError: no prepared dataset; not enough disk space; every text or image was rejected; vectors that are not
-            finite as float16; a damaged feature folder; whatever the encoder raises.
+            finite as float16; a damaged feature folder; or any error of the encoder.
     """
     table = dataset / "items.parquet"
     if not table.is_file():
@@ -174,5 +174,5 @@ def _coverage(folder: Path) -> dict[str, int]:
 
 
 def _items_hash(folder: Path) -> str | None:
-    """Return the hash of the items whose features a folder holds, None where there is no complete folder."""
+    """Return the hash of the items whose features a folder holds; None if the folder is missing or incomplete."""
     return str(read_manifest(folder)["items_sha256"]) if (folder / MANIFEST).is_file() else None

@@ -23,12 +23,12 @@ from mmrec.data.features.transforms import FeatureTransforms
 from mmrec.errors import UserError
 
 COLUMNS = ("raw_id", "title", "text", "image", "attributes")
-"""What is known of an item, as in `items.parquet`; all strings, `attributes` a JSON object, null if unknown."""
+"""Columns of a table of items, as in `items.parquet`: strings, null if unknown; `attributes` is a JSON object."""
 
 
 @dataclass(frozen=True)
 class NewItem:
-    """An item as a shop knows it.
+    """An item that was not in the data.
 
     Args:
         raw_id: id of the item; precomputed features are found by it.
@@ -85,8 +85,8 @@ def encode_items(items: pl.DataFrame, encoder: FeatureEncoder, transforms: Featu
         transforms: the transforms that were fitted on these features.
 
     Raises:
-        UserError: the encoder is another one than the transforms are for, a column is missing, or whatever the encoder
-            raises.
+        UserError: the encoder is not the one that the transforms are for, a column is missing, or any error of the
+            encoder.
     """
     if (encoder.name, encoder.revision()) != (transforms.encoder, transforms.revision):
         raise UserError(

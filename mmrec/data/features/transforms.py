@@ -88,7 +88,7 @@ def fit_whitening(vectors: NDArray[Any], rows: NDArray[np.int64], components: in
     variances, axes = variances[::-1], axes[:, ::-1]
     rank = int((variances > RANK_TOLERANCE * variances[0]).sum()) if len(rows) > 1 and variances[0] > 0 else 0
     if not rank:
-        raise UserError(f"there is no variance in {len(rows)} vectors")
+        raise UserError(f"the {len(rows)} vectors have no variance")
     kept = min(components, rank)
     axes = axes[:, :kept]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(kept)]
@@ -106,7 +106,7 @@ def _chunks(vectors: NDArray[Any], rows: NDArray[np.int64]) -> Iterator[Doubles]
 class Centring:
     """The difference from a mean vector, scaled to length 1.
 
-    Pretrained encoders put all vectors into a narrow cone, and what all items share distinguishes none of them.
+    Pretrained encoders put all vectors into a narrow cone, in which the part that all of them share distinguishes none.
 
     Args:
         mean: (T,) float32, the mean of the fitting items.

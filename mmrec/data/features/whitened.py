@@ -110,13 +110,12 @@ def _fit(modality: Modality, vectors: Halves, fitting: NDArray[np.bool_], compon
         whitening = fit_whitening(vectors, np.flatnonzero(fitting), components)
     except UserError as error:
         raise UserError(
-            f"data.whiten: cannot whiten the {modality} features ({error} of items with training interactions); "
-            "set data.whiten to null"
+            f"cannot whiten the {modality} features ({error} of items with training interactions); set whiten to null"
         ) from None
     kept = whitening.matrix.shape[1]
     if kept < components:
         log.warning(
-            "data.whiten is %d, but the %s vectors of the %d training items span %d directions: %d are kept",
+            "whiten is %d, but the %s vectors of the %d training items span %d directions: %d are kept",
             components, modality, whitening.items, kept, kept,
         )  # fmt: skip
     return whitening

@@ -118,7 +118,7 @@ def uniform_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
         drawn = noise.topk(min(COUNT, catalog.n_items), dim=1)
         if drawn.values.shape[1] < COUNT or (drawn.values < 0).any():
             raise UserError(
-                f"data.candidates: uniform100 needs {COUNT} items that a user has not interacted with, and a catalogue "
+                f"candidates: uniform100 needs {COUNT} items that a user has not interacted with, and a catalogue "
                 f"of {catalog.n_items - 1} items has too few for some users: use candidates: all"
             )
         parts.append(drawn.indices)

@@ -27,7 +27,7 @@ class PairLoader:
         process: the process that is served.
 
     Raises:
-        UserError: there are no pairs.
+        UserError: every user has interacted with every item.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class PairLoader:
         self.rows = torch.nonzero(~complete[view.users]).squeeze(1)
         if not len(self.rows):
             raise UserError(
-                "every user with training interactions has interacted with every item, so there are no pairs to learn "
-                "from: loosen the filters of data.prepare"
+                "every user with training interactions has interacted with every item, which leaves no pairs to learn "
+                "from: loosen the filters of the preparation"
             )
 
     def __len__(self) -> int:
         return len(self.process.shard(self.rows, self.batch_size))
 
     def __iter__(self) -> Iterator[PairBatch]:
-        with torch.random.fork_rng(devices=[]):  # the model draws from the same generator, which stays as it is
+        with torch.random.fork_rng(devices=[]):  # the model draws from the same generator, whose state is kept
             torch.default_generator.manual_seed(self.epoch_seed())
             order = self.rows[torch.randperm(len(self.rows))]
             negatives = self.negative_sampler(self.view.users[order])

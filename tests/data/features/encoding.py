@@ -1,4 +1,4 @@
-"""Items for encoders, and what an encoder makes of them."""
+"""Items for encoders, and the vectors that an encoder makes of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encoded(encoder, items, modality, part=4):
 
 
 def illustrated_items(folder):
-    """Return five items: a text is absent, one is long, one blank, and a image is absent."""
+    """Return five items: one text is missing, one is long, one is blank, and one image is missing."""
     rng, files = np.random.default_rng(1), []
     for index in range(5):
         files.append(folder / f"{index}.png")

@@ -45,7 +45,7 @@ def test_two_processes_make_the_same_files_as_one(tmp_path, images, encoder, mon
 
 
 @pytest.mark.slow
-def test_a_mistake_in_a_process_is_one_line(tmp_path, images, monkeypatch):
+def test_mistake_in_a_process_is_one_line(tmp_path, images, monkeypatch):
     monkeypatch.setattr("mmrec.data.features.extract.PART_ITEMS", 3)
     torch.save({"x": torch.zeros(1)}, tmp_path / "weights.pth")
     encoder = TimmEncoder("test_efficientnet", str(tmp_path / "weights.pth"), device="cpu")

@@ -82,7 +82,7 @@ def test_colour_pattern_and_silhouette_are_linearly_decodable(tmp_path):
         assert (guess == target[320:]).mean() > 0.95
 
 
-def test_image_statistics_stay_what_they_are():
+def test_image_statistics_are_unchanged():
     """A change here is a change of features: raise `HandcraftedEncoder.revision`."""
     pixels = (np.arange(2 * 64 * 64 * 6) * 7919 % 256).astype(np.uint8).reshape(2, 64, 64, 6)
     pixels[1, 16:48, 24:40] = (200, 40, 30, 2, 217, 200)
@@ -91,7 +91,7 @@ def test_image_statistics_stay_what_they_are():
     np.testing.assert_allclose(vectors @ np.cos(np.arange(248)), [0.127099, 0.148808], atol=1e-5)
 
 
-def test_words_are_hashed_alike_everywhere():
+def test_word_hashes_are_unchanged():
     one, text = hashed_words("Cotton", 256), hashed_words("soft, COTTON shirt", 256)
     assert np.flatnonzero(one).tolist() == [101, 215]
     assert one @ text == pytest.approx(1 / np.sqrt(3), abs=1e-6)
@@ -123,7 +123,7 @@ def test_every_mode_becomes_rgb_on_white(tmp_path, image, rgb):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.tif"])
 def test_photos_are_turned_upright(tmp_path, name, orientation):
-    """The photo is dark at the upper left, as a camera that is held in any way shows it."""
+    """The photo is dark at the upper left, however the camera was held."""
     upright = Image.new("L", (40, 20), 255)
     upright.paste(0, (0, 0, 20, 10))
     stored = {

@@ -43,7 +43,7 @@ def test_batches_equal_plain_calls(checkpoint, tmp_path):
     assert [fault.kind for fault in rejected] == ["unreadable image"]
 
 
-def test_a_checkpoint_needs_every_weight_but_the_classifier(checkpoint, tmp_path):
+def test_checkpoint_needs_every_weight_but_the_classifier(checkpoint, tmp_path):
     weights = torch.load(checkpoint)
     bare = {key: value for key, value in weights.items() if not key.startswith("head.")}
     assert 0 < len(bare) < len(weights)
@@ -79,6 +79,6 @@ def test_mistakes_are_named(checkpoint, tmp_path, model, file, message):
         encoded(mistaken, illustrated_items(tmp_path), "image")
 
 
-def test_an_absent_checkpoint_is_named(tmp_path):
+def test_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(UserError, match=r"TimmEncoder: checkpoint .*absent.pth does not exist"):
         encoder(tmp_path / "absent.pth").revision()

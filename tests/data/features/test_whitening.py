@@ -1,4 +1,4 @@
-"""Whitening: what it is, what it is fitted on, and that it is made once."""
+"""Whitening: its result, the items that it is fitted on, and that it is made once."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_items_without_training_interactions_change_nothing_for_the_others(tmp_p
     assert one.manifest["whitening"]["text"]["items"] == FITTING.sum()
 
 
-def test_absent_items_are_not_fitted_on_and_stay_zero(tmp_path):
+def test_missing_items_are_not_fitted_on_and_stay_zero(tmp_path):
     image = cone(width=6)
     image[::2] = np.nan
     folder = whiten_features(extracted(tmp_path / "data", cone(), image), FITTING, 4)
@@ -94,20 +94,20 @@ def test_width_is_cut_to_the_rank_of_the_fitting_items(tmp_path, caplog):
     assert Features(whiten_features(source, few, 16)).image_dim == 2
 
 
-def test_a_modality_that_there_is_not_stays_away(tmp_path):
+def test_missing_modality_stays_missing(tmp_path):
     features = Features(whiten_features(extracted(tmp_path / "data", cone()), FITTING, 4))
     assert (features.text_dim, features.image_dim) == (4, 0)
     assert list(features.manifest["whitening"]) == ["text"]
 
 
-def test_nothing_to_fit_on_is_an_error(tmp_path):
+def test_whitening_without_fitting_items_is_refused(tmp_path):
     folder = extracted(tmp_path / "data", cone())
-    with pytest.raises(UserError, match=r"data.whiten: cannot whiten the text features .*0 vectors"):
+    with pytest.raises(UserError, match=r"cannot whiten the text features .*0 vectors"):
         whiten_features(folder, np.zeros(ITEMS + 1, dtype=bool), 4)
     assert [path.name for path in folder.parent.iterdir() if "white" in path.name and path.is_dir()] == []
 
 
-def test_whitened_features_are_made_once_for_what_they_depend_on(tmp_path, monkeypatch):
+def test_whitened_features_are_made_once_per_inputs_and_options(tmp_path, monkeypatch):
     source = extracted(tmp_path / "data", cone())
     first = whiten_features(source, FITTING, 4)
     again = contents(first)
@@ -118,7 +118,7 @@ def test_whitened_features_are_made_once_for_what_they_depend_on(tmp_path, monke
     assert contents(first) == again
 
 
-def test_the_data_module_whitens_on_training_items(toy):
+def test_datamodule_whitens_on_training_items(toy):
     data = RecDataModule(toy.source, prepare=toy.options, encoder=HandcraftedEncoder(), root=str(toy.root), whiten=16)
     assert (data.text_dim, data.image_dim) == (16, 16)
     trained = data.catalog.train.popularity.numpy() > 0

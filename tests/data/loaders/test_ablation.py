@@ -29,9 +29,9 @@ def test_shuffled_features_are_those_of_another_item_with_the_same_modalities(to
         assert rows[present].any(axis=1).all()
 
 
-def test_a_feature_ablation_without_an_encoder_is_refused(toy: RecDataModule) -> None:
+def test_feature_ablation_without_an_encoder_is_refused(toy: RecDataModule) -> None:
     data = RecDataModule(toy.source, prepare=toy.options, root=str(toy.root), input_ablation="features_noise")
-    with pytest.raises(UserError, match=r"data\.input_ablation is features_noise, but the model reads no features"):
+    with pytest.raises(UserError, match=r"input_ablation is features_noise, but the model reads no features"):
         _ = data.features
 
 

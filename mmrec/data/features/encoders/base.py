@@ -1,4 +1,4 @@
-"""The interface of feature encoders, and the decoding of images that all of them share.
+"""The interface of feature encoders, and the decoding of images for all of them.
 
 An encoder turns parts of a prepared dataset into vectors; `mmrec.data.features.extract` owns the files. So an encoder
 holds no paths of the dataset, and continuing after an interruption is the same call with fewer parts.
@@ -44,7 +44,7 @@ class RejectedItem:
     """An item whose text or image exists but gives no vector: it counts as missing and is reported.
 
     Args:
-        kind: what is wrong, in the same words for all items with this fault, which are counted by it.
+        kind: the fault, in the same words for all items that have it, for they are counted by it.
         where: the file or id, with the decoder's words.
     """
 
@@ -117,7 +117,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns an image upright, by the EXIF orientation with which its camera marked it."""
+"""The transposition that turns an image upright, by its EXIF orientation."""
 RANGES = (1.0, 255.0, 65_535.0, 4_294_967_295.0)
 """Values that usually mean white in images of one float ("F") or one 32-bit integer ("I", never 1) per pixel."""
 
@@ -164,7 +164,7 @@ def _scale(values: NDArray[np.float64], ranges: Sequence[float]) -> Image.Image:
 
 
 def _upright(decoded: Image.Image, image: Image.Image) -> Image.Image:
-    """Turn a decoded image as the EXIF data of its file say; broken EXIF data say nothing."""
+    """Return a decoded image, turned by the EXIF orientation of its file; broken EXIF data are ignored."""
     orientation = None
     with suppress(Exception):
         orientation = image.getexif().get(ExifTags.Base.Orientation)

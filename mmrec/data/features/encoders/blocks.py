@@ -1,7 +1,7 @@
-"""Finished blocks on disk, one file each: a killed extraction continues from them, and processes share them.
+"""Finished blocks on disk, one file each: a killed extraction continues from them, and processes exchange them.
 
 A file is written under a temporary name, forced to the disk and renamed. So the existence of a file proves that its
-block is complete, whatever was killed and when, and no record of progress can contradict the vectors.
+block is complete, and no separate record of progress can contradict the vectors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def encode_to(folder: Path, encoder: FeatureEncoder, parts: Sequence[Part]) -> I
     """Encode parts, write their blocks, and yield each part when its block is on the disk.
 
     Raises:
-        UserError: a vector is not finite as float16, the disk is full, or whatever the encoder raises.
+        UserError: a vector is not finite as float16, the disk is full, or any error of the encoder.
     """
     for part, block in zip(parts, encoder.encode(parts), strict=True):
         save_block(block_file(folder, part), to_half(block, part.modality, encoder.name))

@@ -50,7 +50,7 @@ class NeuralEncoder(FeatureEncoder, ABC):
     Args:
         batch_size: items per batch, at most 128; halved when a GPU's memory is exceeded. "auto" is 128 on a GPU and 32
             on a CPU.
-        device: "auto" (a GPU where there is one), or a torch device such as "cuda:1".
+        device: "auto" (a GPU if there is one), or a torch device such as "cuda:1".
         precision: "auto" is bf16 autocast on a GPU (fp16 where it has no bf16) and fp32 elsewhere.
 
     Raises:

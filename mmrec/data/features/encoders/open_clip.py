@@ -126,7 +126,7 @@ class OpenClipEncoder(NeuralEncoder):
                 image_interpolation=settings.get("interpolation"),
                 image_resize_mode=settings.get("resize_mode"),
             )
-        except Exception as error:  # unpickling, key and shape errors: whatever is wrong with a weights file
+        except Exception as error:  # a wrong weights file raises errors of unpickling, keys or shapes
             raise UserError(
                 f"{weights}: cannot be loaded as {self.architecture} ({one_line(error)}); give weights of this "
                 "architecture"

@@ -38,11 +38,11 @@ def encode_on_devices(folder: Path, encoder: FeatureEncoder, parts: Sequence[Par
         devices: number of processes.
 
     Raises:
-        UserError: this process is itself one of several, or whatever the encoder raises.
+        UserError: this process is itself one of several, or any error of the encoder.
     """
     if "LOCAL_RANK" in os.environ:
         raise UserError(
-            f"data.encoder_devices is {devices}, but this is already one of several processes: run `mmrec prepare` "
+            f"encoder_devices is {devices}, but this is already one of several processes: run `mmrec prepare` "
             "with this config first, on its own"
         )
     before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT")}

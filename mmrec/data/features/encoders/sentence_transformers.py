@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SentenceTransformerEncoder(NeuralEncoder):
-    """Sentence vectors of length 1. Texts are cut at the model's own limit; there are no image vectors.
+    """Sentence vectors of length 1. Texts are cut at the model's own limit. Image vectors are not made.
 
     Args:
         model: name on the Hugging Face hub, or a local folder in the format of Sentence Transformers. No code that

@@ -105,7 +105,7 @@ class TimmEncoder(NeuralEncoder):
         if self.checkpoint is not None:
             try:
                 self._fill(network, timm)
-            except Exception as error:  # unpickling, key and shape errors: whatever is wrong with a weights file
+            except Exception as error:  # a wrong weights file raises errors of unpickling, keys or shapes
                 raise UserError(
                     f"{self.checkpoint}: cannot be loaded as {self.model} ({one_line(error)}); give weights of this "
                     "model under timm's names"
