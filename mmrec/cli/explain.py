@@ -14,9 +14,11 @@ from jsonargparse import ArgumentParser
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError, require
 from mmrec.explain.evidence import recommendations
-from mmrec.explain.likeness import Least
 from mmrec.explain.llm import LLM
 from mmrec.explain.of_run import pipeline_of
+from mmrec.explain.outcome import WRITERS
+from mmrec.explain.similarity import Least
+from mmrec.explain.writing.writer import Way, WritingOptions
 from mmrec.training.run_folder import load_run, run_folder
 from mmrec.utils.console import wide_console
 
@@ -32,7 +34,7 @@ def explain(args: Sequence[str]) -> None:
         return
     parser = explain_parser("explain", explain.__doc__)
     parser.add_argument("--user", type=str, required=True, help="the user's id in the raw data")
-    parser.add_argument("--top_k", type=int, default=1, help="explained recommendations")
+    parser.add_argument("--top_k", type=int, default=1, help="number of explained recommendations")
     parser.add_argument("--out", type=Path | None, default=None, help="default: RUN/explanations_USER.jsonl")
     options = parser.instantiate_classes(parser.parse_args(list(args)))
     require(options.top_k >= 1, "--top_k", options.top_k, "at least 1")
@@ -40,7 +42,8 @@ def explain(args: Sequence[str]) -> None:
     folder = run_folder(options.ckpt)
     model, data = load_run(options.ckpt)
     user = torch.tensor([user_index(data, options.user)])
-    pipeline = pipeline_of(model, data, options.llm, options.prompt_file, options.corrections, options.likeness)
+    writing = WritingOptions(way=options.writing, corrections=options.corrections)
+    pipeline = pipeline_of(model, data, options.llm, options.prompt_file, writing, options.similarity)
     made = recommendations(model, data, user, options.top_k, of_users=True)
     if not made:
         raise UserError(f"--user {options.user}: knows every item, so there is nothing to recommend")
@@ -52,16 +55,20 @@ def explain(args: Sequence[str]) -> None:
 
 
 def explain_parser(name: str, description: str | None) -> ArgumentParser:
-    """Return a parser of what every explaining command needs: the run, the language model, the prompt."""
+    """Return a parser of the options of every explaining command: the run, the language model, the prompt."""
     parser = ArgumentParser(prog=f"mmrec {name}", description=description, exit_on_error=False)
     parser.add_argument("--ckpt", type=Path, required=True, help="RUN/checkpoints/best.ckpt, or RUN, a run's folder")
-    parser.add_argument("--llm", type=LLM | None, help="the language model; null for the template alone")
+    parser.add_argument("--llm", type=LLM | None, help="the language model; null for the grammar alone")
     parser.set_defaults({"llm": DEFAULT_LLM})
-    parser.add_argument("--prompt_file", type=Path | None, default=None, help="a prompt template of your own")
-    parser.add_argument("--corrections", type=int, default=1, help="how often a wrong text is asked for again")
     parser.add_argument(
-        "--likeness", type=Least, default="calibrated",
-        help="reject texts with a smaller cosine to the user's interest: a number, calibrated, or off",
+        "--writing", type=Way, default="grounded",
+        help="grounded: the model chooses true statements; free: it writes, false sentences are removed",
+    )  # fmt: skip
+    parser.add_argument("--prompt_file", type=Path | None, default=None, help="a prompt template of your own")
+    parser.add_argument("--corrections", type=int, default=1, help="times a wrong free text is asked for again")
+    parser.add_argument(
+        "--similarity", type=Least, default="calibrated",
+        help="reject free texts with a smaller cosine to the user's interest: a number, calibrated, or off",
     )  # fmt: skip
     return parser
 
@@ -78,15 +85,16 @@ def user_index(data: RecDataModule, raw_id: str) -> int:
 
 
 def _show(row: dict[str, Any]) -> None:
-    """Print one explanation; catalogue text is no markup."""
+    """Print one explanation with its evidence; catalogue text is not markup."""
     packet = row["packet"]
     history = ", ".join(item["title"] for item in packet["history"])
-    facts = "; ".join(f"{name}: {', '.join(values)}" for name, values in packet["facts"].items())
+    used = {name for sentence in row["sentences"] for name in sentence["statements"]}
+    reason = f": {row['reason']}" if row["reason"] else ""
     lines = [
         f"{row['rank']}. {packet['title']} (item {row['item']}, score {row['score']:.3f})",
         f"   {row['text']}",
-        f"   by {row['source']}{': ' + row['reason'] if row['reason'] else ''}",
-        f"   facts: {facts or 'none recorded'}",
+        f"   by {WRITERS[row['source']]}{reason}",
+        *(f"   {s['id']}: {s['text']}" for s in row["statements"] if s["id"] in used),
         f"   history, oldest first: {history or 'none'}",
     ]
     wide_console().print("\n".join(lines), markup=False, highlight=False)

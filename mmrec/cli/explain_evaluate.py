@@ -6,74 +6,84 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from mmrec.cli.explain import explain_parser
 from mmrec.errors import UserError, require
 from mmrec.explain.asker import Asker
-from mmrec.explain.evaluation.arms import ARMS, save_texts, write_arm
+from mmrec.explain.evaluation.arms import ARMS, Case, save_texts, write_arm
 from mmrec.explain.evaluation.faithfulness import cited_items, falls
-from mmrec.explain.evaluation.linker import linker_rates
+from mmrec.explain.evaluation.judge import RuleJudge
 from mmrec.explain.evaluation.measures import measure
+from mmrec.explain.evaluation.probe import verifier_rates
 from mmrec.explain.evaluation.report import Report, arm_result, compare
 from mmrec.explain.evaluation.sample import frozen_sample
 from mmrec.explain.evaluation.sheet import write_sheet
-from mmrec.explain.of_run import knowledge_of, likeness_of
+from mmrec.explain.of_run import knowledge_of, similarity_of
 from mmrec.explain.packet import build_packet
-from mmrec.explain.prompt import Prompt
-from mmrec.explain.verify import Verifier
+from mmrec.explain.statements import evidence_of
+from mmrec.explain.writing.prompt import Prompt
+from mmrec.explain.writing.writer import Question, Way
 from mmrec.training.run_folder import load_run, run_folder
 from mmrec.utils.console import wide_console
 from mmrec.utils.files import write_whole
 
 
 def evaluate(args: Sequence[str]) -> None:
-    """Measure explanations: template, language model without and with facts, verified, corrected, shuffled facts.
+    """Measure explanations: grammar alone, grounded, and free without and with statements, verified, corrected.
 
-    Writes sample.json, the texts of each arm, evaluation.json, evaluation.md and a sheet for human rating. A run that
-    was broken off goes on from the replies it had.
+    Writes sample.json, the texts of each arm, evaluation.json, evaluation.md and a sheet for blind readings. A run that
+    was interrupted continues from the replies it had.
     """
     parser = explain_parser("explain evaluate", evaluate.__doc__)
     parser.add_argument("--pairs", type=int, default=60, help="(user, top recommendation) pairs of the sample")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
     parser.add_argument("--out", type=Path | None, default=None, help="folder; default: RUN/explanations")
+    parser.add_argument("--arms", type=list[str], default=list(ARMS), help=f"arms to run, of {', '.join(ARMS)}")
     options = parser.instantiate_classes(parser.parse_args(list(args)))
     require(options.pairs >= 2, "--pairs", options.pairs, "at least 2")
     require(options.corrections >= 0, "--corrections", options.corrections, "at least 0")
+    require(set(options.arms) <= set(ARMS), "--arms", options.arms, f"some of {', '.join(ARMS)}")
     out = options.out or run_folder(options.ckpt) / "explanations"
     model, data = load_run(options.ckpt)
     knowledge = knowledge_of(data)
-    verifier = Verifier(knowledge.vocabulary)
-    prompt = Prompt(options.prompt_file)
     pairs = frozen_sample(model, data, options.pairs, options.seed, out / "sample.json")
-    packets = [prompt.fit(build_packet(pair.recommendation, knowledge)) for pair in pairs]
+    questions = [
+        Question(
+            build_packet(pair.recommendation, knowledge), evidence_of(pair.recommendation, knowledge),
+            pair.recommendation.interest,
+        )
+        for pair in pairs
+    ]  # fmt: skip
     asker = Asker(options.llm, out / "llm_cache")
     if options.llm is not None and asker.given_up:
-        raise UserError(f"--llm: {asker.given_up}; --llm null measures the template alone")
-    interests = [pair.recommendation.interest for pair in pairs]
-    likeness, least = likeness_of(model, data, knowledge, options.likeness)
+        raise UserError(f"--llm: {asker.given_up}; --llm null measures the grammar alone")
+    similarity, least = similarity_of(model, data, knowledge, options.similarity)
+    own = {options.writing: options.prompt_file}
+    prompts = {way: Prompt(own.get(way), way) for way in get_args(Way)}
+    case = Case(questions, prompts, asker, options.corrections, similarity, least)
+    judge = RuleJudge(value for facts in knowledge.all_facts() for values in facts.values() for value in values)
     written, measures, results = {}, {}, []
-    for name in [name for name, arm in ARMS.items() if options.llm is not None or not arm.asks]:
-        texts = written[name] = write_arm(
-            name, packets, interests, prompt, asker, verifier, options.corrections, likeness, least
-        )
+    for name in [name for name in ARMS if name in options.arms and (options.llm is not None or not ARMS[name].asks)]:
+        texts = written[name] = write_arm(name, case)
         save_texts(out / f"{name}.jsonl", texts)
-        told = list(zip(texts, packets, strict=True))
-        measures[name] = [measure(text.text, text.cited_history, packet, verifier) for text, packet in told]
-        drafts = [[measure(draft.text, (), packet, verifier) for draft in text.drafts] for text, packet in told]
         cited = [
             cited_items(text.text, text.cited_history, pair, knowledge) for text, pair in zip(texts, pairs, strict=True)
         ]
-        results.append(arm_result(name, texts, measures[name], falls(model, data, pairs, cited), drafts))
+        measures[name] = [
+            measure(text.text, items, question.packet, question.evidence, judge)
+            for text, items, question in zip(texts, cited, questions, strict=True)
+        ]
+        results.append(arm_result(name, texts, measures[name], falls(model, data, pairs, cited)))
     about = {
         "checkpoint": str(options.ckpt), "data_hash": data.catalog.manifest.data_hash, "pairs": len(pairs),
         "seed": options.seed, "llm": asker.name, "digest": asker.digest,
         "strata": {s: sum(p.stratum == s for p in pairs) for s in sorted({p.stratum for p in pairs})},
-        "likeness": {"method": likeness.method, "least": least} if likeness else None,
-        "linker": [asdict(rates) for rates in linker_rates(packets, verifier)],
-        "human_rating": "not run",
+        "similarity": {"method": similarity.method, "least": least} if similarity else None,
+        "verifier": asdict(verifier_rates([question.evidence for question in questions])),
     }  # fmt: skip
     report = Report(results, compare(measures), about)
-    write_sheet(out, packets, written)
+    write_sheet(out, [question.packet for question in questions], written)
     write_whole(out / "evaluation.json", json.dumps(report.as_dict(), indent=1) + "\n")
     write_whole(out / "evaluation.md", report.markdown())
     wide_console().print(report.markdown(), markup=False, highlight=False, soft_wrap=True)

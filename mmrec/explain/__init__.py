@@ -40,34 +40,7 @@ Rows of earlier versions lack `sentences`, `statements` and `writing`, call `sim
 """
 
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.llm import LLM, CachedLLM, LlamaCppLLM, LLMFailure, OllamaLLM, Reply
-from mmrec.explain.outcome import Explanation, Summary
 from mmrec.explain.packet import Packet, Recommendation, build_packet
-from mmrec.explain.pipeline import ExplanationPipeline
-from mmrec.explain.prompt import Prompt
-from mmrec.explain.statements import Kind, Statement
-from mmrec.explain.template import from_facts
-from mmrec.explain.verify import Verdict, Verifier, Violation
+from mmrec.explain.statements import Evidence, Kind, Statement, evidence_of
 
-__all__ = [
-    "LLM",
-    "CachedLLM",
-    "Explanation",
-    "ExplanationPipeline",
-    "Kind",
-    "Knowledge",
-    "LLMFailure",
-    "LlamaCppLLM",
-    "OllamaLLM",
-    "Packet",
-    "Prompt",
-    "Recommendation",
-    "Reply",
-    "Statement",
-    "Summary",
-    "Verdict",
-    "Verifier",
-    "Violation",
-    "build_packet",
-    "from_facts",
-]
+__all__ = ["Evidence", "Kind", "Knowledge", "Packet", "Recommendation", "Statement", "build_packet", "evidence_of"]

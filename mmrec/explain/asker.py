@@ -1,23 +1,23 @@
-"""Asking a language model during one run: the cache before it, and an end to asking when the server is lost."""
+"""Asking a language model during one run: from the cache first, and no longer when the server is lost."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmrec.explain.llm import LLM, CachedLLM, FailureKind, LLMFailure, Reply
 
 MAX_LOST = 3
-"""After so many failed connections in a row the server is taken for lost and not asked any more."""
+"""Failed connections in a row after which the server counts as lost and is not asked any more."""
 
 
 class Asker:
     """Asks the model, from several threads at once, and stops asking when it is not there or was lost.
 
     Args:
-        llm: the model; None for none.
-        cache: folder of the replies; None for no cache.
+        llm: the model; None to ask nobody.
+        cache: folder of the replies; None to keep none.
     """
 
     def __init__(self, llm: LLM | None, cache: Path | None) -> None:
@@ -41,13 +41,13 @@ class Asker:
         """Why the model is not asked, None if it is."""
         return str(self._given_up) if self._given_up else None
 
-    def ask(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
+    def ask(self, prompt: str, schema: Mapping[str, object], images: Sequence[Path] = ()) -> Reply:
         """Return the model's reply. Raises LLMFailure."""
         if self._given_up:
             raise LLMFailure(self._given_up.kind, str(self._given_up))
         assert self._llm is not None  # given up from the start otherwise
         try:
-            reply = self._llm.generate(prompt, images)
+            reply = self._llm.generate(prompt, schema, images)
         except LLMFailure as failure:
             with self._lock:
                 self._failures = self._failures + 1 if failure.is_connection else 0

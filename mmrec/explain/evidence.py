@@ -1,4 +1,4 @@
-"""What a model recommends and what it went by: the step from a trained model to `Recommendation`s."""
+"""What a model recommends and what the recommendation rests on: from a trained model to `Recommendation`s."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from torch import Tensor
 from mmrec.batch import EvalBatch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
+from mmrec.explain.attribution import falls_of_row
 from mmrec.explain.packet import Recommendation
 from mmrec.models.recommender import Recommender
 
 
 def first_instances(data: RecDataModule, split: Split, users: int, seed: int = 0) -> Tensor:
-    """Return the rows (n,) of the first held-out interactions of some users, drawn by a fixed seed.
+    """Return the rows (n,) of the first held-out interactions of some users, who are drawn by a fixed seed.
 
     The evidence is what a user did before that interaction, so nothing of the test period enters it.
     """
@@ -32,12 +33,12 @@ def recommendations(
     """Return the top recommendations, each with the model's evidence.
 
     Args:
-        model: trained and attached to the data.
-        data: where the histories are.
+        model: a trained model that is attached to the data.
+        data: the datamodule with the histories.
         rows: (n,) held-out interactions, each with the history before it; user indices with `of_users`, each with the
             whole history.
-        top_k: recommendations of each.
-        of_users: what `rows` are.
+        top_k: number of recommendations for each row.
+        of_users: whether `rows` are user indices.
     """
     loader = data.loader_of(None if of_users else rows)
     places = rows if of_users else torch.arange(len(rows))
@@ -65,6 +66,7 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
         length = int(batch.lengths[row]) + int(batch.earlier_offsets[row + 1] - batch.earlier_offsets[row])
         history = catalog.items[start : start + length].tolist()
         known_by = model.item_signals(items[row])
+        falls = falls_of_row(model, batch, row)
         of_user = []
         for place, (item, score) in enumerate(zip(items[row], scores[row], strict=True), start=1):
             if math.isinf(score):
@@ -72,6 +74,9 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
             near = [] if neighbours is None else [i for i in history if item in neighbours[i].tolist()]
             numbers = {**known_by[place - 1], **signals[row]}
             interest = None if interests is None else interests[row].numpy()
-            of_user.append(Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest))
+            fall = tuple(falls[:, item].tolist()) if falls.shape[1] > item else ()
+            of_user.append(
+                Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest, fall)
+            )
         made.append(of_user)
     return made

@@ -1,7 +1,7 @@
-"""What is known of the items: facts, text keywords and visual theme words (paper, section 3.5.1).
+"""What is known of the items: facts, text keywords and theme words of images (paper, section 3.5.1).
 
-Everything is read from `items.parquet` of a prepared dataset and from the item images it names. Keywords and visual
-words are worked out when an item is explained, since a run explains a small part of the catalogue.
+Everything is read from `items.parquet` of a prepared dataset and from the item images it names. Keywords and theme
+words are computed when an item is explained, because a run explains a small part of the catalogue.
 """
 
 from __future__ import annotations
@@ -9,21 +9,27 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from PIL import Image
 
 from mmrec.errors import UserError
-from mmrec.explain.linking.vocabulary import Vocabulary
+from mmrec.explain.facts import is_telling, kind_of
+from mmrec.explain.images import describe_image
+from mmrec.explain.text import clean
 
 Facts = dict[str, list[str]]
-"""Fact name to its values, say `{"genre": ["Crime", "Drama"], "year": ["1994"]}`."""
+"""Fact name to its values, for example `{"genre": ["Crime", "Drama"], "year": ["1994"]}`."""
+MAX_FACTS = 16
+"""Facts of one item that are read; a catalogue row can have hundreds."""
+MAX_VALUES = 8
+"""Values of one fact that are read."""
+THEME_SAMPLE = 100
+"""Items whose images tell how common a theme word is."""
 
 _STOP_WORDS = """
 a about after all also an and any are as at be because been both but by can could did do does for from had has have he
@@ -33,33 +39,18 @@ will with would you your
 ain aren couldn didn doesn don hadn hasn haven isn here let shouldn wasn weren won wouldn
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-COLOURS = {
-    "black": (15, 15, 15),
-    "grey": (128, 128, 128),
-    "white": (245, 245, 245),
-    "red": (200, 30, 35),
-    "orange": (240, 130, 30),
-    "yellow": (245, 215, 50),
-    "green": (50, 140, 60),
-    "teal": (30, 150, 155),
-    "blue": (40, 80, 190),
-    "purple": (120, 50, 150),
-    "pink": (240, 140, 180),
-    "brown": (105, 65, 35),
-    "beige": (225, 205, 170),
-}
-"""Named colours, sRGB."""
 
 
 class Knowledge:
-    """The fact store of one prepared dataset.
+    """The facts of one prepared dataset.
 
     Args:
-        items: the content of `items.parquet`, row = item index.
-        source: where it came from, for messages.
-        themes: theme words of an item's picture, or None for an item without, see `mmrec.explain.themes`.
+        items: content of `items.parquet`, row = item index.
+        source: where the items came from, for messages.
+        themes: function that returns the theme words of an item's image, or None for an item without them, see
+            `mmrec.explain.themes`.
 
-    `unreadable` collects items whose image was named but could not be read when it was asked for.
+    `unreadable` collects the items whose image file could not be read.
     """
 
     def __init__(
@@ -68,6 +59,10 @@ class Knowledge:
         self._items = items
         self._themes = themes
         self._source = source
+        self._facts: dict[int, Facts] = {}
+        self._image_words: dict[int, list[str]] = {}
+        self._theme_counts: Counter[str] | None = None
+        self._theme_total = 0
         self.unreadable: set[int] = set()
 
     @classmethod
@@ -75,7 +70,7 @@ class Knowledge:
         """Read `items.parquet` of a prepared dataset folder.
 
         Raises:
-            UserError: if the file is missing, is no Parquet file or lacks a column.
+            UserError: the file is missing, is not a Parquet file or lacks a column.
         """
         path = Path(dataset) / "items.parquet"
         if not path.is_file():
@@ -88,28 +83,56 @@ class Knowledge:
                 f"{path} cannot be read ({str(error).splitlines()[0]}): prepare the dataset again"
             ) from None
 
+    def __len__(self) -> int:
+        """Return the number of items, without padding."""
+        return self._items.height - 1
+
     def raw_id(self, item: int) -> str:
-        """Return the id the item has in the user's own data."""
-        return str(self._row(item)["raw_id"])
+        """Return the id of the item in the user's own data."""
+        return str(self._cell(item, "raw_id"))
 
     def title(self, item: int) -> str:
-        """Return the title, or the raw id where there is none."""
-        return self._row(item)["title"] or self.raw_id(item)
+        """Return the cleaned title; the id where there is no title with a visible character."""
+        title = clean(str(self._cell(item, "title") or ""))
+        return title or clean(self.raw_id(item)) or f"item {item}"
+
+    def has_title(self, item: int) -> bool:
+        """Return whether the item has a title that can be read."""
+        return bool(clean(str(self._cell(item, "title") or "")))
 
     def facts(self, item: int) -> Facts:
-        """Return the item's attributes, every value as text; names without a value are left out.
+        """Return the item's attributes as cleaned texts; facts without a value are left out.
 
         Raises:
-            UserError: if the attributes are not a JSON object.
+            UserError: the attributes are not a JSON object.
         """
-        return self._facts_of(item, self._row(item)["attributes"])
+        if item not in self._facts:
+            self._facts[item] = self._facts_of(item, self._cell(item, "attributes"))
+        return self._facts[item]
+
+    def bits(self, name: str, value: str) -> float:
+        """Return the information content of a fact, -log2 of the share of items that have it; 0 if all have it."""
+        return math.log2(max(len(self), 1) / max(self._counts[kind_of(name), value.casefold()], 1))
+
+    def word_bits(self, word: str) -> float:
+        """Return the information content of a word of the items' texts."""
+        return math.log2(max(len(self), 1) / max(self._documents.get(word, 1), 1))
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of the facts that the items have."""
+        return frozenset(kind for kind, _ in self._counts)
 
     def keywords(self, item: int, count: int = 8) -> list[str]:
         """Return the `count` words of the item's text with the highest tf-idf over the catalogue, strongest first."""
-        frequency = Counter(_words(pl.Series([self._row(item)["text"]], dtype=pl.String)).explode().drop_nulls())
+        frequency = Counter(self.text_words(item))
         total = self._items.height
         score = {w: n * math.log(1 + total / self._documents.get(w, 1)) for w, n in frequency.items()}
         return sorted((w for w in score if w not in STOP_WORDS), key=lambda w: (-score[w], w))[:count]
+
+    def text_words(self, item: int) -> list[str]:
+        """Return the words of the item's text."""
+        return self.split(str(self._cell(item, "text") or ""))
 
     def words(self) -> list[list[str] | None]:
         """Return the words of every item's text, row = item index; None where there is no text."""
@@ -117,23 +140,51 @@ class Knowledge:
 
     @staticmethod
     def split(text: str) -> list[str]:
-        """Split any text into words as the items' texts are."""
+        """Split any text into words as the items' texts are split."""
         return _words(pl.Series([text])).to_list()[0]  # type: ignore[no-any-return]
 
-    def picture(self, item: int) -> Path | None:
-        """Return the file of the item's picture, whether it can be read or not."""
-        path = self._row(item)["image"]
+    def image(self, item: int) -> Path | None:
+        """Return the file of the item's image, whether it can be read or not."""
+        path = self._cell(item, "image")
         return Path(path) if path else None
 
-    def visual_words(self, item: int) -> list[str]:
-        """Return theme words of the item's picture, by CLIP where it has CLIP features and else by `describe_image`.
+    def image_words(self, item: int, read: bool = True) -> list[str]:
+        """Return theme words of the item's image, by CLIP where it has CLIP features and else by `describe_image`.
 
-        Empty where there is no readable picture.
+        Args:
+            item: index of the item.
+            read: open the image file where there are no CLIP features; False to use only what is known already.
+
+        Returns:
+            The words, the strongest first; empty where there is no readable image.
         """
         themes = self._themes(item) if self._themes else None
         if themes is not None:
             return themes
-        path = self._row(item)["image"]
+        if item not in self._image_words:
+            if not read:
+                return []
+            self._image_words[item] = self._described(item)
+        return self._image_words[item]
+
+    def theme_bits(self, theme: str, read: bool = True) -> float:
+        """Return the information content of a theme word, from the images of a sample of the items.
+
+        A shop shows most of its products on white: that an image is white tells nothing there. 0 if the sample was
+        not read yet and `read` is false.
+        """
+        if self._theme_counts is None:
+            if not read and self._themes is None:
+                return 0.0
+            step = max(len(self) // THEME_SAMPLE, 1)
+            described = [self.image_words(item) for item in range(1, len(self) + 1, step)]
+            shown = [words for words in described if words]
+            self._theme_counts = Counter(word for words in shown for word in words)
+            self._theme_total = len(shown)
+        return math.log2((self._theme_total + 1) / (self._theme_counts[theme] + 1))
+
+    def _described(self, item: int) -> list[str]:
+        path = self.image(item)
         if not path:
             return []
         try:
@@ -143,17 +194,21 @@ class Knowledge:
             self.unreadable.add(item)
             return []
 
+    def all_facts(self) -> Iterator[Facts]:
+        """Yield the facts of every item."""
+        for item, text in enumerate(self._items["attributes"]):
+            if item:
+                yield self._facts_of(item, text)
+
     @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """What the facts of the whole catalogue may say, by kind."""
-        facts = (
-            (name, value)
-            for item, text in enumerate(self._items["attributes"])
-            for name, values in self._facts_of(item, text).items()
-            for value in values
-        )
-        lower = self._items["text"].str.extract_all(r"\b\p{Ll}{3,}\b").explode().drop_nulls().unique()
-        return Vocabulary(facts, self._items["title"].drop_nulls(), lower)
+    def _counts(self) -> Counter[tuple[str, str]]:
+        """How many items have each fact, by kind and value in lower case."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for facts in self.all_facts():
+            counts.update(
+                {(kind_of(name), value.casefold()) for name, values in facts.items() for value in values}
+            )  # fmt: skip
+        return counts
 
     @cached_property
     def _documents(self) -> dict[str, int]:
@@ -167,46 +222,32 @@ class Knowledge:
         except ValueError:
             attributes = None
         if not isinstance(attributes, dict):
-            raise UserError(f"{self._source}: attributes of item {item} are no JSON object: prepare the dataset again")
-        facts = {str(name): _values(value) for name, value in attributes.items()}
-        return {name: values for name, values in facts.items() if values}
+            raise UserError(
+                f"{self._source}: the attributes of item {item} are not a JSON object: prepare the dataset again"
+            )
+        facts: Facts = {}
+        for name, value in attributes.items():
+            values = [text for text in map(clean, _values(value)) if text][:MAX_VALUES]
+            if clean(str(name)) and values and len(facts) < MAX_FACTS:
+                facts[clean(str(name))] = values
+        return facts
 
-    def _row(self, item: int) -> dict[str, Any]:
+    def _cell(self, item: int, column: str) -> Any:
         if not 0 < item < self._items.height:
             last = self._items.height - 1
             raise UserError(f"{self._source} has items 1 to {last}, not {item}: the model belongs to another dataset")
-        return self._items.row(item, named=True)
+        return self._items[column][item]
 
 
-def describe_image(image: Image.Image) -> list[str]:
-    """Describe an image by its main colours, brightness and contrast.
-
-    The image is averaged down to 32 x 32 over white; each pixel takes the nearest of `COLOURS` in CIE L*a*b*, where
-    distance follows perception. Colours of at least 15 % of the pixels are named, the largest first, three at most.
-    Mean lightness (0 to 100) below 35 is "dark" and above 70 "bright"; its standard deviation below 10 is
-    "low contrast" and above 30 "high contrast".
-    """
-    canvas = Image.new("RGBA", (32, 32), "white")
-    canvas.alpha_composite(image.convert("RGBA").resize((32, 32), Image.Resampling.BOX))
-    lab = _lab(np.asarray(canvas.convert("RGB"), dtype=np.float64).reshape(-1, 3))
-    palette = _lab(np.array(list(COLOURS.values()), dtype=np.float64))
-    nearest = np.linalg.norm(lab[:, None] - palette[None], axis=2).argmin(axis=1)
-    names = list(COLOURS)
-    words = [names[i] for i, n in Counter(nearest.tolist()).most_common(3) if n >= 0.15 * len(nearest)]
-    mean, spread = float(lab[:, 0].mean()), float(lab[:, 0].std())
-    words += ["dark"] if mean < 35 else ["bright"] if mean > 70 else []
-    words += ["low contrast"] if spread < 10 else ["high contrast"] if spread > 30 else []
-    return words
-
-
-def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert sRGB in 0 to 255, shape (n, 3), to CIE L*a*b* under D65 (IEC 61966-2-1 and CIE 15)."""
-    c = rgb / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)  # the row sums are the white point
-    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+def telling_facts(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield name and value of the facts that a reader can make something of, each kind and value once."""
+    seen = set()
+    for name, values in facts.items():
+        for value in values:
+            key = (kind_of(name), value.casefold())
+            if key not in seen and is_telling(name, value):
+                seen.add(key)
+                yield name, value
 
 
 def _words(texts: pl.Series) -> pl.Series:

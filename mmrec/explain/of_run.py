@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_info
@@ -12,20 +13,21 @@ from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.explain.evidence import first_instances, recommendations
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.likeness import Least, Likeness
 from mmrec.explain.llm import LLM
 from mmrec.explain.pipeline import ExplanationPipeline
+from mmrec.explain.similarity import Least, Similarity
 from mmrec.explain.themes import Themes
+from mmrec.explain.writing.writer import WritingOptions
 from mmrec.models.recommender import Recommender
 
 CALIBRATION_USERS = 200
-"""The quantile of 5 % then lies between ten users on one side and 190 on the other."""
+"""The 5 % quantile then lies between ten users on one side and 190 on the other."""
 
 log = logging.getLogger(__name__)
 
 
 def knowledge_of(data: RecDataModule) -> Knowledge:
-    """Return the facts of a dataset, with theme words by CLIP where its features and weights are here."""
+    """Return the facts of a dataset, with theme words by CLIP where its features and weights are available."""
     try:
         themes = Themes.of(data)
     except UserError as error:  # the features are older than the cache the weights were in
@@ -34,30 +36,30 @@ def knowledge_of(data: RecDataModule) -> Knowledge:
     return Knowledge.load(data.catalog.folder, themes)
 
 
-def likeness_of(
+def similarity_of(
     model: Recommender, data: RecDataModule, knowledge: Knowledge, least: Least
-) -> tuple[Likeness | None, float | None]:
-    """Return the likeness that fits, and its threshold: as given, or calibrated on users of the validation split."""
+) -> tuple[Similarity | None, float | None]:
+    """Return the similarity that fits, and its threshold: as given, or calibrated on users of the validation split."""
     if least == "off":
         return None, None
     try:
-        likeness = Likeness.of(model, data, knowledge)
+        similarity = Similarity.of(model, data, knowledge)
     except UserError as error:
         log.warning("explanations are not compared with the user's interest: %s", error)
         return None, None
-    if likeness is None:
+    if similarity is None:
         return None, None
     if least != "calibrated":
-        return likeness, float(least)
+        return similarity, float(least)
     rows = first_instances(data, Split.VALID, CALIBRATION_USERS)
     if len(rows) < 2:
-        return likeness, None
-    calibration = likeness.calibrate(recommendations(model, data, rows, top_k=1), knowledge)
+        return similarity, None
+    calibration = similarity.calibrate(recommendations(model, data, rows, top_k=1), knowledge)
     rank_zero_info(
-        f"likeness by {likeness.method}: least {calibration.least:.3f}; a user's own explanation is nearer than "
-        f"another's with a chance of {calibration.auc:.2f}"
+        f"semantic similarity by {similarity.method}: least {calibration.least:.3f}; a user's own explanation is "
+        f"nearer than another's with a probability of {calibration.auc:.2f}"
     )
-    return likeness, calibration.least
+    return similarity, calibration.least
 
 
 def pipeline_of(
@@ -65,21 +67,21 @@ def pipeline_of(
     data: RecDataModule,
     llm: LLM | None,
     prompt_file: Path | None = None,
-    corrections: int = 1,
-    least_likeness: Least = "calibrated",
+    options: WritingOptions | None = None,
+    similarity: Least = "calibrated",
 ) -> ExplanationPipeline:
-    """Return the pipeline for a model: its knowledge, the language model, the verification.
+    """Return the pipeline for a model.
 
     Args:
-        model: trained and attached.
-        data: of the model.
-        llm: who writes; None for the template alone.
-        prompt_file: a prompt template of the user's own.
-        corrections: how often a reply that does not hold is asked for again.
-        least_likeness: replies with less are far from the user's interest and do not hold.
+        model: a trained model that is attached to the data.
+        data: the datamodule of the model.
+        llm: the language model; None for the grammar alone.
+        prompt_file: prompt template of the user's own.
+        options: how explanations are written.
+        similarity: least similarity of a free text, or how to find it.
     """
     knowledge = knowledge_of(data)
-    likeness, least = likeness_of(model, data, knowledge, least_likeness) if llm else (None, None)
-    return ExplanationPipeline(
-        knowledge, llm, prompt_file=prompt_file, corrections=corrections, likeness=likeness, least_likeness=least
-    )
+    options = options or WritingOptions()
+    compared, least = similarity_of(model, data, knowledge, similarity) if llm else (None, None)
+    options = replace(options, least_similarity=least)
+    return ExplanationPipeline(knowledge, llm, prompt_file=prompt_file, options=options, similarity=compared)

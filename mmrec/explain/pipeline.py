@@ -1,8 +1,7 @@
 """From recommendations to checked explanations in a JSONL file (paper, section 3.5).
 
-For each recommendation: evidence packet, prompt (eq. 17), reply of the language model, verification (3.5.2); a text
-that does not hold is asked for again with its violations named, and the last resort is the template from facts. Every
-row says where its text came from and why it is not the model's.
+Each recommendation becomes an evidence packet and statements, a prompt (eq. 17), an answer of the language model and a
+checked text (3.5.2). Every row says where its text came from and why it is not the model's first answer.
 """
 
 from __future__ import annotations
@@ -21,33 +20,31 @@ from mmrec.batch import PAD
 from mmrec.errors import UserError
 from mmrec.explain.asker import Asker
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.likeness import Likeness
 from mmrec.explain.llm import LLM
 from mmrec.explain.outcome import Explanation, Summary
 from mmrec.explain.packet import Recommendation, build_packet
-from mmrec.explain.prompt import Prompt
+from mmrec.explain.similarity import Similarity
+from mmrec.explain.statements import evidence_of
 from mmrec.explain.together import in_order
-from mmrec.explain.verify import Verifier
-from mmrec.explain.writer import Writer
+from mmrec.explain.writing.prompt import Prompt
+from mmrec.explain.writing.writer import Question, Writer, WritingOptions
 
 
 class ExplanationPipeline:
     """Explains recommendations.
 
     Args:
-        knowledge: the dataset's facts.
-        llm: who writes; None to write from facts only.
-        prompt_file: a prompt template of the user's own, see `mmrec.explain.prompt`.
-        history_length: most recent history items in a packet, at least 1.
-        corrections: how often a reply that fails verification is asked for again.
-        verifier: judges a reply; that of the catalogue's vocabulary if None.
-        likeness: compares a text with the user's interest, see `mmrec.explain.likeness`; None for not.
-        least_likeness: replies with less do not hold; None to record likeness without judging by it.
-        cache: keep replies in `llm_cache/` beside the output file and use those found there. A run that was broken off
-            goes on from them.
+        knowledge: facts of the dataset.
+        llm: the language model; None to write from statements with the grammar alone.
+        prompt_file: prompt template of the user's own, see `mmrec.explain.writing.prompt`.
+        history_length: number of the most recent history items in a packet, at least 1.
+        options: how explanations are written.
+        similarity: compares a text with the user's interest; None to leave it out.
+        cache: keep replies in `llm_cache/` next to the output file and use those found there, so that an interrupted
+            run continues from them.
 
     Raises:
-        UserError: if an option is out of range or the prompt file is wrong.
+        UserError: an option is out of range or the prompt file is wrong.
     """
 
     def __init__(
@@ -57,35 +54,30 @@ class ExplanationPipeline:
         *,
         prompt_file: Path | None = None,
         history_length: int = 8,
-        corrections: int = 1,
-        verifier: Verifier | None = None,
-        likeness: Likeness | None = None,
-        least_likeness: float | None = None,
+        options: WritingOptions | None = None,
+        similarity: Similarity | None = None,
         cache: bool = True,
     ) -> None:
-        if history_length < 1 or corrections < 0:
+        self._options = options or WritingOptions()
+        if history_length < 1 or self._options.corrections < 0:
             raise UserError(
-                f"history_length={history_length}, corrections={corrections}: need at least 1 and at least 0"
+                f"history_length={history_length}, corrections={self._options.corrections}: need at least 1 and 0"
             )
         self._knowledge = knowledge
         self._llm = llm
-        self._prompt = Prompt(prompt_file)
+        self._prompt = Prompt(prompt_file, self._options.way)
         self._history_length = history_length
-        self._corrections = corrections
-        # Without a model there is nothing to judge, and the vocabulary of a large catalogue takes its time.
-        self._verifier = verifier or Verifier(knowledge.vocabulary if llm else None)
-        self._likeness = likeness
-        self._least_likeness = least_likeness
+        self._similarity = similarity
         self._cache = cache
 
     def run(self, recommendations: Sequence[Recommendation], path: Path) -> Summary:
-        """Explain each recommendation, as many at once as the model takes, and write one JSON line for it.
+        """Explain each recommendation, as many at once as the model takes, and write one JSON line for each.
 
         The file appears under its name when it is complete. The time is bounded by the model's own limit times
         (1 + corrections) for each recommendation.
 
         Raises:
-            UserError: if an item is not in the dataset.
+            UserError: an item is not in the dataset.
         """
         start = time.monotonic()
         path = Path(path)
@@ -96,7 +88,7 @@ class ExplanationPipeline:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         explained = in_order(partial(self._explain, asker=asker), asker.concurrency, "explaining", recommendations)
         try:
-            with closing(explained), temporary.open("w", encoding="utf-8") as file:
+            with closing(explained), temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 for row, outcome in explained:
                     file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
                     sources[outcome.source] += 1
@@ -119,27 +111,31 @@ class ExplanationPipeline:
     def _explain(self, recommendation: Recommendation, asker: Asker) -> tuple[dict[str, object], Explanation]:
         """Return the JSON row of one recommendation and the outcome in it."""
         start = time.monotonic()
-        packet = self._prompt.fit(build_packet(recommendation, self._knowledge, self._history_length))
-        prompt = self._prompt.render(packet)
-        picture = self._knowledge.picture(recommendation.item)
-        writer = Writer(asker, self._verifier, self._corrections, likeness=self._likeness, least=self._least_likeness)
-        outcome = writer.write(packet, prompt, recommendation.interest, [picture] if picture else [])
+        packet = build_packet(recommendation, self._knowledge, self._history_length)
+        evidence = evidence_of(recommendation, self._knowledge)
+        image = self._knowledge.image(recommendation.item)
+        question = Question(packet, evidence, recommendation.interest, [image] if image else [])
+        writer = Writer(asker, self._prompt, self._options, self._similarity)
+        outcome = writer.write(question)
         row: dict[str, object] = {
             "user": recommendation.user,
             "item": self._knowledge.raw_id(recommendation.item),
             "rank": recommendation.rank,
             "score": recommendation.score,
+            "text": outcome.text,
             **asdict(outcome),
+            "statements": [asdict(statement) for statement in evidence.statements],
+            "writing": self._options.way if asker.name else "facts",
             "model": asker.name,
             "digest": asker.digest,
             "seconds": round(time.monotonic() - start, 3),
             "history": self._raw_ids(recommendation, len(packet.history)),
             "packet": asdict(packet),
-            "prompt": prompt,
+            "prompt": writer.prompt_for(question) if asker.name else None,
         }
         return row, outcome
 
     def _raw_ids(self, recommendation: Recommendation, count: int) -> list[str]:
-        """Return the ids of the newest history items, those that a packet of so many shows, oldest first."""
+        """Return the ids of the newest `count` history items, oldest first."""
         items = [item for item in recommendation.history if item != PAD]
         return [self._knowledge.raw_id(item) for item in items[len(items) - count :]]

@@ -3,16 +3,53 @@
 Each statement is true by construction, because it is read from the catalogue, from the user's history or from the
 model, and it names its source. Explanations are composed of statements (`mmrec.explain.writing.grounded`) or checked
 against them (`mmrec.explain.writing.free`).
+
+Statements are ranked by how much they tell: information content of the fact in the catalogue (bits) times the weight of
+the history items that share it. The weight of an item falls with its age and grows with its attribution, the fall of
+the recommended item's log-probability when the item is removed from the history.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from mmrec.batch import PAD
+from mmrec.explain.domain import Domain, domain_of
+from mmrec.explain.facts import kind_of, plain_name
+from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
+from mmrec.explain.packet import Recommendation
+
+MAX_HISTORY = 50
+"""Newest history items that statements speak of."""
+MAX_TITLES = 8
+"""Titles that a statement keeps of the items it speaks of."""
+DECAY = 0.85
+"""Weight of a history item against that of the next newer one, where attribution was not measured."""
+MEASURED_DECAY = 0.98
+"""The same where it was measured: the attribution of older items is smaller already."""
+LEAST_WEIGHT = 0.01
+"""Weight of a history item without which the recommendation would be the same, against the most influential one."""
+SECOND = 0.5
+"""Weight of the second history item that shares a fact against the first; further ones add nothing."""
+MAX_WORDS = 3
+"""Shared words of the texts that become statements."""
+OWN_WEIGHT = 0.1
+"""Weight of a fact of the recommended item that no history item shares."""
+WORD_WEIGHT = 0.2
+"""Weight of a shared word of the texts against a shared fact."""
+THEME_WEIGHT = 0.5
+"""Weight of a shared theme of the images against a shared fact."""
+CLOSE_BITS = 1.5
+"""Information content of a retrieved neighbour."""
+_TONES = frozenset({"dark", "bright", "low contrast", "high contrast"})
 
 
 class Kind(StrEnum):
-    """What a statement is about; the value in quotes is what files hold."""
+    """What a statement is about; the values are those of the rows in files."""
 
     SHARED = "shared"
     """The item has a fact in common with items of the history."""
@@ -31,7 +68,7 @@ class Kind(StrEnum):
     KEYWORD = "keyword"
     """The item's text has a word in common with texts of the history."""
     SIGNAL = "signal"
-    """The model weighs recent against long-term interest, or text against image, in this way."""
+    """The model weighs recent against long-term interest in this way."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +81,9 @@ class Statement:
         text: the statement as one plain English sentence.
         name: name of the fact in the catalogue, such as `colour_group_name`; empty for statements without a fact.
         value: value of the fact, the theme or the word; empty for statements without one.
-        titles: titles of the history items it speaks of, newest first.
-        count: number of history items it speaks of; `titles` may hold fewer.
-        telling: how much the statement tells, see `rank_statements`; at least 0.
+        titles: titles of the history items it speaks of, those that count most first, at most `MAX_TITLES`.
+        count: number of history items it speaks of.
+        telling: how much the statement tells, in bits times weight.
     """
 
     id: str
@@ -57,3 +94,191 @@ class Statement:
     titles: tuple[str, ...] = ()
     count: int = 0
     telling: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that may be said of one recommendation.
+
+    Args:
+        title: title of the recommended item; empty where the catalogue has none.
+        domain: words for this kind of catalogue.
+        statements: all statements, the most telling first.
+        seed: number that chooses between equal wordings, the same for the same user and item.
+    """
+
+    title: str
+    domain: Domain
+    statements: tuple[Statement, ...]
+    seed: int = 0
+
+    def by_id(self, name: str) -> Statement:
+        """Return the statement with this id. Raises KeyError."""
+        for statement in self.statements:
+            if statement.id == name:
+                return statement
+        raise KeyError(name)
+
+
+def evidence_of(recommendation: Recommendation, knowledge: Knowledge, read_images: bool = True) -> Evidence:
+    """Turn the evidence of one recommendation into ranked statements.
+
+    Args:
+        recommendation: the recommendation to explain; padding in its lists is skipped.
+        knowledge: facts of the dataset the model was trained on.
+        read_images: open image files to describe them; False uses only what is known of the images already.
+
+    Raises:
+        UserError: an item is not in the dataset.
+    """
+    domain = domain_of(knowledge)
+    maker = _Maker(recommendation, knowledge, domain, read_images)
+    title = knowledge.title(recommendation.item) if knowledge.has_title(recommendation.item) else ""
+    return Evidence(title, domain, tuple(rank_statements(maker.make())), _seed(recommendation))
+
+
+def rank_statements(statements: Iterable[Statement]) -> list[Statement]:
+    """Return the statements by how much they tell, the most telling first, with ids in this order."""
+    ranked = sorted(statements, key=lambda s: (-s.telling, s.kind, s.name, s.value, s.titles))
+    return [replace(statement, id=f"s{place}") for place, statement in enumerate(ranked, start=1)]
+
+
+class _Maker:
+    """Makes the statements of one recommendation."""
+
+    def __init__(self, recommendation: Recommendation, knowledge: Knowledge, domain: Domain, read_images: bool) -> None:
+        self.knowledge = knowledge
+        self.domain = domain
+        self.read_images = read_images
+        self.item = recommendation.item
+        self.recommendation = recommendation
+        newest_first = [item for item in reversed(recommendation.history) if item != PAD]
+        self.history = list(dict.fromkeys(newest_first))[:MAX_HISTORY]
+        self.weights = _weights(self.history, recommendation)
+
+    def make(self) -> list[Statement]:
+        """Return all statements in no particular order."""
+        made = [*self._facts(), *self._history(), *self._neighbours(), *self._images(), *self._words()]
+        return [*made, *self._influence(), *self._signals()]
+
+    def _facts(self) -> Iterable[Statement]:
+        owners: dict[tuple[str, str], list[int]] = {}
+        for item in self.history:
+            for name, value in telling_facts(self.knowledge.facts(item)):
+                owners.setdefault((kind_of(name), value.casefold()), []).append(item)
+        for name, value in telling_facts(self.knowledge.facts(self.item)):
+            items = owners.get((kind_of(name), value.casefold()), [])
+            if items and kind_of(name) != "price":
+                yield self._shared(Kind.SHARED, name, value, items, self.knowledge.bits(name, value))
+            else:
+                telling = OWN_WEIGHT * self.knowledge.bits(name, value)
+                text = f"Its {plain_name(name)} is {value}."
+                yield Statement("", Kind.ATTRIBUTE, text, name, value, telling=telling)
+        if self.knowledge.has_title(self.item):
+            title = self.knowledge.title(self.item)
+            same = [item for item in self.history if self.knowledge.title(item).casefold() == title.casefold()]
+            if same:
+                yield self._shared(Kind.SHARED, "title", title, same, math.log2(len(self.knowledge) + 1))
+
+    def _shared(self, kind: Kind, name: str, value: str, items: Sequence[int], bits: float) -> Statement:
+        what = f"image shows {value}" if kind is Kind.SHARED_IMAGE else f"{plain_name(name)} is {value}"
+        if kind is Kind.KEYWORD:
+            what = f"description has the word {value}"
+        titles = self._titles(items)
+        more = len(items) - len(titles)
+        others = ", ".join(titles) + (f" and {more} more" if more > 0 else "")
+        text = f"Its {what}, in common with {others}."
+        first, second, *_ = (*sorted((self.weights[item] for item in items), reverse=True), 0.0)
+        telling = bits * (first + SECOND * second)
+        return Statement("", kind, text, name, value, titles, len(items), telling)
+
+    def _history(self) -> Iterable[Statement]:
+        for item in self.history[:MAX_TITLES]:
+            title = self.knowledge.title(item)
+            sort = next(
+                ((n, v) for n, v in telling_facts(self.knowledge.facts(item)) if kind_of(n) == "type"), ("", "")
+            )
+            described = f", of the type {sort[1]}" if sort[1] else ""
+            text = f"You {self.domain.did} {title}{described}."
+            yield Statement("", Kind.HISTORY, text, *sort, (title,), 1, 0.02 * self.weights[item])
+
+    def _neighbours(self) -> Iterable[Statement]:
+        for item in dict.fromkeys(reversed(self.recommendation.neighbours)):
+            if item in self.weights:
+                title = self.knowledge.title(item)
+                text = f"By its text and image it is close to {title}."
+                telling = CLOSE_BITS * self.weights[item]
+                yield Statement("", Kind.NEIGHBOUR, text, titles=(title,), count=1, telling=telling)
+
+    def _images(self) -> Iterable[Statement]:
+        themes = self.knowledge.image_words(self.item, self.read_images)
+        if not themes:
+            return
+        shown = {item: self.knowledge.image_words(item, self.read_images) for item in self.history[:MAX_TITLES]}
+        for theme in themes:
+            bits = 0.0 if theme in _TONES else THEME_WEIGHT * self.knowledge.theme_bits(theme, self.read_images)
+            items = [item for item, words in shown.items() if theme in words]
+            if items:
+                yield self._shared(Kind.SHARED_IMAGE, "image", theme, items, bits)
+            else:
+                text = f"Its image shows {theme}."
+                yield Statement("", Kind.IMAGE, text, "image", theme, telling=OWN_WEIGHT * bits)
+
+    def _words(self) -> Iterable[Statement]:
+        said = set(self.knowledge.split(self.knowledge.title(self.item)))
+        for values in self.knowledge.facts(self.item).values():
+            said.update(word for value in values for word in self.knowledge.split(value))
+        shown = {item: set(self.knowledge.text_words(item)) for item in self.history[:MAX_TITLES]}
+        found = []
+        for word in dict.fromkeys(self.knowledge.text_words(self.item)):
+            items = [item for item, words in shown.items() if word in words]
+            if items and word not in said and word not in STOP_WORDS and len(word) > 3:
+                bits = WORD_WEIGHT * self.knowledge.word_bits(word)
+                found.append(self._shared(Kind.KEYWORD, "text", word, items, bits))
+        yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
+
+    def _influence(self) -> Iterable[Statement]:
+        falls = _falls(self.history, self.recommendation)
+        if len(falls) < 2:
+            return
+        item = max(falls, key=lambda i: falls[i])
+        total = sum(max(fall, 0.0) for fall in falls.values())
+        if falls[item] > 0 and falls[item] >= total / 2:
+            title = self.knowledge.title(item)
+            text = f"Of all that you {self.domain.did}, {title} counts most for this."
+            yield Statement("", Kind.INFLUENCE, text, titles=(title,), count=1, telling=0.3)
+
+    def _signals(self) -> Iterable[Statement]:
+        gate = self.recommendation.signals.get("gate")
+        if gate is not None and len(self.history) > 1 and abs(gate - 0.5) >= 0.1:
+            value = "recent" if gate > 0.5 else "long-term"
+            other = "long-term" if gate > 0.5 else "recent"
+            text = f"Your {value} interest counts more here than your {other} interest."
+            yield Statement("", Kind.SIGNAL, text, "gate", value, telling=0.01)
+
+    def _titles(self, items: Sequence[int]) -> tuple[str, ...]:
+        """Return the titles of the items with the largest weights."""
+        best = sorted(items, key=lambda item: -self.weights[item])[:MAX_TITLES]
+        return tuple(self.knowledge.title(item) for item in best)
+
+
+def _falls(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:
+    """Return the measured fall of each history item."""
+    items = [item for item in recommendation.history if item != PAD]
+    measured = dict(zip(reversed(items), reversed(recommendation.falls), strict=False))
+    return {item: measured[item] for item in history if item in measured}
+
+
+def _weights(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:
+    """Return the weight of each history item in (0, 1]: recency times attribution."""
+    falls = _falls(history, recommendation)
+    largest = max(falls.values(), default=0.0)
+    if largest <= 0:
+        return {item: DECAY**age for age, item in enumerate(history)}
+    shares = (max(falls.get(item, 0.0) / largest, LEAST_WEIGHT) for item in history)
+    return {item: MEASURED_DECAY**age * share for age, (item, share) in enumerate(zip(history, shares, strict=True))}
+
+
+def _seed(recommendation: Recommendation) -> int:
+    """Return a number of user and item that is the same in every process."""
+    return zlib.crc32(f"{recommendation.user}\n{recommendation.item}".encode("utf-8", "backslashreplace"))

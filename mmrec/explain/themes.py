@@ -1,7 +1,7 @@
-"""Theme words of pictures by CLIP, where the image features are CLIP's (paper, section 3.5.1).
+"""Theme words of images by CLIP, where the image features are CLIP's (paper, section 3.5.1).
 
-For each theme word w the text tower encodes "a picture of w", and z(i, w) is its cosine with picture i, standardised
-over the catalogue: what is near every picture of a catalogue says nothing of one. The words with the largest z of at
+For each theme word w the text tower encodes "a picture of w", and z(i, w) is its cosine with image i, standardised
+over the catalogue: a word that is near every image of a catalogue tells nothing. The words with the largest z of at
 least `LEAST` are the item's, `MOST` at most. Without CLIP, `describe_image` names colours, brightness and contrast.
 """
 
@@ -17,7 +17,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import OpenClipEncoder
 
 THEMES_FILE = Path(__file__).with_name("themes.txt")
-LEAST = 1.0  # standard deviations: one picture in six is that near to a word
+LEAST = 1.0  # standard deviations: one image in six is that near to a word
 MOST = 3
 
 
@@ -26,9 +26,9 @@ class Themes:
 
     Args:
         words: the vocabulary.
-        texts: (w, M) their vectors.
-        images: (I, M) vectors of the pictures in the same space.
-        present: (I,) bool, the items that have a picture.
+        texts: (w, M) vectors of the words.
+        images: (I, M) vectors of the images in the same space.
+        present: (I,) bool, whether each item has an image.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Themes:
         return cls(words, texts, np.asarray(data.features.image, dtype=np.float32), data.features.image_present)
 
     def __call__(self, item: int) -> list[str] | None:
-        """Return the words of an item, the nearest first; None where it has no picture."""
+        """Return the words of an item, the nearest first; None where it has no image."""
         if item not in self._best:
             return None
         best, near = self._best[item]

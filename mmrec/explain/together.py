@@ -19,11 +19,11 @@ def in_order(
     """Yield `work` of each element, as `map` does, with some workers; what is waiting is dropped at an exception.
 
     Args:
-        work: takes an element of each sequence; called in threads.
-        workers: how many at once.
-        title: of the progress bar, which only a terminal shows.
-        first: what to work on.
-        more: further arguments, as many.
+        work: function of one element of each sequence; called in threads.
+        workers: number of threads.
+        title: title of the progress bar, which only a terminal shows.
+        first: elements to work on.
+        more: sequences of further arguments, of the same length.
     """
     pool = ThreadPoolExecutor(workers)
     try:

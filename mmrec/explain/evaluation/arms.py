@@ -1,23 +1,20 @@
-"""The arms: what the language model is shown, and what is done with its reply."""
+"""The arms of the evaluation: what the language model is shown, and what is done with its answer."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mmrec.explain.asker import Asker
-from mmrec.explain.likeness import Likeness
 from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
-from mmrec.explain.prompt import Prompt
+from mmrec.explain.similarity import Similarity
+from mmrec.explain.statements import Evidence
 from mmrec.explain.together import in_order
-from mmrec.explain.verify import Verifier
-from mmrec.explain.writer import Writer
+from mmrec.explain.writing.prompt import Prompt
+from mmrec.explain.writing.writer import Question, Way, Writer, WritingOptions
 from mmrec.utils.files import write_whole
 
 
@@ -26,92 +23,88 @@ class Arm:
     """One way to explain.
 
     Args:
-        title: in the table.
+        title: name in the table.
         asks: whether the language model is asked at all.
-        facts: what it is shown: "own", "none" or, as a negative control, another pair's ("shuffled").
-        verified: reject replies that do not hold; the template takes their place.
-        corrected: ask for a rejected reply again before.
+        way: "grounded" or "free".
+        shown: what the model is shown: "own" statements, "none" or, as a negative control, those of another pair.
+        verified: reject texts that do not hold; the grammar writes in their place.
+        corrected: ask for a rejected text again, and keep its sentences that hold.
     """
 
     title: str
     asks: bool = True
-    facts: str = "own"
+    way: Way = "free"
+    shown: str = "own"
     verified: bool = False
     corrected: bool = False
 
 
 ARMS = {
-    "template": Arm("template, no LLM", asks=False, verified=True),
-    "no_facts": Arm("LLM without facts", facts="none"),
-    "facts": Arm("LLM with facts"),
-    "verified": Arm("LLM with facts, verified", verified=True),
-    "corrected": Arm("LLM with facts, verified, corrected", verified=True, corrected=True),
-    "shuffled": Arm("LLM with another item's facts", facts="shuffled"),
+    "facts": Arm("grammar, no LLM", asks=False, way="grounded", verified=True),
+    "grounded": Arm("LLM's plan, grammar", way="grounded", verified=True),
+    "no_facts": Arm("LLM without statements", shown="none"),
+    "free": Arm("LLM with statements"),
+    "verified": Arm("LLM with statements, verified", verified=True),
+    "corrected": Arm("LLM with statements, verified, corrected", verified=True, corrected=True),
+    "shuffled": Arm("LLM with another item's statements", shown="shuffled"),
 }
-BASE = "facts"
-"""What the other arms are compared with."""
+BASE = "free"
+"""The arm that the others are compared with."""
 
 
-def shown_packets(packets: Sequence[Packet], facts: str) -> list[Packet]:
-    """Return what the model is shown of each packet."""
-    if facts == "own":
-        return list(packets)
-    if facts == "none":
-        return [
-            replace(p, facts={}, keywords=[], visual=[], history=[replace(h, shared={}) for h in p.history])
-            for p in packets
-        ]
-    others = [*packets[1:], *packets[:1]]
+@dataclass(frozen=True)
+class Case:
+    """What the arms explain: packet, statements and interest of each pair are in a `Question`."""
+
+    questions: Sequence[Question]
+    prompts: Mapping[Way, Prompt]
+    asker: Asker
+    corrections: int = 1
+    similarity: Similarity | None = None
+    least: float | None = None
+
+
+def shown_instead(questions: Sequence[Question], shown: str) -> list[tuple[Packet, Evidence] | None]:
+    """Return what the model is shown of each pair instead of the truth; None for the truth."""
+    if shown == "own":
+        return [None for _ in questions]
+    if shown == "none":
+        return [(_without_facts(q.packet), replace(q.evidence, statements=())) for q in questions]
+    others = [*questions[1:], *questions[:1]]
     return [
-        replace(
-            p, facts=other.facts, keywords=other.keywords, visual=other.visual,
-            history=[replace(h, shared={}) for h in p.history],
+        (
+            replace(other.packet, title=q.packet.title, history=_without_facts(q.packet).history),
+            replace(q.evidence, statements=other.evidence.statements),
         )
-        for p, other in zip(packets, others, strict=True)
-    ]  # fmt: skip
+        for q, other in zip(questions, others, strict=True)
+    ]
 
 
-def write_arm(
-    name: str,
-    packets: Sequence[Packet],
-    interests: Sequence[NDArray[np.float32] | None],
-    prompt: Prompt,
-    asker: Asker,
-    verifier: Verifier,
-    corrections: int = 1,
-    likeness: Likeness | None = None,
-    least: float | None = None,
-) -> list[Explanation]:
-    """Let an arm explain every packet; texts that the model does not give stay empty unless the arm is verified.
+def _without_facts(packet: Packet) -> Packet:
+    history = [replace(item, shared={}) for item in packet.history]
+    return replace(packet, facts={}, keywords=[], visual=[], history=history)
 
-    Args:
-        name: the arm's key in `ARMS`.
-        packets: what is true.
-        interests: u of each user.
-        prompt: the template.
-        asker: asks the model.
-        verifier: judges the replies of verified arms.
-        corrections: how often corrected arms ask again.
-        likeness: compares each text with the user's interest.
-        least: the threshold of verified arms.
-    """
+
+def write_arm(name: str, case: Case) -> list[Explanation]:
+    """Let an arm explain every pair; texts that the model does not give stay empty unless the arm is verified."""
     arm = ARMS[name]
-    writer = Writer(
-        asker if arm.asks else Asker(None, None),
-        verifier if arm.verified else None,
-        corrections if arm.corrected else 0,
-        arm.verified,
-        likeness,
-        least,
+    options = WritingOptions(
+        way=arm.way,
+        corrections=case.corrections if arm.corrected else 0,
+        verified=arm.verified,
+        fallback=arm.verified,
+        least_similarity=case.least if arm.verified else None,
     )
-
-    def write(packet: Packet, shown: Packet, interest: NDArray[np.float32] | None) -> Explanation:
-        return writer.write(packet, prompt.render(prompt.fit(shown)), interest)
-
-    return list(in_order(write, asker.concurrency, name, packets, shown_packets(packets, arm.facts), interests))
+    asker = case.asker if arm.asks else Asker(None, None)
+    writer = Writer(asker, case.prompts[arm.way], options, case.similarity)
+    questions = [
+        replace(question, shown=instead)
+        for question, instead in zip(case.questions, shown_instead(case.questions, arm.shown), strict=True)
+    ]
+    return list(in_order(writer.write, asker.concurrency, name, questions))
 
 
 def save_texts(file: Path, written: Sequence[Explanation]) -> None:
-    """Keep the texts of an arm, one JSON line each."""
-    lines = (json.dumps(asdict(outcome), ensure_ascii=False) for outcome in written)
+    """Write the texts of an arm, one JSON line each."""
+    lines = (json.dumps({"text": one.text, **asdict(one)}, ensure_ascii=False) for one in written)
     write_whole(file, "".join(f"{line}\n" for line in lines))

@@ -1,9 +1,9 @@
-"""Faithfulness: whether the history item that a text cites is one that the recommendation hangs on.
+"""Faithfulness: whether the history items that a text cites are those that the recommendation rests on.
 
-The cited items are taken from the user's history and the recommended item is scored anew; so are, for comparison, as
-many others drawn at random. The fall of its log-probability (softmax over all items) by the cited ones, less that by
-the random ones, is above 0 for a text that names what mattered. A model whose user is a node of the graph does not
-look at the history and falls by nothing.
+The cited items are removed from the user's history and the recommended item is scored again; the same is done with as
+many random other items. The fall of its log-probability (softmax over all items) without the cited items, minus the
+fall without the random ones, is above 0 for a text that names what mattered. A model whose user is a node of the graph
+does not read the history, and its falls are 0.
 """
 
 from __future__ import annotations
@@ -19,37 +19,41 @@ from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.explain.evaluation.sample import Pair
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.linking.known import title_forms
-from mmrec.explain.linking.words import normal_form, occurs
+from mmrec.explain.writing.names import shown_title
 from mmrec.models.recommender import Recommender
 
-DRAWS = 8  # random removals for each pair
+DRAWS = 8
+"""Random removals for each pair."""
 
 
 def cited_items(text: str, cited: Sequence[str], pair: Pair, knowledge: Knowledge) -> list[int]:
-    """Return the history items that a text cites or names, no more than half of the history."""
-    keys = normal_form(text)
-    named = {normal_form(title) for title in cited}
-    found = []
+    """Return the history items that a text cites or names, the newest first, no more than half of the history."""
+    spoken = text.casefold()
+    titles = set(cited)
+    found: dict[str, int] = {}
     for item in dict.fromkeys(reversed(pair.recommendation.history)):
-        forms = title_forms(knowledge.title(item))
-        if forms & named or any(occurs(form, keys) for form in forms):
-            found.append(item)
-    return found[: len(set(pair.recommendation.history)) // 2]
+        title = knowledge.title(item)
+        shown = shown_title(title).casefold()
+        if title in titles or (len(shown) > 3 and shown in spoken) or (len(title) > 3 and title.casefold() in spoken):
+            found.setdefault(title, item)  # of two items with one title the newer one
+    return list(found.values())[: len(set(pair.recommendation.history)) // 2]
 
 
 @torch.no_grad()
 def falls(
     model: Recommender, data: RecDataModule, pairs: Sequence[Pair], cited: Sequence[Sequence[int]], seed: int = 0
 ) -> list[float]:
-    """Return, for each pair, the fall by the cited items less the mean fall by random ones; NaN without any cited.
+    """Return for each pair the fall without the cited items minus the mean fall without random ones.
 
     Args:
-        model: trained and attached.
-        data: of the model.
+        model: a trained model that is attached to the data.
+        data: the datamodule of the model.
         pairs: the sample.
-        cited: history items of each pair.
-        seed: of the random items.
+        cited: history items that each pair's text cites.
+        seed: seed of the draw of random items.
+
+    Returns:
+        One number for each pair, NaN where nothing is cited.
     """
     generator = np.random.default_rng(seed)
     model.eval()

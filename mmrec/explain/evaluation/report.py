@@ -1,4 +1,4 @@
-"""The evaluation's table: measures of each arm with intervals, and every arm against the plain language model."""
+"""The evaluation's table: measures of each arm with intervals, and every arm against the free language model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrec.explain.evaluation.arms import ARMS, BASE
-from mmrec.explain.evaluation.measures import Measures, distinct, unique_sentences
+from mmrec.explain.evaluation.measures import Measures, distinct, same_text_share
 from mmrec.explain.outcome import Explanation
 from mmrec.metrics.significance import bootstrap_interval, holm, mcnemar
 
@@ -22,23 +22,24 @@ class ArmResult:
     """The figures of one arm; rates are shares in [0, 1], intervals are of 95 % by bootstrap over the pairs.
 
     Args:
-        arm: its key in `ARMS`.
-        sources: texts by source.
-        precision: entity precision, supported mentions over mentions; a failure counts as one unsupported mention.
-        recall: anchors named over anchors.
-        contradictions: contradicting mentions over mentions.
-        off_packet: mentions off the packet over mentions.
-        clean: texts that are there and pass verification.
+        arm: key of the arm in `ARMS`.
+        sources: number of texts by source.
+        precision: supported units over units, by the rule judge; a failure counts as one unsupported unit.
+        recall: facts shared with the history and history items that are named, over all of them.
+        entailed: sentences that the verifier accepts, over sentences.
+        clean: share of texts in which the judge finds nothing wrong.
+        coverage: mean share of the shown history that a text rests on.
         faithfulness: mean of `faithfulness.falls` over the texts that cite; None if none does.
-        cites: texts that cite an item of the history.
+        cites: share of texts that cite an item of the history.
         distinct1: different words over words.
         distinct2: different pairs of words over pairs.
-        unique: different texts over texts.
+        same: share of texts that another user gets too.
         words: mean length.
+        ease: mean Flesch reading ease.
         seconds: mean time of the model for a text, failures and corrections included.
-        likeness: mean cosine of the texts and the users' interests; None where it was not looked at.
-        fixed: of the rejected first replies, those that the model's correction made right; None without corrections.
-        harmed: of the corrections, those that say more wrong things than the reply they replace.
+        similarity: mean cosine of the texts and the users' interests; None where it was not computed.
+        valid: share of pairs in which the model's first answer could be used.
+        fixed: share of the rejected texts that a correction put right; None without corrections.
     """
 
     arm: str
@@ -47,21 +48,21 @@ class ArmResult:
     precision_interval: Interval
     recall: float
     recall_interval: Interval
-    contradictions: float
-    off_packet: float
-    off_packet_interval: Interval
+    entailed: float
     clean: float
+    coverage: float
     faithfulness: float | None
     faithfulness_interval: Interval | None
     cites: float
     distinct1: float
     distinct2: float
-    unique: float
+    same: float
     words: float
+    ease: float
     seconds: float
-    likeness: float | None
+    similarity: float | None
+    valid: float
     fixed: float | None = None
-    harmed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,15 @@ class Report:
     def markdown(self) -> str:
         """Return the tables."""
         head = (
-            "| arm | precision | recall | contradicting | off packet | clean texts | faithfulness | cites | words "
-            "| distinct-1 / -2 | unique | s a text | likeness | fixed / harmed | sources |"
+            "| arm | precision | recall | entailed sentences | clean texts | history covered | faithfulness | cites "
+            "| words | reading ease | distinct-1 / -2 | same text | s per text | similarity | usable | sources |"
         )
         rows = [
             f"| {ARMS[r.arm].title} | {_with(r.precision, r.precision_interval)} | "
-            f"{_with(r.recall, r.recall_interval)} | {r.contradictions:.3f} | "
-            f"{_with(r.off_packet, r.off_packet_interval)} | {r.clean:.3f} | "
-            f"{_with(r.faithfulness, r.faithfulness_interval)} | {r.cites:.2f} | {r.words:.0f} | "
-            f"{r.distinct1:.2f} / {r.distinct2:.2f} | {r.unique:.2f} | {r.seconds:.1f} | {_number(r.likeness, 2)} | "
-            f"{_number(r.fixed, 2)} / {_number(r.harmed, 2)} | "
-            f"{', '.join(f'{n} {name}' for name, n in sorted(r.sources.items()))} |"
+            f"{_with(r.recall, r.recall_interval)} | {r.entailed:.3f} | {r.clean:.3f} | {r.coverage:.2f} | "
+            f"{_with(r.faithfulness, r.faithfulness_interval)} | {r.cites:.2f} | {r.words:.0f} | {r.ease:.0f} | "
+            f"{r.distinct1:.2f} / {r.distinct2:.2f} | {r.same:.2f} | {r.seconds:.1f} | {_number(r.similarity)} | "
+            f"{r.valid:.2f} | {', '.join(f'{n} {name}' for name, n in sorted(r.sources.items()))} |"
             for r in self.arms
         ]
         lines = [head, "|" + "---|" * (head.count("|") - 1), *rows]
@@ -126,28 +125,26 @@ class Report:
 
 
 def arm_result(
-    arm: str, written: Sequence[Explanation], measures: Sequence[Measures], falls: Sequence[float],
-    drafts: Sequence[Sequence[Measures]],
-) -> ArmResult:  # fmt: skip
-    """Put the figures of one arm together.
+    arm: str, written: Sequence[Explanation], measures: Sequence[Measures], falls: Sequence[float]
+) -> ArmResult:
+    """Return the figures of one arm.
 
     Args:
-        arm: its key.
-        written: its texts.
-        measures: of each text.
+        arm: key of the arm.
+        written: the texts of the arm.
+        measures: measures of each text.
         falls: faithfulness of each text, NaN where it cites nothing.
-        drafts: measures of each text's rejected drafts.
     """
     count = len(written)
     texts = [w.text for w in written]
-    total = sum(m.mentions for m in measures)
     fall = np.array(falls)
     cites = ~np.isnan(fall)
-    near = [w.likeness for w in written if w.likeness is not None]
+    near = [w.similarity for w in written if w.similarity is not None]
     sources: dict[str, int] = {}
     for w in written:
         sources[w.source] = sources.get(w.source, 0) + 1
-    fixed, harmed = _corrections(arm, written, measures, drafts)
+    rejected = [w for w in written if w.drafts]
+    there = [m for m in measures if not m.failed]
 
     def mean_fall(index: Index) -> float:
         some = fall[index][cites[index]]
@@ -157,30 +154,30 @@ def arm_result(
     return ArmResult(
         arm=arm,
         sources=sources,
-        precision=_ratio(measures, "supported", "mentions", everything),
-        precision_interval=bootstrap_interval(lambda i: _ratio(measures, "supported", "mentions", i), count),
+        precision=_ratio(measures, "supported", "units", everything),
+        precision_interval=bootstrap_interval(lambda i: _ratio(measures, "supported", "units", i), count),
         recall=_ratio(measures, "named", "anchors", everything),
         recall_interval=bootstrap_interval(lambda i: _ratio(measures, "named", "anchors", i), count),
-        contradictions=sum(m.contradictions for m in measures) / total if total else 0.0,
-        off_packet=_ratio(measures, "off_packet", "mentions", everything),
-        off_packet_interval=bootstrap_interval(lambda i: _ratio(measures, "off_packet", "mentions", i), count),
+        entailed=_ratio(measures, "entailed", "sentences", everything),
         clean=sum(m.clean for m in measures) / count,
+        coverage=_ratio(measures, "cited", "history", everything),
         faithfulness=mean_fall(everything) if cites.any() else None,
         faithfulness_interval=bootstrap_interval(mean_fall, count) if cites.any() else None,
         cites=float(cites.mean()),
         distinct1=distinct(texts, 1),
         distinct2=distinct(texts, 2),
-        unique=unique_sentences(texts),
+        same=same_text_share(texts),
         words=sum(m.words for m in measures) / count,
+        ease=sum(m.ease for m in there) / len(there) if there else float("nan"),
         seconds=sum(w.model_seconds for w in written) / count,
-        likeness=sum(near) / len(near) if near else None,
-        fixed=fixed,
-        harmed=harmed,
+        similarity=sum(near) / len(near) if near else None,
+        valid=sum(w.source == "llm" for w in written) / count,
+        fixed=_fixed(rejected) if ARMS[arm].corrected else None,
     )
 
 
 def compare(measures: Mapping[str, Sequence[Measures]]) -> list[Comparison]:
-    """Compare every arm with `BASE`; nothing where it was not run."""
+    """Compare every arm with `BASE`; nothing where `BASE` was not run."""
     if BASE not in measures:
         return []
     base = measures[BASE]
@@ -191,7 +188,7 @@ def compare(measures: Mapping[str, Sequence[Measures]]) -> list[Comparison]:
     found = []
     for arm, p, adjusted in zip(others, p_values, holm(p_values), strict=True):
         figures: list[tuple[float, Interval]] = []
-        for top, bottom in (("supported", "mentions"), ("named", "anchors")):
+        for top, bottom in (("supported", "units"), ("named", "anchors")):
 
             def difference(i: Index, arm: str = arm, top: str = top, bottom: str = bottom) -> float:
                 return _ratio(measures[arm], top, bottom, i) - _ratio(base, top, bottom, i)
@@ -202,29 +199,13 @@ def compare(measures: Mapping[str, Sequence[Measures]]) -> list[Comparison]:
     return found
 
 
-def _corrections(
-    arm: str, written: Sequence[Explanation], measures: Sequence[Measures], drafts: Sequence[Sequence[Measures]]
-) -> tuple[float | None, float | None]:
-    """Return fix rate and harm rate: of rejected first replies, and of the replies that came instead."""
-    if not ARMS[arm].corrected:
-        return None, None
-    rejected = [place for place, of_text in enumerate(drafts) if of_text]
-    if not rejected:
-        return None, None
-    fixed = [written[place].source == "corrected" for place in rejected]
-    pairs = []
-    for place in rejected:
-        later = [*drafts[place][1:], *([measures[place]] if written[place].source == "corrected" else [])]
-        pairs += [(_wrong(drafts[place][0]), _wrong(after)) for after in later]
-    return sum(fixed) / len(rejected), sum(b > a for a, b in pairs) / len(pairs) if pairs else None
-
-
-def _wrong(measures: Measures) -> int:
-    return measures.mentions - measures.supported
+def _fixed(rejected: Sequence[Explanation]) -> float | None:
+    """Return the share of rejected first texts in whose place the model's own words came."""
+    return sum(w.source == "corrected" for w in rejected) / len(rejected) if rejected else None
 
 
 def _ratio(measures: Sequence[Measures], top: str, bottom: str, index: Index) -> float:
-    """Return a ratio of sums over some texts; NaN where there is nothing to divide by."""
+    """Return a ratio of sums over some texts; NaN if the lower sum is 0."""
     below = sum(getattr(measures[i], bottom) for i in index)
     return sum(getattr(measures[i], top) for i in index) / below if below else float("nan")
 
@@ -233,5 +214,5 @@ def _with(value: float | None, interval: Interval | None) -> str:
     return "-" if value is None or interval is None else f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

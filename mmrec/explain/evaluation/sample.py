@@ -17,9 +17,9 @@ from mmrec.models.recommender import Recommender
 from mmrec.utils.files import write_whole
 
 POOL = 4000
-"""Users of whom the sample is drawn: enough for a rare stratum, and no pass over millions."""
+"""Users from whom the sample is drawn: enough for a rare stratum without a pass over millions."""
 HEAD_SHARE = 0.2
-"""Of the items by training interactions: the head."""
+"""Share of the items, those with the most training interactions, that are the head."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Pair:
     """A user's top recommendation.
 
     Args:
-        row: the held-out interaction before which it is made.
-        recommendation: with the evidence.
+        row: held-out interaction before which the recommendation is made.
+        recommendation: the recommendation with its evidence.
         stratum: "head" or "tail" item, "short" or "long" history.
     """
 
@@ -41,14 +41,14 @@ def frozen_sample(model: Recommender, data: RecDataModule, count: int, seed: int
     """Draw the sample, or draw again what an earlier run has written down.
 
     Args:
-        model: trained and attached.
-        data: of the model.
-        count: pairs, spread evenly over the strata as far as they have so many.
-        seed: of the draw.
-        file: where the sample is kept, JSON; evaluations of other language models on the same pairs read it.
+        model: a trained model that is attached to the data.
+        data: the datamodule of the model.
+        count: number of pairs, spread evenly over the strata as far as they have enough.
+        seed: seed of the draw.
+        file: JSON file with the sample; evaluations of other language models on the same pairs read it.
 
     Raises:
-        UserError: the file is of other data or of another model, or has another size.
+        UserError: the file is of other data, another model, another seed or another size.
     """
     if file.is_file():
         return _read(model, data, count, seed, file)
@@ -74,7 +74,7 @@ def _read(model: Recommender, data: RecDataModule, count: int, seed: int, file: 
         rows, items = [p["row"] for p in kept["pairs"]], [p["item"] for p in kept["pairs"]]
         strata, stamped = [p["stratum"] for p in kept["pairs"]], (kept["data_hash"], kept["seed"], kept["asked_for"])
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{file}: no sample of pairs; remove it, or choose another --out") from None
+        raise UserError(f"{file}: not a sample of pairs; remove it, or choose another --out") from None
     if stamped != (data.catalog.manifest.data_hash, seed, count):
         raise UserError(f"{file}: a sample of other data, seed or size; choose another --out")
     made = recommendations(model, data, torch.tensor(rows), top_k=1)

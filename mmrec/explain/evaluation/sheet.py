@@ -17,7 +17,7 @@ from mmrec.explain.outcome import Explanation
 from mmrec.explain.packet import Packet
 from mmrec.utils.files import write_whole
 
-NOT_RUN = "NOT RUN: nobody has rated these texts yet; the columns are empty"
+NOT_RUN = "not rated yet: the columns are empty"
 QUESTIONS = {
     "stated": "Everything it says is stated above (1 no - 5 yes)",
     "convincing": "It makes clear why this was recommended (1 - 5)",

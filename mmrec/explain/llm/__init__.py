@@ -9,16 +9,13 @@ from mmrec.explain.llm.base import LLM, FailureKind, LLMFailure, Reply
 from mmrec.explain.llm.cache import CachedLLM
 from mmrec.explain.llm.llamacpp import LlamaCppLLM
 from mmrec.explain.llm.ollama import OllamaLLM
-from mmrec.explain.llm.reply import REPLY_SCHEMA, parse_reply
 
 __all__ = [
     "LLM",
-    "REPLY_SCHEMA",
     "CachedLLM",
     "FailureKind",
     "LLMFailure",
     "LlamaCppLLM",
     "OllamaLLM",
     "Reply",
-    "parse_reply",
 ]

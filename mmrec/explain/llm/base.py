@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 MAX_TOKENS = 400
-"""Bound on a reply; three sentences and the cited titles need about a third of it."""
+"""Largest reply; three sentences need about a third of it."""
 CONTEXT_TOKENS = 8192
-"""Room for the largest packet; a server's default is smaller, and it drops what does not fit without a word."""
+"""Context that holds the largest prompt; a server's default is smaller, and it drops what does not fit silently."""
 
 
 class FailureKind(StrEnum):
@@ -25,7 +25,7 @@ class FailureKind(StrEnum):
     NO_SERVER = "no server"
     NO_MODEL = "model not pulled"
     NOT_LOADED = "model not loaded"
-    NO_VISION = "model cannot see pictures"
+    NO_VISION = "model cannot see images"
     TIMEOUT = "timeout"
     CONNECTION = "connection lost"
     SERVER_LOST = "server lost"
@@ -34,6 +34,7 @@ class FailureKind(StrEnum):
     SCHEMA = "wrong schema"
     EMPTY = "empty text"
     TRUNCATED = "truncated"
+    TOO_LONG = "reply too long"
     RUNAWAY = "runaway"
 
 
@@ -50,6 +51,7 @@ class LLMFailure(Exception):
         """Whether the model did answer, badly: at temperature 0 with a fixed seed it would again."""
         kinds = {
             FailureKind.INVALID_JSON, FailureKind.SCHEMA, FailureKind.EMPTY, FailureKind.TRUNCATED, FailureKind.RUNAWAY,
+            FailureKind.TOO_LONG,
         }  # fmt: skip
         return self.kind in kinds
 
@@ -61,17 +63,15 @@ class LLMFailure(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """A valid reply.
+    """An answer: one JSON object, whose strings are cleaned.
 
     Args:
-        explanation: the text.
-        cited_history: the history titles it says it relies on.
+        content: the object.
         cached: whether it came from the cache.
-        seconds: what the model took for it, the first time if it came from the cache; 0 if not known.
+        seconds: seconds the model took for it, the first time if it came from the cache; 0 if not known.
     """
 
-    explanation: str
-    cited_history: tuple[str, ...] = ()
+    content: Mapping[str, object]
     cached: bool = False
     seconds: float = 0.0
 
@@ -94,8 +94,8 @@ class LLM(Protocol):
     def digest(self) -> str:
         """Return the hash of the weights, which also shows that the model can be asked. Raises LLMFailure."""
 
-    def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
-        """Answer a prompt; a model that sees pictures looks at the images too. Raises LLMFailure."""
+    def generate(self, prompt: str, schema: Mapping[str, object], images: Sequence[Path] = ()) -> Reply:
+        """Answer a prompt with a JSON object; a model that can see images looks at `images` too. Raises LLMFailure."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:

@@ -10,16 +10,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mmrec.explain.llm.base import LLM, FailureKind, LLMFailure, Reply
+from mmrec.explain.llm.reply import cleaned
 
-VERSION = 1  # raised when another reply is valid
+VERSION = 2  # raised when another reply is valid
 
 
 class CachedLLM:
-    """Keeps the replies of a model on disk, one file per content hash of digest, settings, prompt and images.
+    """Keeps the replies of a model on disk, one file per hash of digest, settings, prompt, schema and images.
 
     A run that was broken off goes on from there, and a repeated one costs nothing. Bad answers are kept too, since they
     would come again; lost connections and the like are not. Threads and processes may share a folder: a reply is
@@ -58,10 +59,10 @@ class CachedLLM:
                 self._digest = self._llm.digest()
             return self._digest
 
-    def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
+    def generate(self, prompt: str, schema: Mapping[str, object], images: Sequence[Path] = ()) -> Reply:
         """Answer from the cache or, on a miss, by the model. Raises LLMFailure."""
         seen = [_hash_of(image) for image in images]
-        key = json.dumps([VERSION, self.name, self.digest(), self.settings, prompt, seen], sort_keys=True)
+        key = json.dumps([VERSION, self.name, self.digest(), self.settings, prompt, schema, seen], sort_keys=True)
         path = self._folder / f"{hashlib.sha256(key.encode('utf-8', 'backslashreplace')).hexdigest()}.json"
         kept = _kept(path)
         if isinstance(kept, LLMFailure):
@@ -70,13 +71,13 @@ class CachedLLM:
             return kept
         start = time.monotonic()
         try:
-            reply = replace(self._llm.generate(prompt, images), seconds=time.monotonic() - start)
+            reply = replace(self._llm.generate(prompt, schema, images), seconds=time.monotonic() - start)
         except LLMFailure as failure:
             failure.seconds = time.monotonic() - start
             if failure.is_the_answer:
                 self._keep({"failure": failure.kind, "reason": str(failure), "seconds": failure.seconds}, path)
             raise
-        self._keep(asdict(reply), path)
+        self._keep({"content": reply.content, "seconds": reply.seconds}, path)
         return reply
 
     def _keep(self, answer: Mapping[str, object], path: Path) -> None:
@@ -100,8 +101,7 @@ def _kept(path: Path) -> Reply | LLMFailure | None:
         answer = json.loads(path.read_text(encoding="utf-8"))
         if "failure" in answer:
             return LLMFailure(FailureKind(answer["failure"]), str(answer["reason"]), float(answer["seconds"]))
-        cited = tuple(str(title) for title in answer["cited_history"])
-        return Reply(str(answer["explanation"]), cited, cached=True, seconds=float(answer["seconds"]))
+        return Reply(cleaned(dict(answer["content"])), cached=True, seconds=float(answer["seconds"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

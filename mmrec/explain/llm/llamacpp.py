@@ -8,14 +8,14 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmrec.errors import UserError
 from mmrec.explain.llm.base import LLM, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
 from mmrec.explain.llm.native import Answer, close, has_template, import_runtime, line, start
-from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
+from mmrec.explain.llm.reply import check_end, parse_object
 
 LOAD_SECONDS = 120.0
 """Limit of the loading of the file; a large model on a slow disk takes a minute."""
@@ -75,9 +75,9 @@ class LlamaCppLLM(LLM):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Sampler options, reply schema, form of the question and version of the runtime."""
+        """Sampler options, form of the question and version of the runtime."""
         version = getattr(self._xllamacpp, "__version__", None)
-        return {**self._options, "format": REPLY_SCHEMA, "chat": self._chat, "xllamacpp": version}
+        return {**self._options, "chat": self._chat, "xllamacpp": version}
 
     @property
     def concurrency(self) -> int:
@@ -96,13 +96,13 @@ class LlamaCppLLM(LLM):
                     raise LLMFailure(FailureKind.NOT_LOADED, f"model not loaded: {error}") from None
             return self._digest
 
-    def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
+    def generate(self, prompt: str, schema: Mapping[str, object], images: Sequence[Path] = ()) -> Reply:
         """Answer a prompt within the time limit; images are not looked at. Raises LLMFailure."""
         self._load()
         with self._turn:
             answer = Answer(time.monotonic() + self._timeout, self._closing)
             try:
-                within(self._timeout, lambda: self._decode(prompt, answer))
+                within(self._timeout, lambda: self._decode(prompt, schema, answer))
             except TimeoutError:
                 raise LLMFailure(FailureKind.TIMEOUT, f"timeout: no end after {self._timeout:g} seconds") from None
             except Exception as error:  # whatever the native code throws
@@ -116,9 +116,9 @@ class LlamaCppLLM(LLM):
         if answer.end is None:
             raise LLMFailure(FailureKind.SERVER, "server error: stopped before its end")
         check_end(answer.end)
-        return parse_reply("".join(answer.parts))
+        return Reply(parse_object("".join(answer.parts)))
 
-    def _decode(self, prompt: str, answer: Answer) -> None:
+    def _decode(self, prompt: str, schema: Mapping[str, object], answer: Answer) -> None:
         """Decode into `answer`, after a call whose time ran out has left the native code. Raises TimeoutError."""
         if not self._decoding.acquire(timeout=max(answer.deadline - time.monotonic(), 0)):
             raise TimeoutError
@@ -131,13 +131,13 @@ class LlamaCppLLM(LLM):
             }
             if self._chat:
                 body["messages"] = [{"role": "user", "content": prompt}]
-                body["response_format"] = {"type": "json_schema", "json_schema": {"schema": REPLY_SCHEMA}}
+                body["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}
                 body["chat_template_kwargs"] = {"enable_thinking": False}  # it would use up max_tokens
                 self._server[0].handle_chat_completions(body, answer.take)
             else:
                 body["prompt"] = f"{prompt}\n"
                 # A base model given the choice writes white space for ever.
-                body["json_schema"] = {**REPLY_SCHEMA, "x-guidance": {"whitespace_flexible": False}}
+                body["json_schema"] = {**schema, "x-guidance": {"whitespace_flexible": False}}
                 self._server[0].handle_completions(body, answer.take)
         finally:
             self._decoding.release()

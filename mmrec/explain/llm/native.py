@@ -14,7 +14,7 @@ from typing import Any
 
 from mmrec.errors import UserError
 from mmrec.explain.llm.base import CONTEXT_TOKENS
-from mmrec.explain.llm.reply import loop_of
+from mmrec.explain.llm.loops import loop_of
 
 BATCH_TOKENS = 512
 """Tokens of a prompt that are read between two looks at the clock."""

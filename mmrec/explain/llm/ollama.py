@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from mmrec.errors import UserError
 from mmrec.explain.llm.base import CONTEXT_TOKENS, LLM, MAX_TOKENS, FailureKind, LLMFailure, Reply, within
-from mmrec.explain.llm.pictures import picture
-from mmrec.explain.llm.reply import REPLY_SCHEMA, check_end, parse_reply
+from mmrec.explain.llm.images import encoded_image
+from mmrec.explain.llm.reply import check_end, parse_object
+from mmrec.explain.text import clean
 
 if TYPE_CHECKING:
     import ollama
@@ -30,15 +31,18 @@ class OllamaLLM(LLM):
     """A model of an Ollama server, asked through the `ollama` client.
 
     Args:
-        model: name as `ollama list` shows it, say `gemma3:4b`.
+        model: name of the model as `ollama list` shows it, for example `gemma3:4b`.
         host: address of the server; the variable OLLAMA_HOST or the local one if None.
-        timeout: seconds one explanation may take, retries included. The wait for a turn does not count: those before
-            keep to the same limit.
-        retries: how often to ask again after a lost connection or a server error. Replies that are merely bad are not
-            asked for again: at temperature 0 with a fixed seed they would come out the same.
-        seed: of the sampler.
+        timeout: seconds one explanation may take, retries included. The wait for a turn does not count: the questions
+            before it keep to the same limit.
+        retries: number of further tries after a lost connection or a server error. A reply that is merely bad is not
+            asked for again: at temperature 0 with a fixed seed it would be the same.
+        seed: seed of the sampler.
         concurrency: questions asked at the same time; the server queues those beyond its OLLAMA_NUM_PARALLEL.
-        images: show the model the pictures too. It must be one that can see them.
+        images: show the model the item's image too. The model must be able to see images.
+        think: let the model think before it answers, false by default because thinking uses up the tokens of the
+            answer; "low", "medium" or "high" for models with levels; None to leave it to the server, for models that
+            ignore the schema when it is false.
 
     Raises:
         UserError: if an argument is out of range or the host is no address.
@@ -53,6 +57,7 @@ class OllamaLLM(LLM):
         seed: int = 0,
         concurrency: int = 2,
         images: bool = False,
+        think: bool | Literal["low", "medium", "high"] | None = False,
     ) -> None:
         if not model or timeout <= 0 or retries < 0 or concurrency < 1:
             raise UserError(
@@ -67,6 +72,7 @@ class OllamaLLM(LLM):
         self._concurrency = concurrency
         self._turns = threading.BoundedSemaphore(concurrency)
         self._images = images
+        self._think = think
         self._options = {"temperature": 0.0, "seed": seed, "num_predict": MAX_TOKENS, "num_ctx": CONTEXT_TOKENS}
 
     @property
@@ -76,8 +82,8 @@ class OllamaLLM(LLM):
 
     @property
     def settings(self) -> dict[str, object]:
-        """Sampler options, reply schema and whether pictures are shown."""
-        return {**self._options, "format": REPLY_SCHEMA, "images": self._images}
+        """Sampler options, thinking, and whether images are shown."""
+        return {**self._options, "images": self._images, "think": self._think}
 
     @property
     def concurrency(self) -> int:
@@ -95,30 +101,26 @@ class OllamaLLM(LLM):
         if self._images:
             shown = self._call(lambda client: client.show(self._model), seconds)
             if "vision" not in (shown.capabilities or ()):
-                reason = f"model cannot see pictures: {self._model}; set images to false or use another"
+                reason = f"model cannot see images: {self._model}; set images to false or use another"
                 raise LLMFailure(FailureKind.NO_VISION, reason)
         return digest
 
-    def generate(self, prompt: str, images: Sequence[Path] = ()) -> Reply:
-        """Answer a prompt within the time limit; pictures that cannot be read are left out. Raises LLMFailure."""
+    def generate(self, prompt: str, schema: Mapping[str, object], images: Sequence[Path] = ()) -> Reply:
+        """Answer a prompt within the time limit; images that cannot be read are left out. Raises LLMFailure."""
         message: dict[str, object] = {"role": "user", "content": prompt}
-        if self._images and (pictures := [data for path in images if (data := picture(path))]):
-            message["images"] = pictures
+        if self._images and (shown := [data for path in images if (data := encoded_image(path))]):
+            message["images"] = shown
         with self._turns:
-            response = self._ask(message)
+            response = self._ask(message, schema)
         check_end(response.done_reason)
-        return parse_reply(response.message.content or "")
+        return Reply(parse_object(response.message.content or ""))
 
-    def _ask(self, message: dict[str, object]) -> ollama.ChatResponse:
-        """Ask, and ask again after faults that may pass, until time is up."""
+    def _ask(self, message: dict[str, object], schema: Mapping[str, object]) -> ollama.ChatResponse:
+        """Ask, and ask again after faults that may pass, until the time limit."""
 
         def chat(client: ollama.Client) -> ollama.ChatResponse:
             return client.chat(
-                model=self._model,
-                messages=[message],
-                format=REPLY_SCHEMA,
-                options=self._options,
-                think=False,  # thinking would use up num_predict before the answer starts
+                model=self._model, messages=[message], format=dict(schema), options=self._options, think=self._think
             )
 
         deadline = time.monotonic() + self._timeout
@@ -136,8 +138,10 @@ class OllamaLLM(LLM):
         import httpx  # both lazily: only a run that explains needs them
         import ollama
 
+        from mmrec.explain.llm.http import TooLong, client_options, proxy_hint
+
         def request() -> T:
-            with ollama.Client(host=self._host, timeout=seconds) as client:
+            with ollama.Client(**client_options(self._host, seconds)) as client:
                 return ask(client)
 
         try:
@@ -145,16 +149,22 @@ class OllamaLLM(LLM):
         except ollama.ResponseError as error:
             if error.status_code == 404 and "model" in str(error.error):
                 raise self._not_pulled() from None
-            detail = " ".join(str(error.error).split())[:200]
-            raise LLMFailure(FailureKind.SERVER, f"server error: HTTP {error.status_code} {detail}".rstrip()) from None
+            detail = f"HTTP {error.status_code} {clean(str(error.error))}".rstrip()
+            if 300 <= error.status_code < 400:
+                detail = f"HTTP {error.status_code}: {self._host} redirects elsewhere, which is not followed"
+            raise LLMFailure(FailureKind.SERVER, f"server error: {detail}") from None
+        except TooLong as error:
+            raise LLMFailure(FailureKind.TOO_LONG, f"reply too long: {error}") from None
         except (TimeoutError, httpx.TimeoutException):
-            raise LLMFailure(FailureKind.TIMEOUT, f"timeout: no answer from {self._host}") from None
+            raise LLMFailure(
+                FailureKind.TIMEOUT, f"timeout: no answer from {self._host}{proxy_hint(self._host)}"
+            ) from None
         except ConnectionError:
-            raise LLMFailure(FailureKind.NO_SERVER, f"no server at {self._host}") from None
+            raise LLMFailure(FailureKind.NO_SERVER, f"no server at {self._host}{proxy_hint(self._host)}") from None
         except (httpx.HTTPError, OSError) as error:
-            raise LLMFailure(FailureKind.CONNECTION, f"connection lost: {error}") from None
+            raise LLMFailure(FailureKind.CONNECTION, f"connection lost: {clean(str(error))}") from None
         except (ValueError, TypeError, AttributeError) as error:  # the client met a body that is no Ollama message
-            detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            detail = clean(str(error).splitlines()[0]) if str(error) else type(error).__name__
             raise LLMFailure(
                 FailureKind.SERVER, f"server error: {self._host} sent no Ollama reply ({detail})"
             ) from None
@@ -173,4 +183,4 @@ def _check_host(host: str) -> None:
     except ValueError:
         valid = False
     if not valid:
-        raise UserError(f"OllamaLLM host {host!r} is no address: write it as http://NAME:11434")
+        raise UserError(f"OllamaLLM host {host!r} is not an address: write it as http://NAME:11434")

@@ -38,7 +38,7 @@ def words_of(text: str) -> Iterator[Word]:
     """Split a text, which is in NFKC already, into its words."""
     for match in _TOKEN.finditer(text):
         token = match.group()
-        key = _number(token) if token[0].isdecimal() else unicodedata.normalize("NFKC", token.casefold())
+        key = number_form(token) if token[0].isdecimal() else unicodedata.normalize("NFKC", token.casefold())
         yield Word(token, key, match.start(), match.end())
 
 
@@ -96,7 +96,7 @@ def _forms(word: str) -> set[str]:
     return forms
 
 
-def _number(token: str) -> str:
+def number_form(token: str) -> str:
     """Bring `1,299.00`, `1299` and digits of other scripts to one form; other tokens only lose their letter case."""
     plain = re.sub(r",(?=\d{3}(?!\d))", "", token).replace(",", ".")
     if not _NUMBER.fullmatch(plain):  # a date, a decade, a model number

@@ -1,12 +1,12 @@
-"""Likeness: the cosine between the meaning of an explanation and the user's interest u (paper, section 3.5.2).
+"""Semantic similarity: the cosine between an explanation and the user's interest u (paper, section 3.5.2).
 
 The explanation's vector is W_t f(x), with f the text encoder that made the item features and W_t of eq. 2. Where there
-is no such encoder at hand (features that came as arrays, whitened ones) or the model reads no text, a substitute stands
-in for it: the vectors of the words, each the mean of the centred vectors of the items whose text has the word, weighted
+is no such encoder (features that came as arrays, whitened ones) or the model reads no text, a substitute is used: the
+vectors of the words, each the mean of the centred vectors of the items whose text has the word, weighted
 by the inverse document frequency. `method` says which of the two it is.
 
-A cosine means nothing by itself, so the least likeness is calibrated: on explanations written from facts, against the
-user they were written for and against another.
+A cosine means nothing by itself, so the least similarity is calibrated on explanations that the grammar wrote: for the
+user they were written for, and for another.
 """
 
 from __future__ import annotations
@@ -25,26 +25,28 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders.tower import text_tower
 from mmrec.errors import require
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.packet import Recommendation, build_packet
-from mmrec.explain.template import from_facts
+from mmrec.explain.packet import Recommendation
+from mmrec.explain.statements import evidence_of
+from mmrec.explain.writing.grammar import write
+from mmrec.explain.writing.plan import default_plan
 from mmrec.models.recommender import Recommender
 
 Least = float | Literal["calibrated", "off"]
-"""The least likeness of a reply that holds, or how to find it."""
+"""The least similarity of a text that is accepted, or how to find it."""
 FALSE_REJECTIONS = 0.05
-"""Share of explanations from facts that a calibrated threshold may reject."""
+"""Share of the grammar's explanations that a calibrated threshold may reject."""
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts to their vectors (n, D); a zero row for a text of which nothing is known."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well likeness tells a user's own explanation from another user's.
+    """How well similarity separates a user's own explanation from another user's.
 
     Args:
-        least: the threshold: this share `FALSE_REJECTIONS` of the users' own explanations is below it.
-        auc: chance that a user's own explanation is nearer than another's; .5 is blind.
-        users: sample size.
+        least: threshold; the share `FALSE_REJECTIONS` of the users' own explanations is below it.
+        auc: chance that a user's own explanation is nearer than another's; .5 is no better than a guess.
+        users: number of users in the sample.
     """
 
     least: float
@@ -52,12 +54,12 @@ class Calibration:
     users: int
 
 
-class Likeness:
-    """Says how near a text is to a user.
+class Similarity:
+    """Compares texts with users.
 
     Args:
-        embed: makes the vectors of texts.
-        method: what `embed` is, for the record.
+        embed: function that returns the vectors of texts.
+        method: description of `embed`, for the record.
     """
 
     def __init__(self, embed: Embed, method: str) -> None:
@@ -65,8 +67,8 @@ class Likeness:
         self.method = method
 
     @classmethod
-    def of(cls, model: Recommender, data: RecDataModule, knowledge: Knowledge) -> Likeness | None:
-        """Return the likeness that a model and its data allow; None for a model without item vectors."""
+    def of(cls, model: Recommender, data: RecDataModule, knowledge: Knowledge) -> Similarity | None:
+        """Return the similarity that a model and its data allow; None for a model without item vectors."""
         if not model.is_dot_product:
             return None
         tower = _tower(model, data)
@@ -83,8 +85,9 @@ class Likeness:
     def calibrate(self, recommendations: Sequence[Recommendation], knowledge: Knowledge) -> Calibration:
         """Find the threshold on explanations from facts; recommendations without an interest do not count."""
         some = [r for r in recommendations if r.interest is not None]
-        require(len(some) > 1, "users to calibrate likeness on", len(some), "at least 2")
-        texts = [from_facts(build_packet(r, knowledge)).explanation for r in some]
+        require(len(some) > 1, "users to calibrate similarity on", len(some), "at least 2")
+        found = [evidence_of(r, knowledge) for r in some]
+        texts = [" ".join(s.text for s in write(default_plan(evidence), evidence)) for evidence in found]
         interests = torch.stack([torch.from_numpy(r.interest) for r in some])
         cosines = F.normalize(self._embed(texts), dim=1) @ F.normalize(interests, dim=1).T
         own = cosines.diagonal()

@@ -1,0 +1,102 @@
+"""One explanation per request, from statements and without a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mmrec.batch import Clock, SequenceBatch
+from mmrec.explain.attribution import falls_of_row
+from mmrec.explain.knowledge import Knowledge
+from mmrec.explain.packet import Recommendation
+from mmrec.explain.statements import Evidence, Statement, evidence_of
+from mmrec.explain.writing.grammar import Sentence, write
+from mmrec.explain.writing.plan import default_plan
+from mmrec.models.recommender import Recommender
+
+
+@dataclass(frozen=True)
+class RequestExplanation:
+    """An explanation with its evidence.
+
+    Args:
+        text: the explanation.
+        sentences: its sentences with the statements they rest on.
+        statements: all statements about the recommendation, the most telling first.
+    """
+
+    text: str
+    sentences: tuple[Sentence, ...]
+    statements: tuple[Statement, ...]
+
+
+def explain(
+    model: Recommender,
+    knowledge: Knowledge,
+    history: Sequence[int],
+    item: int,
+    *,
+    times: Sequence[int] | None = None,
+    now: int | None = None,
+    read_images: bool = False,
+) -> RequestExplanation:
+    """Return why a model recommends an item to a user with this history, in a few milliseconds.
+
+    The model should be between `begin_evaluation()` and `end_evaluation()`, so that the item vectors are computed once.
+
+    Args:
+        model: a trained model in evaluation mode.
+        knowledge: facts of the items.
+        history: indices of the user's items, oldest first.
+        item: index of the recommended item.
+        times: seconds since 1970 of each item of the history, for models that are time-aware.
+        now: time of the request in seconds since 1970; the last time of the history if None.
+        read_images: open image files that were not read before, which takes longer.
+
+    Raises:
+        UserError: an item is not in the dataset.
+    """
+    evidence = evidence_of_request(model, knowledge, history, item, times=times, now=now, read_images=read_images)
+    sentences = tuple(write(default_plan(evidence), evidence))
+    return RequestExplanation(" ".join(s.text for s in sentences), sentences, evidence.statements)
+
+
+@torch.no_grad()
+def evidence_of_request(
+    model: Recommender,
+    knowledge: Knowledge,
+    history: Sequence[int],
+    item: int,
+    *,
+    times: Sequence[int] | None = None,
+    now: int | None = None,
+    read_images: bool = False,
+) -> Evidence:
+    """Return the statements about one item for a user with this history; arguments as for `explain`."""
+    falls: tuple[float, ...] = ()
+    signals: dict[str, float] = {}
+    if history:
+        batch = _batch_of(history, times, now)
+        measured = falls_of_row(model, batch, 0)
+        falls = tuple(measured[:, item].tolist()) if measured.shape[1] > item else ()
+        signals = model.signals(model.transfer_batch_to_device(batch, model.device, 0))[0]
+    table = model.neighbours()
+    near = [] if table is None else [i for i in dict.fromkeys(history) if bool((table[i] == item).any())]
+    recommendation = Recommendation("", item, 1, 0.0, list(history), near, signals, None, falls)
+    return evidence_of(recommendation, knowledge, read_images)
+
+
+def _batch_of(history: Sequence[int], times: Sequence[int] | None, now: int | None) -> SequenceBatch:
+    """Return a batch of one history."""
+    items = torch.tensor([list(history)])
+    taken = torch.tensor([list(times)]) if times is not None else torch.zeros_like(items)
+    last = taken[:, -1:] if now is None else torch.full((1, 1), now)
+    return SequenceBatch(
+        user=torch.zeros(1, dtype=torch.int64),
+        items=items,
+        earlier=items.new_empty(0),
+        earlier_offsets=torch.zeros(2, dtype=torch.int64),
+        clock=Clock(taken, torch.cat([taken[:, 1:], last], dim=1)),
+    )

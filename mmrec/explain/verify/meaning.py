@@ -1,0 +1,140 @@
+"""What phrases mean, and whether the statements entail it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mmrec.explain.verify.lexicon import Lexicon, Value
+
+Mark = tuple[int, int, str]
+"""First token, token after the last, id of the statement that these words rest on."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """What a noun phrase refers to.
+
+    Args:
+        own: whether the recommended item is among it.
+        titles: titles of the history items among it.
+        values: facts that the phrase itself says of all of them ("this crime film").
+        marks: words with their statements.
+        more: number of further history items that are not named ("and 3 more").
+    """
+
+    own: bool = False
+    titles: frozenset[str] = frozenset()
+    values: tuple[Value, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    more: int = 0
+
+    def __or__(self, other: Ref) -> Ref:
+        return Ref(
+            self.own or other.own, self.titles | other.titles, self.values + other.values, self.marks + other.marks,
+            self.more + other.more,
+        )  # fmt: skip
+
+    @property
+    def size(self) -> int:
+        """Number of items."""
+        return self.own + len(self.titles) + self.more
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a phrase says of what it belongs to.
+
+    Args:
+        values: facts that it has.
+        same: (kinds, reference): it has a fact of one of these kinds in common with the reference.
+        like: references that it is said to be similar to.
+        marks: words with their statements, those of all parts.
+        besides: further parts, which hold on their own.
+    """
+
+    values: tuple[Value, ...] = ()
+    same: tuple[tuple[frozenset[str], Ref], ...] = ()
+    like: tuple[Ref, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    besides: tuple[Said, ...] = ()
+
+    def __or__(self, other: Said) -> Said:
+        return Said(
+            self.values + other.values, self.same + other.same, self.like + other.like, self.marks + other.marks,
+            self.besides + other.besides,
+        )  # fmt: skip
+
+    def and_then(self, other: Said) -> Said:
+        """Return both; a comparison at the end of one part does not apply to the other part."""
+        if not (self.like or self.same or other.like or other.same):
+            return self | other
+        return replace(self, marks=self.marks + other.marks, besides=(*self.besides, other))
+
+    @property
+    def all_values(self) -> tuple[Value, ...]:
+        """All facts that are said, of all parts."""
+        return self.values + tuple(value for part in self.besides for value in part.all_values)
+
+    @property
+    def refs(self) -> Ref:
+        """Everything it refers to."""
+        found = Ref()
+        for ref in (*(ref for _, ref in self.same), *self.like):
+            found |= ref
+        return found
+
+
+def holds_of(ref: Ref, said: Said, lexicon: Lexicon) -> bool:
+    """Return whether the statements entail what is said of the items of a reference."""
+    if ref.size == 0:
+        return False
+    if not all(has(lexicon, value, ref) for value in (*said.values, *ref.values)):
+        return False
+    if not all(shares(lexicon, kinds, ref | other) for kinds, other in said.same):
+        return False
+    for other in said.like:
+        target = ref | other
+        if said.values:
+            if not all(has(lexicon, value, other) for value in said.values):
+                return False
+        elif said.same:
+            if not all(shares(lexicon, kinds, target | third) for kinds, third in said.same):
+                return False
+        elif not similar(lexicon, target):
+            return False
+    return all(holds_of(ref, part, lexicon) for part in said.besides)
+
+
+def has(lexicon: Lexicon, value: Value, ref: Ref) -> bool:
+    """Return whether all items of a reference have a fact. The recommended item has all facts of the lexicon."""
+    if not ref.titles <= lexicon.owners[value]:
+        return False
+    return not ref.more or lexicon.counts[value] == len(ref.titles) + ref.more
+
+
+def shares(lexicon: Lexicon, kinds: frozenset[str], ref: Ref) -> bool:
+    """Return whether the recommended item has a fact of a kind in common with all history items of a reference."""
+    if not ref.own or not ref.titles or ref.more:
+        return False
+    return any(value.kind in kinds and ref.titles <= owners for value, owners in lexicon.owners.items())
+
+
+def similar(lexicon: Lexicon, ref: Ref) -> bool:
+    """Return whether each history item of a reference is close to the recommended item or shares a rare fact."""
+    if not ref.own or not ref.titles or ref.more:
+        return False
+    return all(title in lexicon.close or title in lexicon.akin for title in ref.titles)
+
+
+def common_owners(lexicon: Lexicon, values: Iterable[Value]) -> frozenset[str]:
+    """Return the history items that have all of some facts; all history items for no facts."""
+    found = frozenset(lexicon.history)
+    for value in values:
+        found &= lexicon.owners[value]
+    return found
+
+
+def with_like(said: Said, ref: Ref) -> Said:
+    """Return what is said, with a further item that it is said to hold of ("like Night Train")."""
+    return replace(said, like=(*said.like, ref), marks=said.marks + ref.marks)

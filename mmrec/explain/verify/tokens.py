@@ -1,0 +1,92 @@
+"""Words and signs of a text, and its sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mmrec.explain.verify.words import Key, number_form
+
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+|\S")
+_SILENT = frozenset("'\"")
+"""Signs without a meaning of their own; what stands in quotation marks must be known anyway."""
+_IN_NAMES = frozenset(",():-.&!?/+*#")
+"""Signs that may stand between the words of a title."""
+_SENTENCE_END = re.compile(r"[.!?]+[\"')]*(?=\s+\S|\s*$)")
+CURRENCIES = {"$": "dollar usd", "€": "euro eur", "£": "pound gbp", "¥": "yen jpy"}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, a number or a sign: normal form and place in the text."""
+
+    key: str
+    start: int
+    end: int
+
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a word or a number."""
+        return self.key[0].isalnum()
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Split a normalised text into tokens; quotation marks, apostrophes and hyphens within words are dropped."""
+    found = []
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token in _SILENT or (token == "-" and not _is_dash(text, match.start())):
+            continue
+        found.append(Token(number_form(token) if token[0].isdecimal() else token.casefold(), *match.span()))
+    return found
+
+
+def _is_dash(text: str, place: int) -> bool:
+    return text[place - 1 : place].isspace() and text[place + 1 : place + 2].isspace()
+
+
+def match_form(tokens: list[Token], start: int, form: Key) -> int | None:
+    """Return the place after a form that starts at a token, None if it does not; signs within it are skipped."""
+    place, opened = start, False
+    for count, word in enumerate(form):
+        while count and place < len(tokens) and tokens[place].key in _IN_NAMES and tokens[place].key != word:
+            opened |= tokens[place].key == "("
+            place += 1
+        if place >= len(tokens) or tokens[place].key != word:
+            return None
+        place += 1
+    return place + (opened and place < len(tokens) and tokens[place].key == ")")
+
+
+def price_forms(value: str) -> set[Key]:
+    """Return the ways to write a price; the currency is a part of each."""
+    keys = [token.key for token in tokens_of(value)]
+    numbers = [key for key in keys if key[0].isdecimal()]
+    signs = [key for key in keys if not key[0].isdecimal()]
+    if len(numbers) != 1:
+        return {tuple(keys)}
+    if not signs:
+        return {(numbers[0],)}
+    names = [name for sign in signs for name in CURRENCIES.get(sign, sign).split()]
+    forms = {(sign, numbers[0]) for sign in signs} | {(numbers[0], sign) for sign in signs}
+    return forms | {(numbers[0], name) for name in names} | {(numbers[0], f"{name}s") for name in names}
+
+
+def sentences_of(text: str, titles: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the sentences of a text; full stops within the given titles do not end one."""
+    folded = text.casefold()
+    inside: set[int] = set()
+    for title in titles:
+        place = folded.find(title.casefold())
+        while title and place >= 0:
+            inside.update(range(place, place + len(title)))
+            place = folded.find(title.casefold(), place + 1)
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if match.start() in inside and match.end() < len(text) and match.start() + 1 in inside:
+            continue
+        yield text[start : match.end()].strip()
+        start = match.end()
+    if text[start:].strip():
+        yield text[start:].strip()
