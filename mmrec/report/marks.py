@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from mmrec.explain.packet import HistoryItem, Packet
-from mmrec.explain.verify import Verifier
 
 
 @dataclass(frozen=True)
@@ -30,11 +26,10 @@ def pieces(row: dict[str, Any]) -> list[Piece]:
     """Cut the text of an explanation into pieces: the parts that statements support, and the words in between.
 
     Args:
-        row: row of `explanations.jsonl`, see `mmrec.explain`. Rows of versions without statements are checked against
-            their packet now.
+        row: row of `explanations.jsonl`, see `mmrec.explain`. Rows of versions without statements have no marks.
     """
     if not row.get("sentences"):
-        return _checked(row["text"], row["packet"])
+        return _plain(row["text"])
     statements = {one["id"]: one["text"] for one in row.get("statements") or []}
     made: list[Piece] = []
     for sentence in row["sentences"]:
@@ -55,20 +50,3 @@ def _supported(text: str, spans: list[tuple[int, int, str]], statements: dict[st
 
 def _plain(text: str) -> list[Piece]:
     return [Piece(text)] if text else []
-
-
-def _checked(text: str, packet: dict[str, Any]) -> list[Piece]:
-    """Look up what a text names in its packet. Names of other catalogue items were rejected when it was written."""
-    text = unicodedata.normalize("NFKC", text)  # the positions of mentions refer to this form
-    known = {name: packet[name] for name in Packet.__dataclass_fields__ if name in packet}
-    evidence = Packet(**{**known, "history": [HistoryItem(**item) for item in packet["history"]]})
-    made: list[Piece] = []
-    end = 0
-    for mention in Verifier()(text, evidence).mentions:
-        if mention.start < end:
-            continue
-        stop = mention.start + len(mention.text)
-        words = f"{mention.kind}: {'in the facts' if mention.linked else 'not in the facts'}"
-        made += [*_plain(text[end : mention.start]), Piece(text[mention.start : stop], words, mention.linked)]
-        end = stop
-    return made + _plain(text[end:])

@@ -50,6 +50,7 @@ It is {v} and won a prize.
 It is {v} and of high quality.
 It comes with a free gift.
 This {noun} is perfect for your wedding.
+{title} will make you happy.
 """
 PAST_WORD = """
 It is {past}.
@@ -74,6 +75,10 @@ You {did} 0.56 of it.
 Its alpha is 0.56 metres.
 It costs .56 {v}.
 It is 56 percent {v}.
+{title} has a gate of 0.59 and an alpha of 0.56.
+{h} scored 0.83 with {title}.
+0.56 of {maker} is {v}.
+You like {v} by 0.59.
 """
 LETTER_CASE = """
 It is {by} {stranger_lower}.
@@ -123,6 +128,8 @@ Two thirds of it is {v}.
 You {did} {h} twice.
 It is the second {noun} {by} {maker}.
 It is one of eleven {v} things in your history.
+{title} costs nine {v}.
+You {did} {h} five times.
 """
 UNITS = """
 It costs £{number}.

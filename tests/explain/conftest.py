@@ -11,7 +11,9 @@ from PIL import Image
 
 from mmrec.explain import Knowledge, Recommendation
 
-GOOD = {"explanation": "You liked “Night Train”, and this is a Crime story too.", "cited_history": ["Night Train"]}
+GOOD = {"reasons": ["s1"], "tone": "plain"}
+"""A plan that can be written whatever the statements are."""
+SCHEMA = {"type": "object", "required": ["reasons", "tone"]}
 SENSES = {"tiny": ["completion"], "seeing": ["completion", "vision"]}
 
 

@@ -4,7 +4,7 @@ from PIL import Image, ImageDraw
 
 from mmrec.errors import UserError
 from mmrec.explain import Knowledge
-from mmrec.explain.knowledge import describe_image
+from mmrec.explain.images import describe_image
 
 
 def test_facts_are_flat_texts(knowledge):
@@ -31,11 +31,11 @@ def test_keywords_prefer_frequent_words_that_are_rare_elsewhere(knowledge):
     assert knowledge.keywords(4) == []
 
 
-def test_visual_words_only_where_an_image_opens(knowledge):
-    assert knowledge.visual_words(3) == ["blue", "low contrast"]
-    assert knowledge.visual_words(1) == []
+def test_image_words_only_where_an_image_opens(knowledge):
+    assert knowledge.image_words(3) == ["blue", "low contrast"]
+    assert knowledge.image_words(1) == []
     assert knowledge.unreadable == set()
-    assert knowledge.visual_words(4) == []
+    assert knowledge.image_words(4) == []
     assert knowledge.unreadable == {4}
 
 
@@ -67,5 +67,5 @@ def test_wrong_datasets_are_named(tmp_path, knowledge):
     with pytest.raises(UserError, match="prepare the dataset again"):
         Knowledge.load(tmp_path)
     items = pl.DataFrame({"raw_id": ["p", "x"], "attributes": [None, "[1]"]})
-    with pytest.raises(UserError, match="item 1 are no JSON object"):
+    with pytest.raises(UserError, match="item 1 are not a JSON object"):
         Knowledge(items).facts(1)

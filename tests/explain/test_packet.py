@@ -1,10 +1,14 @@
 import dataclasses
+import json
 import math
 
+import polars as pl
 import pytest
 
-from mmrec.explain import build_packet
-from mmrec.explain.packet import MAX_FACTS, MAX_VALUES, HistoryItem, clean, clean_facts, shared_facts
+from mmrec.explain import Knowledge, build_packet
+from mmrec.explain.knowledge import MAX_FACTS, MAX_VALUES
+from mmrec.explain.packet import HistoryItem, shared_facts
+from mmrec.explain.text import clean
 
 
 def test_packet_holds_the_evidence_and_nothing_of_other_items(knowledge, recommendation):
@@ -17,6 +21,7 @@ def test_packet_holds_the_evidence_and_nothing_of_other_items(knowledge, recomme
     assert packet.neighbours == ["Quiet Harbour"]
     assert packet.visual == ["blue", "low contrast"]
     assert packet.signals == {"alpha": 0.6}
+    assert packet.history_size == 2
 
 
 def test_history_keeps_the_most_recent_and_skips_padding(knowledge, recommendation):
@@ -32,9 +37,11 @@ def test_clean_makes_one_visible_line():
 
 
 def test_facts_are_capped_and_cleaned():
-    many = clean_facts({f"fact{i}": [str(v) for v in range(50)] for i in range(50)} | {"\n": ["x"], "none": ["\x00"]})
-    assert len(many) == MAX_FACTS
-    assert {len(values) for values in many.values()} == {MAX_VALUES}
+    many = {f"fact{i}": [str(v) for v in range(50)] for i in range(50)}
+    items = pl.DataFrame({"raw_id": ["p", "x"], "attributes": [None, json.dumps({"\n": "x", "a": "\x00", **many})]})
+    facts = Knowledge(items).facts(1)
+    assert len(facts) == MAX_FACTS
+    assert {len(values) for values in facts.values()} == {MAX_VALUES}
 
 
 def test_sharing_needs_the_same_name_and_value():

@@ -13,9 +13,9 @@ def test_words_near_one_picture_are_its_and_words_near_all_are_nobodys(knowledge
     themes = Themes(words, texts, images, np.array([False, True, True, True]))
     assert [themes(item) for item in range(4)] == [None, ["sea"], ["snow"], []]
     seen = Knowledge(knowledge._items, themes=themes)
-    assert seen.visual_words(1) == ["sea"]
-    assert seen.visual_words(3) == []  # a picture near nothing; one without goes by its colours
-    assert Knowledge(knowledge._items, themes=lambda item: None).visual_words(3) == ["blue", "low contrast"]
+    assert seen.image_words(1) == ["sea"]
+    assert seen.image_words(3) == []  # a picture near nothing; one without goes by its colours
+    assert Knowledge(knowledge._items, themes=lambda item: None).image_words(3) == ["blue", "low contrast"]
 
 
 def test_only_clip_features_have_themes(toy: RecDataModule, monkeypatch):

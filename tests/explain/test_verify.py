@@ -1,98 +1,99 @@
+"""Free texts against the statements: the attack of `attack.py`, true paraphrases, and single rules."""
+
+from pathlib import Path
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmrec.explain import Packet, Verifier
-from mmrec.explain.linking.words import aliases, normal_form
-from mmrec.explain.packet import HistoryItem
+from mmrec.explain import evidence_of
+from mmrec.explain.verify import Verdict, Verifier
+from tests.explain.attack import FAMILIES
+from tests.explain.cases import CASES
 
-verify = Verifier()
-PACKET = Packet(
-    title="Long Shadow, The (1997)",
-    facts={"genre": ["Crime", "Sci-Fi"], "director": ["Ana Lopez"], "price": ["$1,299.50"], "brand": ["O’Neil"]},
-    keywords=["detective"],
-    visual=["dark", "high contrast"],
-    history=[HistoryItem("Night Train 2 (1994)", {"genre": ["Crime"]}), HistoryItem("Schindler's List", {})],
-    neighbours=["Alien: The Old Cut"],
-    signals={"gate": 0.4},
+VERIFIERS = {name: Verifier(evidence_of(case.recommendation, case.knowledge)) for name, case in CASES.items()}
+PARAPHRASES = yaml.safe_load(Path(__file__).with_name("paraphrases.yaml").read_text(encoding="utf-8"))
+
+
+def judge(case: str, text: str) -> Verdict:
+    return VERIFIERS[case](text)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_of_false_texts_does_not_pass(family):
+    texts = FAMILIES[family]
+    assert len({text for _, text in texts}) >= 40
+    passed = [text for case, text in texts if judge(case, text).ok]
+    assert len(passed) <= 0.02 * len(texts), passed
+
+
+def test_true_paraphrases_pass():
+    texts = [(case, text) for case, of_case in PARAPHRASES.items() for text in of_case]
+    assert len(texts) >= 150
+    refused = [text for case, text in texts if not judge(case, text).ok]
+    assert len(refused) <= 0.1 * len(texts), refused
+
+
+def test_a_true_text_stays_true_only_as_long_as_it_is_whole():
+    text = "The Long Shadow was directed by Ana Lopez, like Night Train."
+    assert judge("films", text).ok
+    for more in (" It won a prize.", " Buy it.", " It is not a comedy.", " Visit www.films.example."):
+        verdict = judge("films", text + more)
+        assert [sentence.violation is None for sentence in verdict.sentences][:1] == [True]
+        assert not verdict.ok
+
+
+def test_spans_name_the_statements_of_free_texts():
+    evidence = evidence_of(CASES["films"].recommendation, CASES["films"].knowledge)
+    (sentence,) = judge("films", "It was directed by Ana Lopez, like “Night Train”.").sentences
+    said = {sentence.text[start:end]: evidence.by_id(name) for start, end, name in sentence.spans}
+    assert said["Ana Lopez"].value == "Ana Lopez"
+    assert "Night Train (1994)" in said["Night Train"].titles
+
+
+@pytest.mark.parametrize(
+    ("case", "true", "false"),
+    [
+        ("films", "It is by Ana Lopez, like Night Train.", "It is by Ana Lopez, like Glass Tower."),
+        ("films", "It shares its genre, drama, with Quiet Harbour.", "It shares its genre, drama, with Night Train."),
+        ("films", "Tom Reed and Mia Novak star in it.", "Ana Lopez and Mia Novak star in it."),
+        ("films", "You watched two crime films.", "You watched three crime films."),
+        ("films", "It is a crime film.", "It is a more crime film."),
+        ("films", "You may like it because you watched Night Train.", "It is a drama because you watched Night Train."),
+        ("films", "Night Train and The Long Shadow are crime films.", "Red Desert Sky and Night Train are crime."),
+        ("lamps", "It costs 49 euros.", "It costs 49 dollars."),
+        ("lamps", "It costs €49.", "It costs 49."),
+        ("lamps", "It has 12 W.", "It costs 12 W."),
+        ("fashion", "You have two dark blue items.", "You have two dark blue tops."),
+        ("fashion", "The Basic tee is dark blue.", "The Basic tee is striped."),
+        ("shop", "It is like the Marten collection hemp trousers.", "It is like the Lynx collection canvas hat."),
+        ("beauty", "Like the Essie Base Coat, it is for nails.", "Like the Essie Base Coat, it is by OPI."),
+    ],
 )
-TRUE = [
-    "The Long Shadow is a Crime film from 1997, as is Night Train 2.",
-    "You liked “Night Train 2 (1994)” and 'Schindler's List'; this is by Ana Lopez.",
-    "SCHINDLER’S LIST and “the old cut” are in your history.",
-    "Lopez also fits a sci-fi taste from the 1990s, or the 90s, at 1299.50 dollars.",
-    "Its picture is dark. It has high contrast, and O'Neil makes it for $1,299.5.",
-    "Because Ana Lopez directed it, I think you will like this detective story.",
-    "Recent taste counts with a gate of 0.40.",
-    "It's dark. That's Crime. Let's see it.",
-    "Ｎｉｇｈｔ Ｔｒａｉｎ ２ is close.",
-    "Lopez's films are dark (Crime); “” is nothing.",
-]
-FALSE = [
-    ("It came out in 1999.", "year", "1999"),
-    ("It came out in ١٩٩٩.", "year", "١٩٩٩"),
-    ("It is from the 1980s.", "year", "1980s"),
-    ("It costs $1,299.99.", "price", "1,299.99"),
-    ("Three of 7 friends like it.", "number", "7"),
-    ("It is like “Night Train 3”.", "quoted", "Night Train 3"),
-    ("It is like night train 3.", "number", "3"),
-    ("It is like “Night Train”.", "quoted", "Night Train"),
-    ("It is like 'Heat' for you.", "quoted", "Heat"),
-    ("It is like 《Heat》 for you.", "quoted", "Heat"),
-    ("It is like Night Train.", "name", "Night Train"),
-    ("Night Train is like it.", "name", "Night Train"),
-    ("A film by Ana Gomez.", "name", "Ana Gomez"),
-    ("Ana Gomez made it.", "name", "Ana Gomez"),
-    ("A story by J. R. R. Tolkien.", "name", "J. R. R. Tolkien"),
-    ("It recalls Lord of the Rings.", "name", "Lord of the Rings"),
-    ("You like the brand Adidas.", "name", "Adidas"),
-    ("Pixar's Long Shadow is dark.", "name", "Pixar"),
-    ("It is the Long Shadow Returns cut.", "name", "Long Shadow Returns"),
-]
+def test_what_is_said_must_be_what_is_known(case, true, false):
+    assert judge(case, true).violations == []
+    assert not judge(case, false).ok
 
 
-@pytest.mark.parametrize("text", TRUE)
-def test_true_statements_pass(text):
-    assert verify(text, PACKET).violations == ()
+def test_a_text_that_would_hold_of_anything_does_not_pass():
+    assert judge("films", "You may like it.").violations == ["it says nothing that is known of the item"]
 
 
-@pytest.mark.parametrize(("text", "kind", "mention"), FALSE)
-def test_injected_falsehoods_are_caught_once(text, kind, mention):
-    assert [(v.kind, v.text) for v in verify(text, PACKET).violations] == [(kind, mention)]
+def test_violations_say_where_the_text_leaves_the_statements():
+    (violation,) = judge("films", "It is a crime film with a surprising end.").violations
+    assert "from “surprising end.” on" in violation
 
 
-def test_cited_titles_must_be_in_the_history():
-    assert verify("It is dark.", PACKET, ["Night Train 2", "Alien: The Old Cut"]).ok
-    verdict = verify("It is dark.", PACKET, ["The Long Shadow"])  # the candidate itself is no history
-    assert [str(v) for v in verdict.violations] == ["cited The Long Shadow is not in the history"]
-
-
-def test_a_text_that_would_hold_of_anything_does_not_hold():
-    verdict = verify("This is a good reason to buy it, and it is very comfortable.", PACKET)
-    assert [str(violation) for violation in verdict.violations] == ["it names no fact of the item and no title"]
-
-
-def test_every_violation_is_named():
-    verdict = verify("Tom Hanks plays in “Heat” of 1995 and 1995.", PACKET, ["Heat"])
-    assert [v.kind for v in verdict.violations] == ["cited", "name", "quoted", "year"]
-    assert str(verdict.violations[3]) == "year 1995 is not in the facts"
-
-
-def test_aliases():
-    assert ("the", "matrix") in aliases("Matrix, The (1999)")
-    assert ("matrix",) in aliases("The Matrix")
-    assert ("the", "good", "the", "bad") in aliases("Good, the Bad, The")
-    assert ("quentin", "tarantino") in aliases("Tarantino, Quentin")
-    assert ("toy", "story") not in aliases("Toy Story 2")
-    assert normal_form("007 1,299.00 1E9999999999") == ("7", "1299", "1e9999999999")
-
-
-@given(st.integers(1800, 2100).filter(lambda year: year not in {1994, 1997}))
-def test_any_other_year_is_caught(year):
-    assert not verify(f"You like films of {year}.", PACKET).ok
-
-
-@given(st.text(max_size=80))
+@given(st.text(max_size=120))
 def test_any_text_can_be_judged(text):
-    verdict = verify(text, PACKET, [text])
+    verdict = judge("shop", text)
     assert verdict.ok == (not verdict.violations)
+
+
+SALAD = "it is like the crime film by ana lopez and , not 1997 night train you watched".split()  # noqa: SIM905
+
+
+@given(st.lists(st.sampled_from(SALAD)))
+def test_word_salad_is_judged_in_time(words):
+    judge("films", " ".join(words))

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import math
-import unicodedata
 from pathlib import Path
 
 import polars as pl
@@ -128,13 +127,9 @@ def test_parts_of_a_text_are_marked_with_their_statement() -> None:
     ]  # fmt: skip
 
 
-def test_a_text_of_an_older_version_is_checked_against_its_packet() -> None:
+def test_a_text_of_an_older_version_has_no_marks() -> None:
     text = "You liked “Quiet Harbour”: this is a Crime story of １９９４, not a Western."
-    made = pieces({"text": text, "packet": PACKET})
-    assert "".join(piece.text for piece in made) == unicodedata.normalize("NFKC", text)
-    assert {piece.text: piece.holds for piece in made if piece.evidence} == {
-        "Quiet Harbour": True, "Crime": True, "1994": True, "Western": False,
-    }  # fmt: skip
+    assert [(piece.text, piece.evidence) for piece in pieces({"text": text, "packet": PACKET})] == [(text, "")]
 
 
 @pytest.mark.parametrize(

@@ -80,14 +80,14 @@ def import_runtime() -> ModuleType:
 
 
 def has_template(file: Path) -> bool:
-    """Say whether a GGUF file brings a chat template. Raises UserError if it is no GGUF file."""
+    """Say whether a GGUF file brings a chat template. Raises UserError if it is not a GGUF file."""
     try:
         with file.open("rb") as opened:
             head = opened.read(_HEADER)
     except OSError as error:
         raise UserError(f"model file {file} cannot be read: {error}") from None
     if not head.startswith(b"GGUF"):
-        raise UserError(f"model file {file} is no GGUF file")
+        raise UserError(f"model file {file} is not a GGUF file")
     return b"tokenizer.chat_template" in head
 
 

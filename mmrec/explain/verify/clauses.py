@@ -92,7 +92,7 @@ class Sentence(Phrases):
         ]
         for parts in fronts:
             for end, (said, main) in self.seq(start, *parts):
-                if holds_of(Ref(own=True), said, self.lexicon) and main.about.own:
+                if not said.like and holds_of(Ref(own=True), said, self.lexicon) and main.about.own:
                     yield end, Clause(said.marks) | main
 
     def _also_said(self, start: int) -> Iterator[tuple[int, Clause]]:

@@ -108,7 +108,7 @@ class _Writer:
         if len(groups) == 1:
             return [first]
         line = _Line()
-        line.add("it " if self.chance.random() < 0.7 else f"this {self.noun} ")
+        line.add(*(["it "] if self.chance.random() < 0.8 else self._this()))
         for place, group in enumerate(groups[1:3]):
             line.add(" and " if place else "")
             self._verbs(line, group.statements, also=not place)
@@ -118,24 +118,24 @@ class _Writer:
         return [first, line.add(".")]
 
     def _opening(self, group: _Group) -> _Line:
-        did, noun = self.domain.did, self.noun
+        did = self.domain.did
         items = self._items(group)
         line = _Line()
         form = self.chance.randrange(5 if self.plan.tone != "warm" else 3)
         warm = self.plan.tone == "warm"
         if warm:
-            line.add(self.chance.choice(["You may enjoy this one: ", f"This {noun} may suit you: "]))
+            line.add(*self.chance.choice([["You may enjoy this one: "], [*self._this(), "may suit you: "]]))
         if form == 0:
             self._verb(line.add("like ", *items, f", which you {did}, it "), group)
         elif form == 1:
-            line.add(f"you {did} ", *items, self.chance.choice([", and this ", f", and this {noun} "]))
+            line.add(f"you {did} ", *items, ", and ", *self.chance.choice([["this "], self._this()]))
             self._verb(line, group)
             line.add(self.chance.choice([" too", " as well"]))
         elif form == 2:
             self._verb(line.add("it "), group)
             line.add(", like ", *items, f" that you {did}" if group.first.count == 1 else f", which you {did}")
         elif form == 3:
-            self._verb(line.add(f"this {noun} "), group)
+            self._verb(line.add(*self._this()), group)
             line.add(", just like ", *items, f", which you {did}")
         else:
             self._verb(line.add(f"because you {did} ", *items, ": this "), group)
@@ -147,7 +147,7 @@ class _Writer:
         lines = []
         facts = [s for s in statements if s.kind in (Kind.ATTRIBUTE, Kind.IMAGE)]
         if facts:
-            line = _Line().add(f"this {self.noun} " if first else "it ")
+            line = _Line().add(*(self._this() if first else ["it "]))
             lines.append(self._verbs(line, facts).add("."))
         for statement in statements:
             name = [(quoted(title), statement.id) for title in statement.titles[:1]]
@@ -169,8 +169,12 @@ class _Writer:
     def _without_reasons(self) -> _Line:
         return _Line("There is no history yet to compare it with.")
 
-    def _noun(self) -> str:
-        """Return what the item is called: its type where the text does not say it anyway, else the general noun."""
+    def _this(self) -> list[str | tuple[str, str]]:
+        """Return the recommended item as a subject: "this film "."""
+        return ["this ", self.noun, " "]
+
+    def _noun(self) -> tuple[str, str]:
+        """Return what the item is called and the statement it rests on: its type where the text does not say it."""
         said = {self.evidence.by_id(name).value for name in self.plan.statements}
         for statement in self.evidence.statements:
             value = statement.value.lower()
@@ -178,9 +182,9 @@ class _Writer:
             is_noun = kind == "type" or (kind == "category" and value in self.evidence.title.lower())
             if is_noun and statement.kind in (Kind.SHARED, Kind.ATTRIBUTE) and is_countable(value):
                 if statement.value not in said:
-                    return with_article(value).removeprefix("an ").removeprefix("a ")
+                    return with_article(value).removeprefix("an ").removeprefix("a "), statement.id
                 break
-        return self.domain.noun
+        return self.domain.noun, ""
 
     def _verb(self, line: _Line, group: _Group) -> _Line:
         return self._verbs(line, group.statements)

@@ -42,6 +42,7 @@ def default_plan(evidence: Evidence) -> Plan:
         return Plan(tuple(s.id for s in best))
     history = [s for s in evidence.statements if s.kind is Kind.HISTORY]
     own = [s for s in evidence.statements if s.kind is Kind.ATTRIBUTE and s.telling > 0]
+    own.sort(key=lambda s: kind_of(s.name) in ("price", "year", "size"))  # they say least of what the item is
     return Plan(tuple(s.id for s in (*(best or history[:2]), *own[:2])))
 
 

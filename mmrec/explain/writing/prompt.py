@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 
 from mmrec.errors import UserError
 from mmrec.explain.llm.base import CONTEXT_TOKENS, MAX_TOKENS
-from mmrec.explain.packet import Packet
+from mmrec.explain.packet import HistoryItem, Packet
 from mmrec.explain.statements import Statement
 from mmrec.explain.text import clean
 
@@ -71,23 +72,25 @@ class Prompt:
     def render(self, packet: Packet, statements: Sequence[Statement], schema: Mapping[str, object]) -> str:
         """Fill the template (eq. 17) with as much of the data as `PROMPT_BYTES` hold.
 
-        Long strings are cut first, then the oldest history and the statements that tell least are left out.
+        Long strings are cut first, then the oldest history and the statements that tell least are left out, and at
+        last the facts that the history shares.
         """
+        bare = replace(packet, history=[replace(item, shared={}) for item in packet.history])
         text = ""
-        for part in (1.0, 0.5, 0.25, 0.0):
+        for part, data in ((1.0, packet), (0.5, packet), (0.25, packet), (0.0, packet), (0.0, bare)):
             history = max(1, round(part * len(packet.history)))
             shown = max(2, round(part * len(statements)))
             for limit in _LIMITS:
-                text = self._fill(packet, packet.history[-history:], statements[:shown], schema, limit)
+                text = self._fill(data, data.history[-history:], statements[:shown], schema, limit)
                 if len(text.encode()) <= PROMPT_BYTES:
                     return text
         return text
 
     def _fill(
-        self, packet: Packet, history: Sequence[object], statements: Sequence[Statement], schema: Mapping[str, object],
+        self, packet: Packet, history: Sequence[HistoryItem], statements: Sequence[Statement], schema: Mapping[str, object],
         limit: int,
     ) -> str:  # fmt: skip
-        items = [{"title": item.title, "shared": item.shared} for item in history]  # type: ignore[attr-defined]
+        items = [{"title": item.title, "shared": item.shared} for item in history]
         features = {"keywords": packet.keywords, "visual": packet.visual, "signals": packet.signals}
         return self._template.substitute(
             history=fenced({"history": items, "most_like_it": packet.neighbours}, limit),

@@ -10,25 +10,34 @@ import torch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
-from mmrec.explain import Knowledge, Packet, Prompt, Reply, Verifier, build_packet, from_facts
+from mmrec.explain import Knowledge, Packet, evidence_of
 from mmrec.explain.asker import Asker
-from mmrec.explain.evaluation.arms import ARMS, shown_packets, write_arm
+from mmrec.explain.evaluation.arms import ARMS, Case, shown_instead, write_arm
 from mmrec.explain.evaluation.faithfulness import batch_of, cited_items, falls
-from mmrec.explain.evaluation.linker import linker_rates
-from mmrec.explain.evaluation.measures import distinct, measure, unique_sentences
+from mmrec.explain.evaluation.judge import RuleJudge
+from mmrec.explain.evaluation.measures import distinct, measure, reading_ease, same_text_share
+from mmrec.explain.evaluation.probe import verifier_rates
 from mmrec.explain.evaluation.report import Report, arm_result, compare
 from mmrec.explain.evaluation.sample import frozen_sample
-from mmrec.explain.evaluation.sheet import NOT_RUN, write_sheet
-from mmrec.explain.llm import FailureKind, LLMFailure
+from mmrec.explain.evaluation.sheet import write_sheet
+from mmrec.explain.llm import FailureKind, LLMFailure, Reply
 from mmrec.explain.packet import HistoryItem
+from mmrec.explain.writing.prompt import Prompt
+from mmrec.explain.writing.writer import Question
 from tests.contracts.conftest import build
+from tests.explain.cases import CASES
 
 PACKET = Packet(
     "Owl wool hat",
-    {"brand": ["Miro"], "material": ["wool"]},
+    {"brand": ["Miro"], "material": ["wool"], "price": ["$12.00"]},
     history=[HistoryItem("Fox wool shirt", {"material": ["wool"]})],
+    history_size=3,
 )
-LIE = Reply("It is a Casa Verde hat of tweed from 1987.", ("Gone with the Wind",))
+LIE = Reply({"explanation": "It is a Casa Verde hat of tweed from 1987, and you bought Gone with the Wind."})
+FILMS = CASES["films"]
+QUESTION = Question(FILMS.packet, evidence_of(FILMS.recommendation, FILMS.knowledge))
+JUDGE = RuleJudge(v for facts in FILMS.knowledge.all_facts() for values in facts.values() for v in values)
+PROMPTS = {way: Prompt(way=way) for way in ("grounded", "free")}
 
 
 class Says:
@@ -42,7 +51,9 @@ class Says:
     def digest(self):
         return "d"
 
-    def generate(self, prompt, images=()):
+    def generate(self, prompt, schema, images=()):
+        if "reasons" in schema["properties"]:
+            return Reply({"reasons": schema["properties"]["reasons"]["items"]["enum"][1:2], "tone": "warm"})
         return self.answer(prompt)
 
 
@@ -72,72 +83,113 @@ def test_the_sample_is_stratified_and_frozen(toy: RecDataModule, tmp_path) -> No
         frozen_sample(build("popularity", toy), toy, 12, 0, file)
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("Like “Fox wool shirt”, it is made of wool by Miro.", ()),
+        ("It costs $12.00, and 3 items of your history are wool.", ()),
+        ("It is made of tweed.", ("tweed",)),
+        ("It costs €12.00.", ("€12.00",)),
+        ("You bought “Elk hat”.", ("Elk hat",)),
+        ("It is by Nike.", ("Nike",)),
+        ("It is not wool.", ("not",)),
+        ("Everybody says it is the best: visit www.miro.com!", ("Everybody", "says", "best", "visit", "www")),
+        ("You bought 14 of them.", ("14",)),
+    ],
+)
+def test_the_judge_finds_what_the_packet_does_not_have(text, wrong):
+    assert RuleJudge(["tweed", "wool", "silk"])(text, PACKET).wrong == wrong
+
+
+def test_the_judge_shares_no_code_with_the_verifier():
+    import ast
+    import inspect
+
+    from mmrec.explain.evaluation import judge
+
+    tree = ast.parse(inspect.getsource(judge))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported <= {"__future__", "collections.abc", "dataclasses", "mmrec.explain.packet"}
+
+
 def test_measures_of_one_text() -> None:
-    verifier = Verifier()
-    right = measure("“Owl wool hat” is wool, as “Fox wool shirt” is.", ["Fox wool shirt"], PACKET, verifier)
-    assert (right.mentions, right.supported, right.anchors, right.named, right.clean) == (4, 4, 2, 2, True)
-    wrong = measure("It is tweed by Nike.", [], PACKET, verifier)
-    assert (wrong.mentions, wrong.contradictions, wrong.off_packet, wrong.named, wrong.clean) == (2, 1, 1, 0, False)
-    failed = measure("", [], PACKET, verifier)
-    assert (failed.mentions, failed.supported, failed.named, failed.failed, failed.clean) == (1, 0, 0, True, False)
+    text = "Like “Night Train”, it was directed by Ana Lopez. It won a prize in 1985."
+    measures = measure(text, [2], QUESTION.packet, QUESTION.evidence, JUDGE)
+    assert (measures.sentences, measures.entailed, measures.cited, measures.history) == (2, 1, 1, 4)
+    assert measures.units - measures.supported == 2
+    assert not measures.clean
+    failed = measure("", [], QUESTION.packet, QUESTION.evidence, JUDGE)
+    assert (failed.units, failed.supported, failed.named, failed.failed, failed.clean) == (1, 0, 0, True, False)
 
 
-def test_diversity() -> None:
+def test_diversity_and_readability() -> None:
     assert distinct(["a b a", "a b"], 1) == 2 / 5
     assert distinct(["a b a", "a b"], 2) == 2 / 3
-    assert unique_sentences(["One.", "one", "Two.", ""]) == 2 / 3
+    assert same_text_share(["One.", "One.", "Two.", ""]) == 2 / 3
+    plain, heavy = "The cat sat on the mat.", "Multimodal recommendation necessitates evaluation."
+    assert reading_ease(plain) > 100 > reading_ease(heavy)
 
 
-def test_arms_show_their_facts() -> None:
-    other = replace(PACKET, title="Elk hat", facts={"brand": ["Halcyon"]})
-    nothing = shown_packets([PACKET], "none")[0]
-    assert (nothing.title, nothing.facts, nothing.history[0].shared) == ("Owl wool hat", {}, {})
-    shuffled = shown_packets([PACKET, other], "shuffled")
-    assert [(p.title, p.facts) for p in shuffled] == [("Owl wool hat", other.facts), ("Elk hat", PACKET.facts)]
+def test_arms_show_their_statements() -> None:
+    other = Question(CASES["shop"].packet, evidence_of(CASES["shop"].recommendation, CASES["shop"].knowledge))
+    packet, evidence = shown_instead([QUESTION], "none")[0]
+    assert (packet.title, packet.facts, packet.history[0].shared, evidence.statements) == (
+        "Long Shadow, The (1997)", {}, {}, (),
+    )  # fmt: skip
+    shuffled = shown_instead([QUESTION, other], "shuffled")
+    assert [e.statements for _, e in shuffled] == [other.evidence.statements, QUESTION.evidence.statements]
+    assert [p.title for p, _ in shuffled] == [QUESTION.packet.title, other.packet.title]
 
 
-def results(answer, packets, verifier=None):
-    verifier = verifier or Verifier()
-    asker, found, measures = Asker(Says(answer), None), {}, {}
+def results(answer, count):
+    case = Case([QUESTION] * count, PROMPTS, Asker(Says(answer), None))
+    found, measures = {}, {}
     for name in ARMS:
-        written = write_arm(name, packets, [None] * len(packets), Prompt(), asker, verifier)
-        measures[name] = [measure(w.text, w.cited_history, p, verifier) for w, p in zip(written, packets, strict=True)]
-        drafts = [[measure(d.text, (), p, verifier) for d in w.drafts] for w, p in zip(written, packets, strict=True)]
-        found[name] = arm_result(name, written, measures[name], [float("nan")] * len(packets), drafts)
+        written = write_arm(name, case)
+        measures[name] = [measure(w.text, [], QUESTION.packet, QUESTION.evidence, JUDGE) for w in written]
+        found[name] = arm_result(name, written, measures[name], [float("nan")] * count)
     return found, measures
 
 
-def test_a_liar_ends_in_the_template() -> None:
-    found, measures = results(lambda prompt: LIE, [PACKET] * 6)
-    assert found["facts"].precision == 0
-    assert found["facts"].sources == {"llm": 6}
-    for arm in ("verified", "corrected", "template"):
-        assert (found[arm].precision, found[arm].off_packet, found[arm].clean) == (1, 0, 1)
-        assert found[arm].sources == {"template": 6}
-    assert (found["corrected"].fixed, found["corrected"].harmed) == (0, 0)
+def test_a_liar_ends_in_the_grammar() -> None:
+    found, measures = results(lambda prompt: LIE, 6)
+    assert found["free"].precision < 0.5
+    assert found["free"].entailed == 0
+    assert found["free"].sources == {"llm": 6}
+    for arm in ("verified", "corrected", "facts"):
+        assert (found[arm].precision, found[arm].entailed, found[arm].clean) == (1, 1, 1)
+        assert found[arm].sources == {"facts": 6}
+    assert found["corrected"].fixed == 0
     comparison = {c.arm: c for c in compare(measures)}["verified"]
-    assert comparison.precision == comparison.clean == 1
+    assert comparison.clean == 1
     assert comparison.p == pytest.approx(2 / 2**6)
-    assert comparison.p_holm == pytest.approx(5 * 2 / 2**6)  # the smallest of five
+    assert comparison.p_holm == pytest.approx(6 * 2 / 2**6)  # the smallest of six
+
+
+def test_a_plan_says_nothing_wrong_whatever_the_model_is() -> None:
+    found, _ = results(lambda prompt: LIE, 3)
+    assert (found["grounded"].valid, found["grounded"].precision, found["grounded"].entailed) == (1, 1, 1)
+    assert found["grounded"].sources == {"llm": 3}
 
 
 def test_a_model_that_listens_is_corrected() -> None:
     def listens(prompt: str) -> Reply:
-        return Reply("“Owl wool hat” is of wool.") if "wrong_with_it" in prompt else LIE
+        true = Reply({"explanation": "It was directed by Ana Lopez, like Night Train."})
+        return true if "wrong_with" in prompt else LIE
 
-    found, _ = results(listens, [PACKET] * 4)
+    found, _ = results(listens, 4)
     assert found["corrected"].sources == {"corrected": 4}
-    assert (found["corrected"].fixed, found["corrected"].harmed) == (1, 0)
-    assert found["verified"].sources == {"template": 4}
+    assert found["corrected"].fixed == 1
+    assert found["verified"].sources == {"facts": 4}
 
 
 def test_failures_count_as_zero_and_never_as_fine() -> None:
     def fails(prompt: str) -> Reply:
         raise LLMFailure(FailureKind.EMPTY, "empty text")
 
-    found, _ = results(fails, [PACKET] * 3)
-    assert (found["facts"].precision, found["facts"].recall, found["facts"].off_packet) == (0, 0, 1)
-    assert found["facts"].sources == {"none": 3}
+    found, _ = results(fails, 3)
+    assert (found["free"].precision, found["free"].recall, found["free"].clean) == (0, 0, 0)
+    assert found["free"].sources == {"none": 3}
     assert found["verified"].precision == 1
 
 
@@ -175,33 +227,31 @@ def test_histories_longer_than_the_window_keep_their_beginning(toy: RecDataModul
     assert batch.clock.query_time[0].tolist() == [times[3], times[5]]
 
 
-def test_the_linker_catches_what_is_injected(toy: RecDataModule, shop: Knowledge, tmp_path) -> None:
+def test_the_verifier_separates_users_of_the_toy_shop(toy: RecDataModule, shop: Knowledge, tmp_path) -> None:
     pairs = frozen_sample(build("itemknn", toy), toy, 30, 0, tmp_path / "s.json")
-    packets = [build_packet(pair.recommendation, shop) for pair in pairs]
-    rates = {r.kind: r for r in linker_rates(packets, Verifier(shop.vocabulary))}
-    assert set(rates) >= {"brand", "material", "category", "collection", "price", "all"}
-    assert rates["all"].passed == rates["all"].true > 100
-    assert rates["all"].caught == rates["all"].false > 100
+    rates = verifier_rates([evidence_of(pair.recommendation, shop) for pair in pairs])
+    assert rates.accepted >= 0.95 * rates.own
+    assert rates.caught >= 0.95 * rates.others
 
 
 def test_sheet_hides_the_arm_and_escapes_the_catalogue(tmp_path) -> None:
     packet = replace(PACKET, title="<script>alert(1)</script>")
-    nobody = write_arm("template", [packet], [None], Prompt(), Asker(None, None), Verifier())
-    write_sheet(tmp_path, [packet], {"template": nobody, "facts": nobody})
+    nobody = write_arm("facts", Case([QUESTION], PROMPTS, Asker(None, None)))
+    write_sheet(tmp_path, [packet], {"facts": nobody, "grounded": nobody})
     page, sheet = (tmp_path / "sheet.html").read_text(), (tmp_path / "sheet.csv").read_text()
-    assert NOT_RUN in page
-    assert NOT_RUN in sheet
+    assert "not rated yet" in page
+    assert "not rated yet" in sheet
     assert "<script>alert" not in page
-    assert "template" not in page + sheet
+    assert "grounded" not in page + sheet
     key = [line.split(",") for line in (tmp_path / "sheet_key.csv").read_text().splitlines()[1:]]
     assert [name for name, _ in key] == ["1A", "1B"]
-    assert sorted(arm for _, arm in key) == ["facts", "template"]
+    assert sorted(arm for _, arm in key) == ["facts", "grounded"]
 
 
 def test_the_report_is_json_and_markdown() -> None:
-    found, measures = results(lambda prompt: from_facts(PACKET), [PACKET] * 3)
+    found, measures = results(lambda prompt: LIE, 3)
     report = Report(list(found.values()), compare(measures), {"pairs": 3})
     assert json.loads(json.dumps(report.as_dict()))["arms"][0]["precision"] == 1
     lines = report.markdown().splitlines()
-    assert len([line for line in lines if line.startswith("| LLM")]) == 2 * 5 - 1
-    assert len({line.count("|") for line in lines[:8]}) == 1
+    assert len([line for line in lines if line.startswith("| LLM")]) == 2 * len(ARMS) - 3
+    assert len({line.count("|") for line in lines[: 2 + len(ARMS)]}) == 1

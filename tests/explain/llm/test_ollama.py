@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from mmrec.errors import UserError
-from mmrec.explain import ExplanationPipeline
 from mmrec.explain.asker import MAX_LOST
 from mmrec.explain.llm import FailureKind, LLMFailure, OllamaLLM
-from tests.explain.conftest import GOOD, hangs, says, trickles
+from mmrec.explain.llm.reply import MAX_REPLY_BYTES
+from mmrec.explain.pipeline import ExplanationPipeline
+from tests.explain.conftest import GOOD, SCHEMA, hangs, says, trickles
 
-LIMIT = 0.4
-LOOP = json.dumps({"explanation": "very good film and " * 30, "cited_history": []})
+LIMIT = 0.8
 
 
 def rows(path):
@@ -26,23 +26,21 @@ def rows(path):
 def test_good_reply_over_the_wire(ollama):
     llm = OllamaLLM("tiny", ollama.host, seed=7)
     assert llm.digest() == "d-tiny"
-    assert llm.generate("why?").explanation == GOOD["explanation"]
+    assert llm.generate("why?", SCHEMA).content == GOOD
     asked = ollama.questions[0]
     assert asked["options"]["temperature"] == 0
     assert asked["options"]["seed"] == 7
     assert asked["options"]["num_predict"] > 0
-    assert asked["format"]["required"] == ["explanation", "cited_history"]
+    assert asked["format"] == SCHEMA
 
 
 @pytest.mark.parametrize(
     ("chat", "cause", "asked"),
     [
         (says("no JSON"), "invalid JSON", 1),
-        (says('{"explanation": 5, "cited_history": []}'), "wrong schema", 1),
+        (says('{"reasons": 5, "tone": "plain"}'), "wrong schema", 1),
         (says('["a"]'), "wrong schema", 1),
-        (says('{"explanation": "x"}'), "wrong schema", 1),
-        (says('{"explanation": " ", "cited_history": []}'), "empty text", 1),
-        (says(LOOP), "runaway", 1),
+        (says('{"tone": "plain"}'), "wrong schema", 1),
         (says('{"explanation": "x', "length"), "truncated", 1),
         (says("", status=500), "server error", 2),
         (lambda handler: handler.reply(["no message"]), "server error", 2),
@@ -52,15 +50,15 @@ def test_good_reply_over_the_wire(ollama):
         (trickles, "timeout", 1),
     ],
 )
-def test_each_fault_ends_in_a_template(chat, cause, asked, ollama, knowledge, recommendation, tmp_path, stopwatch):
+def test_each_fault_ends_in_the_grammar(chat, cause, asked, ollama, knowledge, recommendation, tmp_path, stopwatch):
     ollama.chat = chat
     llm = OllamaLLM("tiny", ollama.host, timeout=LIMIT, retries=1)
     summary = ExplanationPipeline(knowledge, llm).run([recommendation], tmp_path / "out.jsonl")
-    assert stopwatch() < LIMIT + 1
-    assert summary.sources == {"template": 1}
+    assert stopwatch() < LIMIT + 2
+    assert summary.sources == {"facts": 1}
     assert summary.causes == {cause: 1}
     (row,) = rows(tmp_path / "out.jsonl")
-    assert row["source"] == "template"
+    assert row["source"] == "facts"
     assert row["reason"].startswith(cause)
     assert len(ollama.questions) == asked
 
@@ -81,7 +79,7 @@ def test_server_that_hangs_from_the_start(ollama, knowledge, recommendation, tmp
     llm = OllamaLLM("tiny", ollama.host, timeout=LIMIT)
     summary = ExplanationPipeline(knowledge, llm).run([recommendation] * 20, tmp_path / "o.jsonl")
     assert summary.causes == {"timeout": 20}
-    assert stopwatch() < LIMIT + 1
+    assert stopwatch() < LIMIT + 2
 
 
 def test_model_that_is_not_pulled(ollama):
@@ -113,16 +111,16 @@ def test_retry_survives_one_server_error(ollama):
         says(json.dumps(GOOD), status=500 if len(ollama.questions) == 1 else 200)(handler)
 
     ollama.chat = chat
-    assert OllamaLLM("tiny", ollama.host).generate("why?").cited_history == ("Night Train",)
+    assert OllamaLLM("tiny", ollama.host).generate("why?", SCHEMA).content == GOOD
 
 
-def test_pictures_go_along_and_unreadable_ones_do_not(ollama, dataset):
-    (dataset / "broken.png").write_bytes(b"no picture")
-    pictures = [dataset / name for name in ("blue.png", "broken.png", "gone.png")]
+def test_images_go_along_and_unreadable_ones_do_not(ollama, dataset):
+    (dataset / "broken.png").write_bytes(b"not an image")
+    images = [dataset / name for name in ("blue.png", "broken.png", "gone.png")]
     llm = OllamaLLM("seeing", ollama.host, images=True)
     assert llm.digest() == "d-seeing"
-    llm.generate("why?", pictures)
-    OllamaLLM("seeing", ollama.host).generate("why?", pictures)
+    llm.generate("why?", SCHEMA, images)
+    OllamaLLM("seeing", ollama.host).generate("why?", SCHEMA, images)
     (shown,) = ollama.questions[0]["messages"][0]["images"]
     assert Image.open(io.BytesIO(base64.b64decode(shown))).size == (64, 48)
     assert "images" not in ollama.questions[1]["messages"][0]
@@ -149,7 +147,8 @@ def test_no_more_questions_at_a_time_than_allowed(ollama):
     ollama.chat = chat
     llm = OllamaLLM("tiny", ollama.host, timeout=0.8, concurrency=2)
     with ThreadPoolExecutor(6) as pool:
-        replies = list(pool.map(llm.generate, "abcdef"))  # the last ones wait for 0.6 s, which is not of their time
+        # The last ones wait for 0.6 s, which does not count.
+        replies = list(pool.map(lambda prompt: llm.generate(prompt, SCHEMA), "abcdef"))
     assert len(replies) == 6
     assert max(most) == 2
 
@@ -168,3 +167,81 @@ def test_no_more_questions_at_a_time_than_allowed(ollama):
 def test_wrong_options(bad):
     with pytest.raises(UserError, match="OllamaLLM"):
         OllamaLLM(**{"model": "tiny", **bad})
+
+
+def endless(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    chunk = b" " * 65_536
+    handler.server.sent = 0
+    try:
+        while not handler.server.stop.is_set():
+            handler.server.sent += handler.wfile.write(chunk)
+    except OSError:
+        handler.server.closed = True
+
+
+def test_an_endless_reply_is_cut_off_and_the_connection_closed(ollama, stopwatch):
+    ollama.chat = endless
+    with pytest.raises(LLMFailure, match="reply too long"):
+        OllamaLLM("tiny", ollama.host, timeout=20).generate("why?", SCHEMA)
+    assert stopwatch() < 5
+    deadline = time.monotonic() + 5
+    while not getattr(ollama, "closed", False) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ollama.closed
+    assert ollama.sent < 64 * MAX_REPLY_BYTES  # what was on its way in buffers
+
+
+def test_a_connection_is_closed_at_the_time_limit(ollama):
+    ended = threading.Event()
+
+    def chat(handler):
+        try:
+            trickles(handler)
+        except OSError:
+            ended.set()
+
+    ollama.chat = chat
+    with pytest.raises(LLMFailure, match="timeout"):
+        OllamaLLM("tiny", ollama.host, timeout=LIMIT).generate("why?", SCHEMA)
+    assert ended.wait(5)
+
+
+def test_a_redirect_is_not_followed(ollama):
+    def chat(handler):
+        handler.send_response(307)
+        handler.send_header("Location", f"{ollama.host}/api/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    ollama.chat = chat
+    with pytest.raises(LLMFailure, match="redirects elsewhere"):
+        OllamaLLM("tiny", ollama.host, retries=0).generate("why?", SCHEMA)
+    assert len(ollama.questions) == 1
+
+
+@pytest.mark.parametrize("think", [False, None, True, "low"])
+def test_thinking_is_an_option(think, ollama):
+    OllamaLLM("tiny", ollama.host, think=think).generate("why?", SCHEMA)
+    assert ollama.questions[0].get("think") == think
+
+
+def test_a_proxy_of_the_environment_does_not_catch_this_machine(ollama, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    assert OllamaLLM("tiny", ollama.host).generate("why?", SCHEMA).content == GOOD
+    with pytest.raises(LLMFailure, match="ALL_PROXY is set"):
+        OllamaLLM("tiny", "http://127.0.0.1:9", retries=0).generate("why?", SCHEMA)
+
+
+def test_a_lone_surrogate_reaches_no_file(ollama, knowledge, recommendation, tmp_path):
+    ollama.chat = says('{"reasons": ["s1\\ud800"], "tone": "plain"}')
+    summary = ExplanationPipeline(knowledge, OllamaLLM("tiny", ollama.host)).run([recommendation], tmp_path / "o.jsonl")
+    assert summary.sources == {"llm": 1}
+    ollama.chat = says('{"reasons": ["s\\ud800"], "tone": "\\u001b[31m"}')
+    summary = ExplanationPipeline(knowledge, OllamaLLM("tiny", ollama.host, seed=1)).run(
+        [recommendation], tmp_path / "o.jsonl"
+    )
+    assert summary.causes == {"wrong schema": 1}
+    assert "\x1b" not in (tmp_path / "o.jsonl").read_text(encoding="utf-8")

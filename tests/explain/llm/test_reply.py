@@ -2,17 +2,14 @@ import json
 
 import pytest
 
-from mmrec.explain.llm import FailureKind, LLMFailure, parse_reply
-from mmrec.explain.llm.reply import MAX_CITED, MAX_EXPLANATION, MAX_TITLE
-
-
-def reply(text, cited=()):
-    return json.dumps({"explanation": text, "cited_history": list(cited)})
+from mmrec.explain.llm import FailureKind, LLMFailure
+from mmrec.explain.llm.reply import parse_object
+from mmrec.explain.writing.free import MAX_EXPLANATION, parse_text
 
 
 def test_long_replies_with_many_words_are_valid():
     text = " ".join(f"word{i}" for i in range(60))
-    assert parse_reply(reply(text, ["x" * MAX_TITLE] * MAX_CITED)).explanation == text
+    assert parse_text({"explanation": text}) == text
 
 
 @pytest.mark.parametrize(
@@ -25,25 +22,57 @@ def test_long_replies_with_many_words_are_valid():
 )
 def test_loops_are_runaways(text):
     with pytest.raises(LLMFailure) as failure:
-        parse_reply(reply(text))
+        parse_text({"explanation": text})
     assert failure.value.kind is FailureKind.RUNAWAY
 
 
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (reply(" ".join(f"word{i}" for i in range(900))[:MAX_EXPLANATION]), FailureKind.TRUNCATED),
-        (reply("x", ["a"] * (MAX_CITED + 1)), FailureKind.SCHEMA),
-        (reply("x", ["a" * (MAX_TITLE + 1)]), FailureKind.SCHEMA),
-        ("[" * 100_000, FailureKind.INVALID_JSON),
+        ({"explanation": " ".join(f"word{i}" for i in range(900))[:MAX_EXPLANATION]}, FailureKind.TRUNCATED),
+        ({"explanation": 5}, FailureKind.SCHEMA),
+        ({}, FailureKind.SCHEMA),
+        ({"explanation": " "}, FailureKind.EMPTY),
     ],
 )
-def test_replies_that_reach_a_bound(content, kind):
+def test_texts_that_cannot_be_used(content, kind):
     with pytest.raises(LLMFailure) as failure:
-        parse_reply(content)
+        parse_text(content)
     assert failure.value.kind is kind
 
 
 def test_a_director_may_be_named_in_every_sentence():
     said = "It is directed by Ana Lopez as well. The train of it is a film directed by Ana Lopez. You know Ana Lopez."
-    assert parse_reply(reply(said)).explanation == said
+    assert parse_text({"explanation": said}) == said
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"a": "b"}',
+        '```json\n{"a": "b"}\n```',
+        '```\n{"a": "b"}```',
+        '<think>the {"a": "c"} is\nwrong</think>\n{"a": "b"}',
+        '<think>hm</think>```json\n{"a": "b"}\n```',
+        'Here it is: {"a": "b"} I hope it helps',
+    ],
+)
+def test_fences_and_thoughts_around_the_object_are_skipped(reply):
+    assert parse_object(reply) == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [("no JSON", FailureKind.INVALID_JSON), ("[" * 100_000, FailureKind.INVALID_JSON), ("5", FailureKind.SCHEMA),
+     ('["a"]', FailureKind.SCHEMA), ("<think>no end", FailureKind.INVALID_JSON), ("{" * 9, FailureKind.INVALID_JSON)],
+)  # fmt: skip
+def test_replies_without_an_object(reply, kind):
+    with pytest.raises(LLMFailure) as failure:
+        parse_object(reply)
+    assert failure.value.kind is kind
+
+
+def test_foreign_text_is_cleaned_where_it_enters():
+    data = parse_object(json.dumps({"a\u0007": "x\ud800y\u202ez\u001b[31m\u200b\n.", "n": [{"b": "\x00c"}, 5]}))
+    assert data == {"a": "xyz[31m .", "n": [{"b": "c"}, 5]}
+    assert str(data).encode("utf-8")

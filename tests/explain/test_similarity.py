@@ -4,9 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument
 from mmrec.explain import Knowledge, Recommendation
-from mmrec.explain.likeness import FALSE_REJECTIONS, Likeness, word_vectors
+from mmrec.explain.similarity import FALSE_REJECTIONS, Similarity, word_vectors
 from tests.contracts.conftest import build
 
 
@@ -17,21 +17,21 @@ def shop(toy: RecDataModule) -> Knowledge:
 
 def test_an_items_own_text_has_its_projected_vector(toy: RecDataModule, shop: Knowledge) -> None:
     model = build("mm_racl_kal", toy).eval()
-    likeness = Likeness.of(model, toy, shop)
-    assert likeness.method == "text encoder and W_t"
+    similarity = Similarity.of(model, toy, shop)
+    assert similarity.method == "text encoder and W_t"
     text = toy.catalog.item_table["text"][7]
     projected = model.item_encoder().text[7].detach()
-    assert likeness(text, projected.numpy()) == pytest.approx(1, abs=1e-3)  # features are kept as float16
-    assert likeness("…", projected.numpy()) == 0  # no word, no vector
+    assert similarity(text, projected.numpy()) == pytest.approx(1, abs=1e-3)  # features are kept as float16
+    assert similarity("…", projected.numpy()) == 0  # no word, no vector
 
 
 @pytest.mark.parametrize("name", ["sasrec", "lightgcn"])  # ids alone: W_t is not there
 def test_without_a_projection_the_words_of_the_items_stand_in(name: str, toy: RecDataModule, shop: Knowledge) -> None:
-    assert Likeness.of(build(name, toy), toy, shop).method.startswith("mean vectors of the items")
+    assert Similarity.of(build(name, toy), toy, shop).method.startswith("mean vectors of the items")
 
 
-def test_models_without_vectors_have_no_likeness(toy: RecDataModule, shop: Knowledge) -> None:
-    assert Likeness.of(build("ease", toy), toy, shop) is None
+def test_models_without_vectors_have_no_similarity(toy: RecDataModule, shop: Knowledge) -> None:
+    assert Similarity.of(build("ease", toy), toy, shop) is None
 
 
 def test_word_vectors_are_weighted_means_over_the_items_with_the_word(knowledge) -> None:
@@ -47,21 +47,21 @@ def test_calibration_rejects_its_share_and_knows_when_it_is_blind(knowledge) -> 
     titles = ("Night Train", "Quiet Harbour", "Long Shadow")
     draw = np.random.default_rng(0)
 
-    def embed(texts):  # each text is about the title that it names first
+    def embed(texts):  # each text is about the history item that it names
         first = [min(range(3), key=lambda t: (text + titles[t]).find(titles[t])) for text in texts]
         return F.one_hot(torch.tensor(first), 3).float()
 
     def wanting(item: int) -> Recommendation:
         interest = np.eye(3, dtype=np.float32)[item - 1] + draw.normal(0, 0.2, 3).astype(np.float32)
-        return Recommendation("ann", item, 1, 1.0, [], [], {}, interest)
+        return Recommendation("ann", 4, 1, 1.0, [item], [], {}, interest)
 
     made = [wanting(1 + place % 3) for place in range(60)]
-    likeness = Likeness(embed, "test")
-    calibration = likeness.calibrate(made, knowledge)
-    below = [likeness(titles[r.item - 1], r.interest) < calibration.least for r in made]
+    similarity = Similarity(embed, "test")
+    calibration = similarity.calibrate(made, knowledge)
+    below = [similarity(titles[r.history[0] - 1], r.interest) < calibration.least for r in made]
     assert sum(below) == FALSE_REJECTIONS * len(made)
     assert 0.8 < calibration.auc < 0.9  # of the others a third wants the same and is as near
-    blind = Likeness(lambda texts: torch.ones(len(texts), 3), "blind").calibrate(made, knowledge)
+    blind = Similarity(lambda texts: torch.ones(len(texts), 3), "blind").calibrate(made, knowledge)
     assert blind.auc == pytest.approx(0.5, abs=0.01)
-    with pytest.raises(UserError, match="at least 2"):
-        likeness.calibrate(made[:1], knowledge)
+    with pytest.raises(InvalidArgument, match="at least 2"):
+        similarity.calibrate(made[:1], knowledge)
