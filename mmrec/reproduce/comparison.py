@@ -16,7 +16,7 @@ from mmrec.results.measures import METRICS, SECONDS_PER_EPOCH, Measure, heading
 from mmrec.results.paired import Compared, compare_users, differences_table
 from mmrec.results.published import reported
 from mmrec.results.table import DIFFERS, UNSURE, Cell, Column, Table
-from mmrec.results.tables import measures_table
+from mmrec.results.tables import measure_cells, name_cell, number_cell
 
 Tests = Mapping[str, Compared]
 
@@ -46,22 +46,26 @@ def main_table(spec: Spec, dataset: str, rows: Rows, tests: Tests, stamp: str) -
         tests: comparison with the baseline, see `tested`.
         stamp: the last note.
     """
-    measures = [column(key) for key in spec.metrics]
-    made = measures_table(f"{spec.title}, {dataset}", list(rows.values()), measures)
-    papers = [_reported(spec, model.label) for model in rows.values()]
-    names, seeds, *columns = (list(cells) for cells in zip(*made.rows, strict=True))
-    heads = list(made.columns[:2])
-    content = [[_signed(cell, UNSURE if m.uncommitted else "") for cell, m in zip(names, rows.values(), strict=True)]]
-    content.append(seeds)
-    for measure, cells, head in zip(measures, columns, made.columns[2:], strict=True):
-        signs = [DIFFERS if measure.key == main_metric(spec) and _differs(tests, name) else "" for name in rows]
-        content.append([_signed(cell, sign) for cell, sign in zip(cells, signs, strict=True)])
-        heads.append(head)
+    measures, models = [column(key) for key in spec.metrics], list(rows.values())
+    papers = [_reported(spec, model.label) for model in models]
+    columns: list[tuple[Column, list[Cell]]] = [
+        (Column("model", words=True), [replace(name_cell(m), signs=UNSURE if m.uncommitted else "") for m in models]),
+        (Column("seeds"), [number_cell(len(model.runs)) for model in models]),
+    ]
+    for measure in measures:
+        differing = {name for name, test in tests.items() if test.significant and measure.key == main_metric(spec)}
+        cells = zip(rows, measure_cells(measure, models), strict=True)
+        signed = [replace(cell, signs=DIFFERS if name in differing else "") for name, cell in cells]
+        columns.append((Column(measure.heading), signed))
         if any(measure.key in paper for paper in papers):
-            heads.append(Column("reported"))
-            content.append([_paper_cell(paper.get(measure.key), measure) for paper in papers])
-    notes = (*_notes(spec, rows, tests, measures, any(head.heading == "reported" for head in heads)), stamp)
-    return Table(made.title, tuple(heads), tuple(zip(*content, strict=True)), notes)
+            columns.append((Column("reported"), [_paper_cell(paper.get(measure.key), measure) for paper in papers]))
+    notes = [*_notes(spec, rows, tests, measures), stamp]
+    if any(head.heading == "reported" for head, _ in columns):
+        notes.insert(
+            1, f"reported: Table {spec.paper_table} of the paper, on the paper's data and protocol, not on ours."
+        )
+    heads, content = zip(*columns, strict=True)
+    return Table(f"{spec.title}, {dataset}", heads, tuple(zip(*content, strict=True)), tuple(notes))
 
 
 def tests_table(spec: Spec, dataset: str, rows: Rows, tests: Tests) -> Table:
@@ -109,19 +113,11 @@ def _reported(spec: Spec, label: str) -> dict[str, float]:
     return {} if spec.paper_table is None else reported(spec.paper_table, label)
 
 
-def _differs(tests: Tests, name: str) -> bool:
-    return name in tests and tests[name].significant
-
-
-def _signed(cell: Cell, signs: str) -> Cell:
-    return replace(cell, signs=signs)
-
-
 def _paper_cell(value: float | None, measure: Measure) -> Cell:
     return Cell("") if value is None else Cell(measure.print(value), value)
 
 
-def _notes(spec: Spec, rows: Rows, tests: Tests, measures: Sequence[Measure], has_reported: bool) -> list[str]:
+def _notes(spec: Spec, rows: Rows, tests: Tests, measures: Sequence[Measure]) -> list[str]:
     models = list(rows.values())
     words = []
     if any(len(model.runs) > 1 for model in models):
@@ -139,9 +135,7 @@ def _notes(spec: Spec, rows: Rows, tests: Tests, measures: Sequence[Measure], ha
     if any(model.mean(measure) is None for model in models for measure in measures):
         words.append("-: not run, or without this measure.")
     notes = [" ".join(words)]
-    if has_reported:
-        notes.append(f"reported: Table {spec.paper_table} of the paper, on the paper's data and protocol, not on ours.")
-    if any(_differs(tests, name) for name in tests):
+    if any(test.significant for test in tests.values()):
         notes.append(
             f"{DIFFERS} significantly different from {rows[spec.baseline or ''].label} in "
             f"{heading(main_metric(spec) or '')}: paired t-test over users, p < {LEVEL} after Holm's correction for "
