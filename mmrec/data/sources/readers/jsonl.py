@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mmrec.data.schema import Rejected
@@ -87,7 +88,17 @@ def repeats_a_key(block: bytes, fields: pl.DataFrame) -> bool:
         block: lines that Polars took for records; of a repeated key it silently takes the first.
         fields: its result, with one row per line and one column per key.
     """
-    return any(block.count(json.dumps(name).encode()) > fields.height for name in fields.columns)
+    for name in fields.columns:
+        spellings = {json.dumps(name).encode(), json.dumps(name, ensure_ascii=False).encode()}
+        count, values = sum(map(block.count, spellings)), fields[name].count()
+        if count < values:  # written with escapes
+            return True
+        if count > values:  # else each line with a value has the key once; here some may have null
+            places = [match.start() for spelling in spellings for match in re.finditer(re.escape(spelling), block)]
+            breaks = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+            if len(np.unique(np.searchsorted(breaks, places))) < len(places):
+                return True
+    return False
 
 
 def has_lost_digits(block: bytes, ids: pl.DataFrame) -> bool:
