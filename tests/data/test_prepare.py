@@ -1,3 +1,4 @@
+import json
 import math
 import random
 import signal
@@ -353,8 +354,6 @@ def test_no_rows_at_all(tmp_path: Path) -> None:
         ("[]", "it must be a mapping"),
         ("\xff{}", "not a text file in UTF-8"),
         ("[" * 99_999, "not valid JSON"),
-        ('{"format_version": 4, "strange": 1}', r"is damaged \(strange is unknown"),
-        ('{"format_version": 4, "n_users": "many"}', r"is damaged \(n_users is unknown or of a wrong type"),
         ('{"format_version": 4, "n_users": 7}', "is damaged"),
     ],
 )
@@ -363,3 +362,20 @@ def test_a_manifest_that_cannot_be_read(content: str | None, message: str, tmp_p
         (tmp_path / "manifest.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match=message):
         Manifest.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_users": "many"}, r"is damaged \(n_users must be a whole number\)"),
+        ({"rejected": {"broken JSON": 2}}, r"is damaged \(rejected\.broken JSON must be a mapping\)"),
+        ({"strange": 1}, r"is damaged \(strange is not a key here"),
+        ({"timed": None}, r"is damaged \(timed must be true or false\)"),
+    ],
+)
+def test_a_manifest_with_other_content_is_named(change: dict, message: str, tmp_path: Path) -> None:
+    folder = prepare(Rows(tmp_path / "raw", random_events()), PrepareOptions(**LOOSE), tmp_path)
+    content = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(content | change))
+    with pytest.raises(UserError, match=message):
+        Manifest.load(folder)

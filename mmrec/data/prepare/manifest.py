@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmrec.errors import UserError
-from mmrec.utils.json_files import read_json
+from mmrec.utils.json_files import Shape, mismatch, read_json, unknown_key
 
 FILE = "manifest.json"
 FORMAT_VERSION = 4
 """Increased when the folder's layout or the meaning of a column changes: folders of another version are not read."""
 REMEDY = "remove the folder and prepare again"
-TYPES: dict[str, type] = {"str": str, "int": int, "bool": bool, "dict": dict, "list": list}
+SHAPE: Shape = {
+    **dict.fromkeys(("dataset", "data_hash", "version"), str),
+    **dict.fromkeys(("n_users", "n_items", "n_interactions", "rows_read", "item_rows_read", "repeated_items"), int),
+    **{key: {str: Any} for key in ("source", "options", "statistics")},
+    **{key: {str: int} for key in ("splits", "dropped", "missing")},
+    "rejected": {str: {"count": int, "first": str, "value": (str, None)}},
+    "notes": {str: {"count": int, "example": str}},
+    "inputs": [{"path": str, "bytes": int, "sha256": str}],
+    "files": ({str: str}, None),
+    "timed": bool,
+    "format_version": int,
+}
+"""Types of the content of the file, see `mmrec.utils.json_files`."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +93,10 @@ class Manifest:
         found = content.get("format_version")
         if found != FORMAT_VERSION:
             raise UserError(f"{path} has format version {found}, not {FORMAT_VERSION}: {REMEDY}")
-        known = {entry.name: entry.type for entry in fields(cls)}
-        for name, value in content.items():
-            kind = TYPES.get(str(known.get(name, "")).split("[")[0])
-            if kind is None or not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-                raise UserError(f"{path} is damaged ({name} is unknown or of a wrong type): {REMEDY}")
-        try:
-            return cls(**content)
-        except TypeError as error:
-            raise UserError(f"{path} is damaged ({error}): {REMEDY}") from None
+        problem = mismatch(content, SHAPE) or unknown_key(content, SHAPE)
+        if problem is not None:
+            raise UserError(f"{path} is damaged ({problem}): {REMEDY}")
+        return cls(**content)
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json`."""
