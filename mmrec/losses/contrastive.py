@@ -33,7 +33,7 @@ def cosines(anchors: Tensor, candidates: Tensor) -> Tensor:
 
 
 def info_nce(
-    similarity: Tensor, positive: Tensor, negative: Tensor, temperature: float, decoupled: bool = False
+    similarity: Tensor, positive: Tensor, negative: Tensor, *, temperature: float, decoupled: bool = False
 ) -> Tensor:
     """Return the InfoNCE loss of the positive of each anchor against its negatives.
 
@@ -43,7 +43,7 @@ def info_nce(
         negative: (B, C) bool, the candidates that are negatives; False for the positive, and for items that the user
             has interacted with.
         temperature: τ.
-        decoupled: leave the positive out of the denominator, as eq. 13-15 print it.
+        decoupled: whether the positive is left out of the denominator, as eq. 13-15 print it.
 
     Returns:
         the mean over the anchors that have a negative, a scalar; zero if no anchor has one.
@@ -61,7 +61,7 @@ def info_nce(
     return total / usable.sum().clamp(min=1)
 
 
-def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float, decoupled: bool = False) -> Tensor:
+def cross_modal(text: Tensor, image: Tensor, counted: Tensor, *, temperature: float, decoupled: bool = False) -> Tensor:
     """Return L_mm of eq. 15: each text against the images of the batch, its own image being the positive.
 
     Args:
@@ -69,11 +69,11 @@ def cross_modal(text: Tensor, image: Tensor, counted: Tensor, temperature: float
         image: (B, D), v̂_m of the same items.
         counted: (B,) bool, the rows that count: each item once, and only items with both modalities.
         temperature: τ.
-        decoupled: leave the positive out of the denominator, see `info_nce`.
+        decoupled: whether the positive is left out of the denominator, see `info_nce`.
 
     Returns:
         a scalar; zero if fewer than two rows count.
     """
     own = torch.arange(len(text), device=text.device)
     others = (counted & counted[:, None]).fill_diagonal_(False)
-    return info_nce(cosines(unit(text), unit(image)), own, others, temperature, decoupled)
+    return info_nce(cosines(unit(text), unit(image)), own, others, temperature=temperature, decoupled=decoupled)

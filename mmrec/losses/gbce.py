@@ -45,7 +45,7 @@ def generalised_bce(hidden: Tensor, items: Tensor, target: Tensor, negatives: Te
 
 
 def gbce_beta(n_negatives: int, n_items: int, t: float) -> float:
-    """Return β, which is 1 in a catalogue of one item, where there are no negatives.
+    """Return β; it is 1 in a catalogue of one item, which has no negatives.
 
     Args:
         n_negatives: k.

@@ -111,6 +111,7 @@ class ContrastiveLoss(nn.Module):
             neighbours: (I, K) int64, the retrieved neighbours; None if they are not needed.
         """
         options, row = self.options, place[0]
+        temperature, decoupled = options.temperature, options.decoupled
         # The places are sorted by row, so a row's places are consecutive.
         count = (batch.targets != PAD).sum(dim=1)
         drawn = (torch.rand(len(count), device=row.device) * count).long().clamp_(max=count - 1)
@@ -125,15 +126,15 @@ class ContrastiveLoss(nn.Module):
             users = unit(look_up(chosen, interest))
             similarity = torch.cat([cosines(users, own[:, :1]), cosines(users, negatives)], dim=1)
             unseen = F.pad(self._unseen(batch.user, shared[None]), (1, 0))
-            terms["ui"] = info_nce(similarity, first, unseen, options.temperature, options.decoupled)
+            terms["ui"] = info_nce(similarity, first, unseen, temperature=temperature, decoupled=decoupled)
         if options.lambda_ii > 0:
             similarity, unseen = cosines(anchors, own), self._unseen(batch.user, candidates)
-            terms["ii"] = info_nce(similarity, first, unseen, options.temperature, options.decoupled)
+            terms["ii"] = info_nce(similarity, first, unseen, temperature=temperature, decoupled=decoupled)
         if options.lambda_mm > 0 and items.text is not None and items.image is not None:
             ordered = positive.sort().values
             once = F.pad(ordered.diff() > 0, (1, 0), value=True)
             text, image = look_up(ordered, items.text), look_up(ordered, items.image)
-            terms["mm"] = cross_modal(text, image, once & both[ordered], options.temperature, options.decoupled)
+            terms["mm"] = cross_modal(text, image, once & both[ordered], temperature=temperature, decoupled=decoupled)
         return terms
 
     def _negatives(self, positive: Tensor, neighbours: Tensor | None) -> Tensor:

@@ -25,7 +25,7 @@ class RaclKal(MMRaclKal):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            n_users=0,  # without a static side there are no user nodes
+            n_users=0,  # user nodes belong to the static side
             image_dim=0,
             text=True,
             image=False,

@@ -36,7 +36,7 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
         than K neighbours were found.
 
     Raises:
-        InvalidArgument: there are not K other items, there is no such backend, or faiss is not installed.
+        InvalidArgument: there are fewer than K other items, the backend is unknown, or faiss is not installed.
     """
     n_items = len(vectors)
     require(1 <= k <= n_items - 2, "k", k, f"between 1 and {n_items - 2}, the number of other items")

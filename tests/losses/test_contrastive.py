@@ -24,7 +24,9 @@ def naive(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tens
 def loss_of(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tensor, **options: bool) -> torch.Tensor:
     """Contrast with the positive before the negatives (B, N, D)."""
     similarity = cosines(unit(a), unit(torch.cat([p[:, None], n], dim=1)))
-    return info_nce(similarity, torch.zeros(len(a), dtype=torch.int64), F.pad(allowed, (1, 0)), 0.2, **options)
+    return info_nce(
+        similarity, torch.zeros(len(a), dtype=torch.int64), F.pad(allowed, (1, 0)), temperature=0.2, **options
+    )
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
@@ -55,10 +57,10 @@ def test_nothing_allowed_is_zero_with_finite_gradients(decoupled: bool) -> None:
 
 def test_cross_modal_pairs_each_text_with_its_image() -> None:
     vectors, every = torch.eye(6), torch.ones(6, dtype=torch.bool)
-    matched = cross_modal(vectors, vectors, every, 0.1)
-    swapped = cross_modal(vectors, vectors.roll(1, 0), every, 0.1)
+    matched = cross_modal(vectors, vectors, every, temperature=0.1)
+    swapped = cross_modal(vectors, vectors.roll(1, 0), every, temperature=0.1)
     assert matched < 0.01 < swapped
-    assert cross_modal(vectors[:1], vectors[:1], every[:1], 0.1) == 0.0
+    assert cross_modal(vectors[:1], vectors[:1], every[:1], temperature=0.1) == 0.0
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
@@ -66,8 +68,10 @@ def test_items_that_do_not_count_are_as_good_as_absent(decoupled: bool) -> None:
     torch.manual_seed(0)
     text, image = torch.randn(7, 4, requires_grad=True), torch.randn(7, 4, requires_grad=True)
     counted = torch.tensor([True, False, True, True, False, False, True])
-    ours = cross_modal(text, image, counted, 0.2, decoupled)
-    alone = cross_modal(text[counted], image[counted], torch.ones(4, dtype=torch.bool), 0.2, decoupled)
+    ours = cross_modal(text, image, counted, temperature=0.2, decoupled=decoupled)
+    alone = cross_modal(
+        text[counted], image[counted], torch.ones(4, dtype=torch.bool), temperature=0.2, decoupled=decoupled
+    )
     torch.testing.assert_close(ours, alone)
     for a, b in zip(*(torch.autograd.grad(loss, (text, image)) for loss in (ours, alone)), strict=True):
         torch.testing.assert_close(a, b)
