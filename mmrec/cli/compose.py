@@ -58,12 +58,12 @@ def compose(args: Sequence[str]) -> list[str]:
         if not isinstance(word, _Option):
             continue
         if word.name == "config":
-            file = _find(word.value)
-            words[place] = _Option("config", str(file))
-            read_config(file)
-        elif (file := _section_file(word)) is not None:
-            words[place] = _Option(word.name, str(file))
-            read_section(file, word.name)
+            config = _find(word.value)
+            words[place] = _Option("config", str(config))
+            read_config(config)
+        elif (section := _section_file(word)) is not None:
+            words[place] = _Option(word.name, str(section))
+            read_section(section, word.name)
     words = _without_replaced(words)
     front = 1 if words and isinstance(words[0], str) and not words[0].startswith("-") else 0  # the subcommand
     for word in words:

@@ -34,9 +34,10 @@ def build_data(parser: ArgumentParser, args: Sequence[str]) -> Namespace:
     """
     parsed = parser.parse_args(data_section(args))
     try:
-        return parser.instantiate_classes(parsed)
+        built: Namespace = parser.instantiate_classes(parsed)
     except InvalidArgument as error:
         raise UserError(with_key(error, parsed)) from error
+    return built
 
 
 def read_data(name: str, description: str | None, args: Sequence[str]) -> RecDataModule:

@@ -28,6 +28,7 @@ from mmrec.errors import InvalidArgument, UserError, require, require_folder_nam
 from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
+from mmrec.training.callbacks import SaveRecommendations
 from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
 from mmrec.training.instantiate import find_class
 from mmrec.training.run_folder import EarlierRun, only_writer
@@ -215,13 +216,30 @@ class RecCLI(LightningCLI):
         A model that trains is never evaluated with its untrained weights.
         """
         config = self.config_init[self.subcommand]
-        for callback in self.trainer.callbacks:
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
             if getattr(callback, "monitor", None):
-                callback.monitor += self.datamodule.metric_suffix  # type: ignore[attr-defined]
+                callback.monitor += self.datamodule.metric_suffix
         if config.compile:
             _compile(self.model, self.trainer)
+        if self.subcommand == "predict":
+            self._choose_lists(config)
         if self.subcommand != "fit" and config.ckpt_path is None and _trainable(self.model):
             config.ckpt_path = self._checkpoint("best")
+
+    def _choose_lists(self, config: Any) -> None:
+        """Set the users that `predict` makes lists for, and how long the lists are.
+
+        Raises:
+            UserError: the file of users cannot be read, or an id is not among the users of the dataset.
+            InvalidArgument: the length is below 1.
+        """
+        if config.users is not None:
+            self.datamodule.predict_only(read_ids(config.users, "--users"))  # type: ignore[attr-defined]
+        if config.top_k is not None:
+            require(config.top_k >= 1, "--top_k", config.top_k, "at least 1")
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
+                if isinstance(callback, SaveRecommendations):
+                    callback.top_k = config.top_k
 
     # The subcommand.
 
@@ -257,6 +275,10 @@ def add_options(parser: LightningArgumentParser) -> None:
         "--compile", type=bool, default=False,
         help="compile the Transformer (PyTorch's compiler; needs a GPU): slow first steps, then faster ones",
     )  # fmt: skip
+    parser.add_argument("--top_k", type=int | None, default=None, help="predict only: length of each list")
+    parser.add_argument(
+        "--users", type=Path | None, default=None, help="predict only: file with a raw user id per line; all by default"
+    )
     parser.add_class_arguments(Tracking, "tracking")
     link_data(parser)
 
@@ -264,8 +286,8 @@ def add_options(parser: LightningArgumentParser) -> None:
 def link_data(parser: ArgumentParser) -> None:
     """Give the model what it takes from the data."""
     for name in FROM_DATA:
-        on = {} if name == "max_length" else {"apply_on": "instantiate"}
-        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", **on)
+        moment = "parse" if name == "max_length" else "instantiate"  # others are known when the data are prepared
+        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on=moment)
 
 
 @cache
@@ -279,6 +301,25 @@ def config_parser() -> LightningArgumentParser:
     parser.add_lightning_class_args(Recommender, "model", subclass_mode=True)
     add_options(parser)
     return parser
+
+
+def read_ids(file: Path, option: str) -> list[str]:
+    """Return the raw ids of a file, one per line.
+
+    Args:
+        file: text in UTF-8.
+        option: option that names the file, for the message.
+
+    Raises:
+        UserError: the file cannot be read or is empty.
+    """
+    try:
+        ids = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{option} {file}: cannot be read ({error})") from None
+    if not ids:
+        raise UserError(f"{option} {file}: is empty; write one id per line")
+    return ids
 
 
 def defaults_file() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +111,8 @@ class RecDataModule(pl.LightningDataModule):
         self.whiten = whiten
         self.input_ablation = input_ablation
 
+        self.predicted_users: Tensor | None = None
+
     @cached_property
     def catalog(self) -> Catalog:
         """The prepared dataset."""
@@ -216,8 +219,27 @@ class RecDataModule(pl.LightningDataModule):
         return self.eval_dataloader(Split.TEST)
 
     def predict_dataloader(self) -> EvalLoader:
-        """Return every user's whole history, before an unknown next item."""
+        """Return the whole history of every user, or of those in `predicted_users`, before an unknown next item."""
         return self.eval_dataloader(None)
+
+    def predict_only(self, raw_ids: Sequence[str]) -> None:
+        """Let `predict_dataloader` return some users alone.
+
+        Args:
+            raw_ids: ids of the users in the raw data.
+
+        Raises:
+            UserError: an id is not among the users of the dataset.
+        """
+        index = {raw: user for user, raw in enumerate(self.catalog.user_ids)}
+        unknown = [raw for raw in raw_ids if raw not in index]
+        if unknown:
+            some = ", ".join(self.catalog.user_ids[:3])
+            raise UserError(
+                f"{len(unknown)} of {len(raw_ids)} users are not in {self.catalog.folder}, the first is "
+                f"{unknown[0]!r}; its ids look like {some}"
+            )
+        self.predicted_users = torch.tensor([index[raw] for raw in dict.fromkeys(raw_ids)])
 
     def eval_dataloader(self, split: Split | None) -> EvalLoader:
         """Return the held-out interactions of a split, or every user's unknown next item for None.
@@ -250,6 +272,7 @@ class RecDataModule(pl.LightningDataModule):
         return make(
             self.catalog,
             rows,
+            users=self.predicted_users,
             max_length=self.max_length,
             batch_size=min(self.eval_batch_size, max(1, SCORE_ELEMENTS // self.n_items)),
             candidates=candidates,

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mmrec.errors import UserError
 
@@ -70,7 +70,7 @@ def _build_argument(value: Any, hint: Any) -> Any:
     if "class_path" in value:
         return build(object, value)
     options = [option for option in _alternatives(hint) if is_dataclass(option)]
-    return build(options[0], value) if options else dict(value)
+    return build(cast(type[Any], options[0]), value) if options else dict(value)
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

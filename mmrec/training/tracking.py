@@ -75,7 +75,7 @@ def loggers(
 
 def _record(tracking: Tracking, dataset: str, model: str, seed: int, config: Mapping[str, object], folder: Path) -> Any:
     """Start the W&B record of a run, on the first process of the run alone; None on the others."""
-    if rank_zero_only.rank != 0:
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # set at run time
         return None
     import wandb  # importing it takes a second, which a run without it need not wait for
 

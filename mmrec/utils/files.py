@@ -23,6 +23,9 @@ TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.tmp")
 FOREIGN_AGE = 86_400
 """Seconds after which a temporary file of another machine, whose processes cannot be seen here, counts as left over."""
 
+LARGEST_YAML = 100_000
+"""Values that a file of options may hold: far more than any does, far fewer than nested references can make."""
+
 _swept: set[Path] = set()
 
 
@@ -127,7 +130,7 @@ def read_mapping(file: Path, holds: str) -> dict[str, Any]:
         UserError: the file cannot be read, is not valid YAML or has no keys; the message names file and line.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file") from None
     except OSError as error:
@@ -139,4 +142,29 @@ def read_mapping(file: Path, holds: str) -> dict[str, Any]:
         raise UserError(f"{file}{place}: not valid YAML in UTF-8 ({problem})") from None
     if not isinstance(content, dict) or not content:
         raise UserError(f"{file}: must be a mapping of {holds}")
+    if _count_values(content, {}) > LARGEST_YAML:
+        raise UserError(f"{file}: holds more than {LARGEST_YAML:,} values when its references are written out")
     return content
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # the library has no annotations
+    """YAML without repeated keys, of which the parser would silently take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Return the mapping of a node."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+            seen.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+def _count_values(value: Any, counted: dict[int, int]) -> int:
+    """Count the values of nested mappings and lists, those that references repeat each time."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in counted:
+        inner = value.values() if isinstance(value, dict) else value
+        counted[id(value)] = 1 + sum(_count_values(one, counted) for one in inner)
+    return counted[id(value)]

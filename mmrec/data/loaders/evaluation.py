@@ -21,7 +21,8 @@ class EvalLoader:
 
     Args:
         catalog: the dataset.
-        rows: (n,) the interactions to rank, see `Catalog.instances`; None for the unknown next item of every user.
+        rows: (n,) the interactions to rank, see `Catalog.instances`; None for the unknown next item of users.
+        users: (n,) the users whose unknown next item is predicted; None for all.
         max_length: L.
         batch_size: B.
         candidates: (n, C) sampled negatives of each row, or None for full ranking.
@@ -33,6 +34,7 @@ class EvalLoader:
         catalog: Catalog,
         rows: Tensor | None,
         *,
+        users: Tensor | None = None,
         max_length: int,
         batch_size: int,
         candidates: Tensor | None = None,
@@ -44,11 +46,13 @@ class EvalLoader:
         self.candidates = candidates
         self.device = process.device
         self.items, self.timestamp = catalog.items.to(self.device), catalog.timestamp.to(self.device)
-        count = catalog.n_users if rows is None else len(rows)
-        parts = process.shard(torch.arange(count), batch_size)
+        if users is None:
+            users = torch.arange(catalog.n_users)
+        index = users if rows is None else torch.arange(len(rows))
+        parts = process.shard(index, batch_size)
         # A process without an interaction gets one empty batch: with no batch it would skip the evaluation, and the
         # others would wait for its ranks forever.
-        self.batches = [part for part in parts if len(part)] or (parts[:1] if count else [])
+        self.batches = [part for part in parts if len(part)] or (parts[:1] if len(index) else [])
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -57,7 +61,7 @@ class EvalLoader:
         return (self.batch(index) for index in self.batches)
 
     def batch(self, index: Tensor) -> EvalBatch:
-        """Return a batch of some entries (B,) of `rows`, sorted by the length of their windows."""
+        """Return a batch of some entries (B,) of `rows`, or of some users, sorted by the length of their windows."""
         catalog = self.catalog
         if self.rows is None:
             user, end = index, catalog.offsets[index + 1]
