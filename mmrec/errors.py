@@ -30,6 +30,17 @@ class InvalidArgument(ValueError):
         self.argument = argument
 
 
+def find_mistake(error: BaseException) -> UserError | InvalidArgument | None:
+    """Return the user's mistake that led to an error, None if there is none.
+
+    The config parser wraps the errors of constructors in its own, so the whole chain of causes is searched.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError | InvalidArgument):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def require(fits: bool, argument: str, value: object, words: str) -> None:
     """Raise InvalidArgument unless a value fits: "<argument> must be <words>, but is <value>"."""
     if not fits:

@@ -11,7 +11,7 @@ import mmrec.data.sources  # noqa: F401  configs name the classes of these packa
 from mmrec.cli.compose import data_section
 from mmrec.cli.lightning import with_key
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import InvalidArgument, UserError
+from mmrec.errors import InvalidArgument, UserError, find_mistake
 
 
 def data_parser(name: str, description: str | None) -> ArgumentParser:
@@ -35,8 +35,11 @@ def build_data(parser: ArgumentParser, args: Sequence[str]) -> Namespace:
     parsed = parser.parse_args(data_section(args))
     try:
         built: Namespace = parser.instantiate_classes(parsed)
-    except InvalidArgument as error:
-        raise UserError(with_key(error, parsed)) from error
+    except Exception as error:
+        mistake = find_mistake(error)
+        if isinstance(mistake, InvalidArgument):
+            raise UserError(with_key(mistake, parsed)) from error
+        raise
     return built
 
 

@@ -24,7 +24,7 @@ import mmrec.models
 import mmrec.training.callbacks  # noqa: F401  configs name the classes of these packages without their modules
 from mmrec.cli.compose import compose
 from mmrec.data.datamodule import RecDataModule
-from mmrec.errors import InvalidArgument, UserError, require, require_folder_name
+from mmrec.errors import InvalidArgument, UserError, find_mistake, require, require_folder_name
 from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
@@ -193,8 +193,11 @@ class RecCLI(LightningCLI):
         """
         try:
             super().instantiate_classes()
-        except InvalidArgument as error:
-            raise UserError(with_key(error, self.config[self.subcommand])) from error
+        except Exception as error:
+            mistake = find_mistake(error)
+            if isinstance(mistake, InvalidArgument):
+                raise UserError(with_key(mistake, self.config[self.subcommand])) from error
+            raise
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer with this run's loggers next to the user's own, and checkpoints that are whole.
@@ -206,7 +209,10 @@ class RecCLI(LightningCLI):
         kwargs["logger"] = [*getattr(self, "_loggers", []), *users] if own is not False else False
         if not kwargs["logger"]:
             kwargs["logger"] = False
-        trainer = super().instantiate_trainer(**kwargs)
+        try:
+            trainer = super().instantiate_trainer(**kwargs)
+        except ValueError as error:  # Lightning's word for a wrong combination of its options
+            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
 

@@ -14,7 +14,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import mmrec
-from mmrec.errors import InvalidArgument, UserError
+from mmrec.errors import find_mistake
 
 COMMANDS = (
     "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
@@ -125,15 +125,9 @@ def _load(module: str) -> ModuleType:
 
 
 def _users_mistake(error: BaseException) -> str | None:
-    """Return one line on what the user can mend; None for a fault of the program.
-
-    The config parser wraps the errors of constructors in its own, so the whole chain is searched for a UserError.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError | InvalidArgument):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
+    """Return one line on what the user can mend; None for a fault of the program."""
+    if (mistake := find_mistake(error)) is not None:
+        return str(mistake)
     if isinstance(error, ArgumentError):
         return f"{_in_one_line(error)}; --help names all options"
     # Lightning's words for a user's mistake, the second for a metric that no validation has logged.

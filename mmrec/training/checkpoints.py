@@ -26,10 +26,25 @@ class WholeCheckpointIO(TorchCheckpointIO):
         write_whole(Path(path), lambda file: torch.save(checkpoint, file))
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """Keeps the checkpoint of the best validation, as `checkpoints/best.ckpt` of the run's folder.
+class _OwnCheckpoint(ModelCheckpoint):
+    """One checkpoint file that belongs to the folder it lies in.
 
-    A run that goes on in a folder that was moved or copied finds its best checkpoint there, not where it lay before.
+    A run that goes on in a folder that was moved or copied finds its files there, not where they lay before.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best value so far, with the file of this run's folder."""
+
+        def own(path: str) -> str:
+            return os.path.join(str(self.dirpath), os.path.basename(path)) if path else path
+
+        paths = {name: own(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        best = {own(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
+
+
+class BestCheckpoint(_OwnCheckpoint):
+    """Keeps the checkpoint of the best validation, as `checkpoints/best.ckpt` of the run's folder.
 
     Args:
         monitor: metric that is highest for the best model.
@@ -38,15 +53,8 @@ class BestCheckpoint(ModelCheckpoint):
     def __init__(self, monitor: str = "valid/ndcg@10") -> None:
         super().__init__(monitor=monitor, mode="max", filename="best", enable_version_counter=False)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best value so far, with the file of this run's folder."""
-        own = os.path.join(str(self.dirpath), os.path.basename(state_dict["best_model_path"]))
-        moved = {**state_dict, "dirpath": self.dirpath, "best_model_path": own, "kth_best_model_path": own}
-        moved["best_k_models"] = dict.fromkeys([own], state_dict["best_model_score"])
-        super().load_state_dict(moved)
 
-
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(_OwnCheckpoint):
     """Keeps the checkpoint of the newest epoch, as `checkpoints/last.ckpt` of the run's folder, to resume from."""
 
     def __init__(self) -> None:
