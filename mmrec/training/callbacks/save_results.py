@@ -72,7 +72,7 @@ class SaveResults(lightning.Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or not isinstance(pl_module, Recommender) or not isinstance(data, RecDataModule):
             return
-        if trainer.limit_test_batches != 1.0:
+        if isinstance(trainer.limit_test_batches, int) or trainer.limit_test_batches != 1.0:  # 1 is one batch, 1.0 all
             rank_zero_info("the test was cut short by limit_test_batches: no result is written")
             return
         folder = Path(trainer.default_root_dir)
