@@ -66,7 +66,7 @@ def evaluate(args: Sequence[str]) -> None:
     written, measures, results = {}, {}, []
     for name in [name for name in ARMS if name in options.arms and (options.llm is not None or not ARMS[name].asks)]:
         texts = written[name] = write_arm(name, case)
-        save_texts(out / f"{name}.jsonl", texts)
+        save_texts(out / f"{name}.jsonl", texts, questions)
         cited = [
             cited_items(text.text, text.cited_history, pair, knowledge) for text, pair in zip(texts, pairs, strict=True)
         ]
@@ -83,7 +83,8 @@ def evaluate(args: Sequence[str]) -> None:
         "verifier": asdict(verifier_rates([question.evidence for question in questions])),
     }  # fmt: skip
     report = Report(results, compare(measures), about)
-    write_sheet(out, [question.packet for question in questions], written)
+    spoken = {name: [one.text for one in texts] for name, texts in written.items()}
+    write_sheet(out, [question.packet for question in questions], spoken)
     write_whole(out / "evaluation.json", json.dumps(report.as_dict(), indent=1) + "\n")
     write_whole(out / "evaluation.md", report.markdown())
     wide_console().print(report.markdown(), markup=False, highlight=False, soft_wrap=True)

@@ -104,7 +104,9 @@ def write_arm(name: str, case: Case) -> list[Explanation]:
     return list(in_order(writer.write, asker.concurrency, name, questions))
 
 
-def save_texts(file: Path, written: Sequence[Explanation]) -> None:
-    """Write the texts of an arm, one JSON line each."""
-    lines = (json.dumps({"text": one.text, **asdict(one)}, ensure_ascii=False) for one in written)
+def save_texts(file: Path, written: Sequence[Explanation], questions: Sequence[Question]) -> None:
+    """Write the texts of an arm with their true packets, one JSON line each."""
+    pairs = zip(written, questions, strict=True)
+    rows = ({"text": one.text, **asdict(one), "packet": asdict(question.packet)} for one, question in pairs)
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     write_whole(file, "".join(f"{line}\n" for line in lines))

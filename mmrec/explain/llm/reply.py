@@ -56,7 +56,7 @@ def _object_within(text: str) -> object:
     if start < 0:
         return None
     try:
-        return json.JSONDecoder().raw_decode(text, start)[0]  # type: ignore[no-any-return]
+        return json.JSONDecoder().raw_decode(text, start)[0]
     except (ValueError, RecursionError):
         return None
 

@@ -273,15 +273,14 @@ class Sentence(Phrases):
         own = Ref(own=True)
         for place in self.words(start, "its|the|their"):
             for end, kinds in self.kind_noun(place):
+                facts = self.facts(*kinds)
                 for middle in (end, *(after for after, _ in self.seq(end, "of", self.own))):
-                    for after, (said,) in self.seq(
-                        middle, f"{_BE}", "also?", lambda at, k=kinds: self.listed(at, lambda p: self.value(p, k))
-                    ):  # fmt: skip
+                    for after, (said,) in self.seq(middle, _BE, "also?", facts):
                         for last, whole in self._tail(after, said):
                             if holds_of(own, whole, self.lexicon):
                                 yield last, Clause(whole.marks, whole, own)
                     yield from self._kind_like(middle, kinds)
-                for after, (said,) in self.seq(end, ",", lambda at, k=kinds: self.value(at, k), ","):
+                for after, (said,) in self.seq(end, ",", self.of_kind(*kinds), ","):
                     for last, clause in self._kind_like(after, kinds):
                         of = clause.said.same[0][1]
                         if all(has(self.lexicon, value, of) for value in said.values):
@@ -341,7 +340,7 @@ class Sentence(Phrases):
         """Read "its poster shows a city at night, like the poster of Glass Tower"."""
         own = Ref(own=True)
         for end, (said,) in self.seq(
-            start, "its|the|their", IMAGE, "shows|show|is|has|are", lambda at: self.listed(at, self.of_kind("image")),
+            start, "its|the|their", IMAGE, "shows|show|is|has|are", self.facts("image"),
         ):  # fmt: skip
             for place in self.words(end, "on it|in it?"):
                 for last, whole in self._tail(place, said):
@@ -354,7 +353,7 @@ class Sentence(Phrases):
                 if holds_of(own, whole, self.lexicon):
                     yield last, Clause(whole.marks, whole, own)
         for end, (said,) in self.seq(
-            start, "the cast", "includes|has", lambda at: self.listed(at, self.of_kind("actor"))
+            start, "the cast", "includes|has", self.facts("actor")
         ):
             yield end, Clause(said.marks, said, own)
             for after, (ref,) in self.seq(end, ",", "who", ALSO + "?", "appears in|stars in|is in", self.items):

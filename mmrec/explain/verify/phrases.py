@@ -83,6 +83,11 @@ class Phrases(Matcher):
         """Return the rule that reads one fact of some kinds."""
         return lambda start: self.value(start, frozenset(kinds))
 
+    def facts(self, *kinds: str) -> Rule:
+        """Return the rule that reads one or more facts of some kinds."""
+        one = self.of_kind(*kinds)
+        return lambda start: self.listed(start, one)
+
     def listed(self, start: int, rule: Rule) -> Iterator[tuple[int, Said]]:
         """Read one or more things of a rule: "a, b and c"."""
         for end, first in rule(start):
@@ -257,11 +262,11 @@ class Phrases(Matcher):
         yield from self.once("addition", start, self._addition)
 
     def _addition(self, start: int) -> Iterator[tuple[int, Said]]:
-        makers, places, ins = (lambda at, k=k: self.value(at, k) for k in (_MAKERS, _PLACES, _INS))  # type: ignore[misc]
+        makers, places, ins = (self.of_kind(*kinds) for kinds in (_MAKERS, _PLACES, _INS))
         forms: list[tuple[str | Rule, ...]] = [
             ("by|made by|created by|of|from the maker|of the brand", makers),
             ("directed by", self.of_kind("director")), ("written by", self.of_kind("author")),
-            ("starring|featuring|with", lambda at: self.listed(at, self.of_kind("actor"))),
+            ("starring|featuring|with", self.facts("actor")),
             ("from|made in|that comes from|which comes from", places), ("in|in the colour", ins),
             ("made of|of|made from|in", self.of_kind("material")), ("for", self.of_kind("category", "type", "section")),
             ("at|for|at a price of", self.of_kind("price")), ("with", self._with_quality),
@@ -314,7 +319,7 @@ class Phrases(Matcher):
             yield from self.described(place)
             yield from self.addition(place)
             for end, (said,) in self.seq(
-                place, lambda at: self.listed(at, self.of_kind("image")), "in|on", "its|the|their", IMAGE
+                place, self.facts("image"), "in|on", "its|the|their", IMAGE
             ):
                 yield end, said
             for end, (said,) in self.seq(place, lambda at: self._with_additions(at, Said())):
@@ -346,12 +351,12 @@ class Phrases(Matcher):
     def _verb_with_fact(self, start: int) -> Iterator[tuple[int, Said]]:
         image = self.of_kind("image")
         forms: list[tuple[str | Rule, ...]] = [
-            ("stars|star|features|includes|has|have", lambda at: self.listed(at, self.of_kind("actor"))),
+            ("stars|star|features|includes|has|have", self.facts("actor")),
             ("came out in|came out|dates from|appeared in|is from", self.of_kind("year")),
             ("comes in|come in", self.of_kind("colour", "size", "material", "pattern")),
             ("comes from|come from|belongs to|belong to|is part of", self.of_kind(*_PLACES)),
             ("costs|cost|is priced at", self.of_kind("price")),
-            ("combines|mixes|combine", lambda at: self.listed(at, self.of_kind("genre"))),
+            ("combines|mixes|combine", self.facts("genre")),
             ("shows|show|has|have", lambda at: self.listed(at, image), "on|in?", "it|its|the?", f"{IMAGE}?"),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
             ("has|have|has a|has an|have a|have an", self._with_quality),

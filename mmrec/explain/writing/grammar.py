@@ -124,11 +124,12 @@ class _Writer:
         form = self.chance.randrange(5 if self.plan.tone != "warm" else 3)
         warm = self.plan.tone == "warm"
         if warm:
-            line.add(*self.chance.choice([["You may enjoy this one: "], [*self._this(), "may suit you: "]]))
+            enjoy = self.chance.random() < 0.5
+            line.add(*(["You may enjoy this one: "] if enjoy else [*self._this(), "may suit you: "]))
         if form == 0:
             self._verb(line.add("like ", *items, f", which you {did}, it "), group)
         elif form == 1:
-            line.add(f"you {did} ", *items, ", and ", *self.chance.choice([["this "], self._this()]))
+            line.add(f"you {did} ", *items, ", and ", *(["this "] if self.chance.random() < 0.5 else self._this()))
             self._verb(line, group)
             line.add(self.chance.choice([" too", " as well"]))
         elif form == 2:

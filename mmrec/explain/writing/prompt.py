@@ -87,8 +87,8 @@ class Prompt:
         return text
 
     def _fill(
-        self, packet: Packet, history: Sequence[HistoryItem], statements: Sequence[Statement], schema: Mapping[str, object],
-        limit: int,
+        self, packet: Packet, history: Sequence[HistoryItem], statements: Sequence[Statement],
+        schema: Mapping[str, object], limit: int,
     ) -> str:  # fmt: skip
         items = [{"title": item.title, "shared": item.shared} for item in history]
         features = {"keywords": packet.keywords, "visual": packet.visual, "signals": packet.signals}

@@ -236,8 +236,7 @@ def test_the_verifier_separates_users_of_the_toy_shop(toy: RecDataModule, shop: 
 
 def test_sheet_hides_the_arm_and_escapes_the_catalogue(tmp_path) -> None:
     packet = replace(PACKET, title="<script>alert(1)</script>")
-    nobody = write_arm("facts", Case([QUESTION], PROMPTS, Asker(None, None)))
-    write_sheet(tmp_path, [packet], {"facts": nobody, "grounded": nobody})
+    write_sheet(tmp_path, [packet], {"facts": ["It is a hat."], "grounded": ["A hat."]})
     page, sheet = (tmp_path / "sheet.html").read_text(), (tmp_path / "sheet.csv").read_text()
     assert "not rated yet" in page
     assert "not rated yet" in sheet
