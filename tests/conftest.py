@@ -66,3 +66,12 @@ def toy(workspace: Path) -> RecDataModule:
         batch_size=64,
         windows="all",
     )
+
+
+@pytest.fixture
+def on_toy(toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[str, str], ...]:
+    """Options that put a run on the toy data of the session, from an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    path = ("data.source.init_args.path", toy.source.path)
+    return (path, ("data.root", str(toy.root)), ("trainer.max_epochs", "3"), ("tracking.wandb", "false"))

@@ -16,7 +16,7 @@ from mmrec.reproduce.engines import ENGINES
 from mmrec.reproduce.plan import Plan, validation
 from mmrec.reproduce.run import Run
 from mmrec.reproduce.spec import Cell, Options, Profile, Spec, read_specs
-from tests.reproduce.conftest import row, spec
+from tests.reproduce.tables import row, spec
 
 
 def finish(run: Run, *scores: float) -> None:

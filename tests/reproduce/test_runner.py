@@ -22,7 +22,7 @@ from mmrec.reproduce.plan import Plan
 from mmrec.reproduce.run import Run
 from mmrec.reproduce.runner import execute, last_line
 from mmrec.reproduce.spec import Options, Profile
-from tests.reproduce.conftest import row, spec
+from tests.reproduce.tables import row, spec
 
 WORKS = """
 import json, os, time
