@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,6 +107,22 @@ def test_whitening_without_fitting_items_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"cannot whiten the text features .*0 vectors"):
         whiten_features(folder, np.zeros(ITEMS + 1, dtype=bool), 4)
     assert [path.name for path in folder.parent.iterdir() if "white" in path.name and path.is_dir()] == []
+
+
+def test_full_disk_is_one_line_and_leaves_no_folder(tmp_path, monkeypatch):
+    folder = extracted(tmp_path / "data", cone())
+    monkeypatch.setattr("mmrec.utils.arrays.shutil.disk_usage", lambda _: SimpleNamespace(free=1))
+    with pytest.raises(UserError, match=r"text\.npy: needs 0 MiB, 0 MiB are free"):
+        whiten_features(folder, FITTING, 4)
+    assert [path for path in folder.parent.iterdir() if path.is_dir()] == [folder]
+
+
+def test_killed_whitening_is_removed_by_one_with_other_options(tmp_path):
+    folder = extracted(tmp_path / "data", cone())
+    left = folder.with_name(f".{folder.name}-white9-0123.partial")
+    left.mkdir()
+    whiten_features(folder, FITTING, 4)
+    assert not left.exists()
 
 
 def test_whitened_features_are_made_once_per_inputs_and_options(tmp_path, monkeypatch):
