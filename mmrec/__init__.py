@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     from mmrec.models import EASE as EASE
     from mmrec.models import MMGCN as MMGCN
     from mmrec.models import VBPR as VBPR
+    from mmrec.models import ContentKNN as ContentKNN
     from mmrec.models import GRU4Rec as GRU4Rec
     from mmrec.models import ItemKNN as ItemKNN
     from mmrec.models import LightGCN as LightGCN
     from mmrec.models import MMRaclKal as MMRaclKal
+    from mmrec.models import MMRaclKalNeighbours as MMRaclKalNeighbours
     from mmrec.models import Popularity as Popularity
     from mmrec.models import RaclKal as RaclKal
     from mmrec.models import Recommender as Recommender
@@ -69,12 +71,14 @@ _HOMES = {
         "TimmEncoder", "WithAttributesEncoder",
     ),
     "mmrec.data.prepare.options": ("PrepareOptions",),
-    "mmrec.data.sources": ("Amazon", "ItemRecords", "MovieLens", "RecBole", "Sequences", "TableFormat", "Tabular", "Toy"),
+    "mmrec.data.sources": (
+        "Amazon", "ItemRecords", "MovieLens", "RecBole", "Sequences", "TableFormat", "Tabular", "Toy",
+    ),
     "mmrec.inference": ("Recommendation", "TrainedRecommender", "load"),
     "mmrec.metrics.ranking": ("RankingMetrics", "rank_of_target"),
     "mmrec.models": (
-        "EASE", "MMGCN", "VBPR", "GRU4Rec", "ItemKNN", "LightGCN", "MMRaclKal", "Popularity", "RaclKal", "Recommender",
-        "SASRec",
+        "EASE", "MMGCN", "VBPR", "ContentKNN", "GRU4Rec", "ItemKNN", "LightGCN", "MMRaclKal", "MMRaclKalNeighbours",
+        "Popularity", "RaclKal", "Recommender", "SASRec",
     ),
     "mmrec.training.callbacks": ("RefreshIndex", "SaveResults"),
     "mmrec.training.checkpoints": ("BestCheckpoint", "LastCheckpoint", "StopEarly"),

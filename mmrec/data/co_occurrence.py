@@ -24,12 +24,25 @@ def co_occurrence(view: TrainView) -> Iterator[tuple[slice, Tensor]]:
         a slice of items and their rows (rows, I) float32; the diagonal is the number of users per item. Row and column
         PAD are zero.
     """
+    return co_occurrence_weighted(view, torch.ones(view.n_users))
+
+
+def co_occurrence_weighted(view: TrainView, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Sum, for each pair of items, the weights (U,) of the training users that have both.
+
+    Args:
+        view: the training interactions.
+        weight: (U,) float32, what a user counts.
+
+    Yields:
+        as `co_occurrence`.
+    """
     user, item = view.pairs()
     # fp32 counts exactly up to 2^24 users; index arrays of int32 halve the memory.
-    ones = np.ones(len(user), dtype=np.float32)
     places = (user.numpy().astype(np.int32), item.numpy().astype(np.int32))
-    matrix = csr_array((ones, places), shape=(view.n_users, view.n_items))
-    transpose = matrix.T.tocsr()
+    shape = (view.n_users, view.n_items)
+    matrix = csr_array((np.ones(len(user), dtype=np.float32), places), shape=shape)
+    transpose = csr_array((weight[user].numpy(), places), shape=shape).T.tocsr()
     height = max(1, BLOCK_ELEMENTS // view.n_items)
     for start in range(0, view.n_items, height):
         block = slice(start, min(start + height, view.n_items))

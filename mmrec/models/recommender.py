@@ -183,7 +183,8 @@ class Recommender(pl.LightningModule):
         if batch.candidates is None:
             return candidate_scores(scores, batch.target, self._excluded(batch)), batch.target
         candidates = torch.cat([batch.target[:, None], batch.candidates], dim=1)
-        return scores.gather(1, candidates), torch.zeros_like(batch.target)
+        found = scores.gather(1, candidates).masked_fill(candidates == PAD, -torch.inf)  # PAD fills up shorter lists
+        return found, torch.zeros_like(batch.target)
 
     def _excluded(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Return rows and items (n,), (n,) that are excluded: PAD, and the history unless `mask_history` is false."""

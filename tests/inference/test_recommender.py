@@ -1,5 +1,6 @@
 """What a trained model answers, against the lists that `predict` makes of the same data."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def trained(toy: RecDataModule) -> mmrec.TrainedRecommender:
 def histories(data: RecDataModule) -> list[list[str]]:
     raw = data.catalog.item_table["raw_id"].to_list()
     offsets = data.catalog.offsets.tolist()
-    return [[raw[i] for i in data.catalog.items[a:b].tolist()] for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [[raw[i] for i in data.catalog.items[a:b].tolist()] for a, b in pairwise(offsets)]
 
 
 def test_lists_equal_those_of_predict_for_every_user(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:

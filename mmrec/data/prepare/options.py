@@ -29,6 +29,7 @@ class PrepareOptions:
         iterate_core: repeat both filters until nothing changes (a k-core); false applies them once.
         newest: keep this many of each user's newest interactions, after the core: a sparse protocol on any data.
         split: rule by which interactions are held out, see `split_interactions`.
+        hold_out_items: share of the items that lose all their training interactions, see `mmrec.data.prepare.held_out`.
         max_bad_share: share of bad rows, and of bad images, above which preparation stops.
 
     Raises:
@@ -49,6 +50,7 @@ class PrepareOptions:
     iterate_core: bool = True
     newest: int | None = None
     split: SplitRule = "ratio"
+    hold_out_items: float = 0.0
     max_bad_share: float = 0.01
 
     def __post_init__(self) -> None:
@@ -58,6 +60,7 @@ class PrepareOptions:
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, "at least 1")
         require(self.sample_seed >= 0, "sample_seed", self.sample_seed, "at least 0")
+        require(0 <= self.hold_out_items < 1, "hold_out_items", self.hold_out_items, "at least 0 and below 1")
         require(0 <= self.max_bad_share <= 1, "max_bad_share", self.max_bad_share, "a share of 0 to 1")
         since, until = self.period()
         if since is not None and until is not None and since >= until:

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import mmrec
 from mmrec.data.prepare.filters import Dropped, filter_core, filter_events, order_events
+from mmrec.data.prepare.held_out import without_held_out
 from mmrec.data.prepare.images import check_images
 from mmrec.data.prepare.interactions import Interactions, encode, renumber
 from mmrec.data.prepare.manifest import FILE, FORMAT_VERSION, Manifest
@@ -247,6 +248,11 @@ def _dataset(
     if not raw.timed:
         timestamp = np.arange(len(item), dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
     split = split_interactions(offsets, timestamp, options.split)
+    if options.hold_out_items:
+        stays = without_held_out(item, split, options.hold_out_items)
+        user, item, timestamp, split = user[stays], item[stays], timestamp[stays], split[stays]
+        count = np.bincount(user, minlength=len(kept_users))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(count, dtype=np.int64)])
     table = _with_padding(items[kept_items])
     digest = hashlib.sha256()
     for column in (user, item, timestamp, split):

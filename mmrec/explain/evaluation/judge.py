@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mmrec.explain.packet import Packet
 
-_QUOTED = re.compile("[“\"«„]([^“”\"»«]+)[”\"»]")
+_QUOTED = re.compile('[“"«„]([^“”"»«]+)[”"»]')
 _NUMBER = re.compile(r"([$€£¥]\s?)?\d[\d.,]*\d|([$€£¥]\s?)?\d")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w’'-]*(?:\s+(?:of|the|and|de|van|von)?\s?[A-Z][\w’'-]*)*")
 _SUSPICIOUS = re.compile(

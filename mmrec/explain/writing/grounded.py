@@ -15,9 +15,7 @@ from mmrec.explain.writing.plan import MOST, TONES, Plan, Tone
 
 MOST_CHOICES = 8
 """Statements among which a model chooses; the most telling ones."""
-_REASONS = frozenset(
-    {Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD, Kind.NEIGHBOUR, Kind.INFLUENCE, Kind.ATTRIBUTE}
-)
+_REASONS = frozenset({Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD, Kind.NEIGHBOUR, Kind.INFLUENCE, Kind.ATTRIBUTE})
 _TELLING = 0.05
 """A statement that tells less is not offered: it would hold of most items."""
 

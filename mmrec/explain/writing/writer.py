@@ -113,9 +113,7 @@ class Writer:
         except LLMFailure as failure:
             draft = Draft(str(dict(reply.content)), [str(failure)])
             return self._from_facts(question, failure.kind, str(failure), [draft], reply.seconds)
-        return Explanation(
-            tuple(write(plan, evidence)), "llm", cached=reply.cached, model_seconds=reply.seconds
-        )
+        return Explanation(tuple(write(plan, evidence)), "llm", cached=reply.cached, model_seconds=reply.seconds)
 
     def _free(self, question: Question) -> Explanation:
         verifier = Verifier(question.evidence)
@@ -142,9 +140,7 @@ class Writer:
             if not violations:
                 source: Source = "corrected" if drafts else "llm"
                 sentences = kept_sentences(verdict) if self._options.verified else [Sentence(text)]
-                return Explanation(
-                    tuple(sentences), source, (), cause, reason, tuple(drafts), reply.cached, seconds
-                )
+                return Explanation(tuple(sentences), source, (), cause, reason, tuple(drafts), reply.cached, seconds)
             drafts.append(Draft(text, violations))
             kept = max(kept, kept_sentences(verdict), key=len)
             cause, reason = UNVERIFIED, f"unverified: {'; '.join(violations)}"

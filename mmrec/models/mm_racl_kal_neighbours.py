@@ -1,0 +1,143 @@
+r"""MM-RACL-KAL for sparse data: the neighbours of a history add to the scores.
+
+    z(u, i) = ρ u·e_i + w_r s_r(i) + w_s s_s(i) + w_p r(t, i)
+
+u and e_i are those of `MMRaclKal` (eq. 1-12), s_r are the `ContentScores` of retrieval, s_s the `CoOccurrenceScores`
+of static interest, r the `RecentPopularity` at the time t of the query. On a few thousand interactions a Transformer
+learns less than these scores say from the start; it learns what they miss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmrec.batch import SequenceBatch, TrainBatch
+from mmrec.data.catalog import Catalog
+from mmrec.data.features.store import Features
+from mmrec.errors import InvalidArgument, require
+from mmrec.losses.adjusted_cross_entropy import adjusted_cross_entropy
+from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.nn.history_scores import ContentScores, CoOccurrenceScores, Histories
+from mmrec.nn.kernels.adjusted_cross_entropy import Entries, Levels
+from mmrec.nn.recent_popularity import DAY, RecentPopularity
+
+
+class MMRaclKalNeighbours(MMRaclKal):
+    """`MMRaclKal` plus scores of the history's neighbours; an item of the user's window is never a negative.
+
+    A modality that the data lacks is left out, so that one config serves data with and without images.
+
+    Args:
+        n_users: U (linked from the data).
+        n_items: I, padding included (linked from the data).
+        text_dim: width of the text features (linked from the data).
+        image_dim: width of the image features (linked from the data).
+        max_length: the longest window L (linked from the data).
+        content_weight: initial w_r; 0 switches the scores of retrieval off.
+        co_occurrence_weight: initial w_s; 0 switches the closed form of static interest off.
+        popularity_weight: initial w_p; 0 switches popularity off. With it the model is time-aware.
+        popularity_days: h of `RecentPopularity`, in days.
+        score_neighbours: K of both graphs.
+        score_decay: γ of both graphs, the factor by which an item counts less than the next newer one.
+        interest_scale: initial ρ.
+        options: further options of `MMRaclKal`.
+
+    Raises:
+        InvalidArgument: an option is outside its range, or content scores are on and the data has no text and images.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_users: int,
+        n_items: int,
+        text_dim: int = 0,
+        image_dim: int = 0,
+        max_length: int = 50,
+        content_weight: float = 20.0,
+        co_occurrence_weight: float = 200.0,
+        popularity_weight: float = 0.4,
+        popularity_days: float = 60.0,
+        score_neighbours: int = 50,
+        score_decay: float = 0.7,
+        interest_scale: float = 1.0,
+        **options: Any,
+    ) -> None:
+        present = {
+            name: options.pop(name, True) and width > 0
+            for name, width in {"text": text_dim, "image": image_dim}.items()
+        }
+        super().__init__(
+            n_users=n_users, n_items=n_items, text_dim=text_dim, image_dim=image_dim, max_length=max_length,
+            **present, **options,
+        )  # fmt: skip
+        self.save_hyperparameters()
+        starts = {"content": content_weight, "co_occurrence": co_occurrence_weight, "popularity": popularity_weight}
+        for name, start in starts.items():
+            require(start >= 0, f"{name}_weight", start, "at least 0")
+        require(popularity_days > 0, "popularity_days", popularity_days, "above 0")
+        require(score_neighbours >= 1, "score_neighbours", score_neighbours, "at least 1")
+        require(0 < score_decay <= 1, "score_decay", score_decay, "above 0 and at most 1")
+        if content_weight > 0 and not self.item_encoder.features.modalities:
+            raise InvalidArgument("content_weight", "content_weight needs text or image: set one to true, or it to 0")
+        self.starts = {name: start for name, start in starts.items() if start > 0}
+        # Learned as factors of where they begin, so that one learning rate suits all.
+        self.factors = nn.ParameterDict({name: nn.Parameter(torch.ones(())) for name in self.starts})
+        self.interest_scale = nn.Parameter(torch.tensor(float(interest_scale)))
+        makers = {"content": ContentScores, "co_occurrence": CoOccurrenceScores}
+        self.graphs = nn.ModuleDict(
+            {name: make(score_neighbours, score_decay) for name, make in makers.items() if name in self.starts}
+        )
+        self.popularity = RecentPopularity(popularity_days) if popularity_weight > 0 else None
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        """Take the features and the train-only view, and build the two graphs of them."""
+        super().attach(catalog, features)
+        if self.popularity is not None:
+            self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
+        for graph in self.graphs.values():
+            if isinstance(graph, CoOccurrenceScores):
+                graph.set_view(catalog.train)
+            elif isinstance(graph, ContentScores):
+                graph.set_features(self.item_encoder.features)
+
+    def weight(self, name: str) -> Tensor:
+        """Return w of one score, a scalar."""
+        return self.starts[name] * self.factors[name]
+
+    def score(self, batch: SequenceBatch) -> Tensor:
+        """Return z, (B, I)."""
+        batch = batch.newest(None if self.dynamic is None else self.dynamic.max_length)
+        scores = super().score(batch) * self.interest_scale
+        rows = torch.arange(len(batch.user), device=batch.user.device)
+        place = rows, batch.lengths - 1
+        for entries in self._entries(Histories.of(batch, place)):
+            scores = scores + entries.dense(*scores.shape)
+        levels = self._levels(batch, place)
+        return scores if levels is None else scores + levels.weight * levels.table[levels.index]
+
+    def recommendation_loss(
+        self, batch: TrainBatch, place: tuple[Tensor, Tensor], interest: Tensor, vectors: Tensor
+    ) -> Tensor:
+        """Return L_rec over z; the items of the window up to a position are excluded there."""
+        histories, target = Histories.of(batch, place), batch.targets[place]
+        others = histories.item != target[histories.row]  # where repeats are kept, an item may be the next one again
+        excluded = histories.row[others], histories.item[others]
+        added, levels = self._entries(histories), self._levels(batch, place)
+        return adjusted_cross_entropy(interest * self.interest_scale, vectors, target, added, excluded, levels)
+
+    def _entries(self, histories: Histories) -> list[Entries]:
+        """Return w s of each graph."""
+        found = {name: graph(histories) for name, graph in self.graphs.items()}
+        return [entries._replace(value=entries.value * self.weight(name)) for name, entries in found.items()]
+
+    def _levels(self, batch: SequenceBatch, place: tuple[Tensor, Tensor]) -> Levels | None:
+        """Return w r at the query time of each position."""
+        if self.popularity is None:
+            return None
+        return Levels(
+            self.popularity.table, self.popularity.period(batch.clock.query_time[place]), self.weight("popularity")
+        )

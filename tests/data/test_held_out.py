@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmrec.batch import PAD
+from mmrec.data.catalog import Catalog
+from mmrec.data.datamodule import RecDataModule
+from mmrec.data.prepare.held_out import unseen_candidates, without_held_out
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.data.prepare.pipeline import prepare
+from mmrec.data.schema import Split
+from mmrec.data.sources import Toy
+from mmrec.errors import UserError
+from tests.contracts.conftest import build
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> RecDataModule:
+    options = PrepareOptions(split="leave_one_out", require_text=False, require_image=False, hold_out_items=0.1)
+    return RecDataModule(
+        Toy(), prepare=options, root=str(tmp_path_factory.mktemp("data")), max_length=8, candidates="unseen"
+    )
+
+
+def test_only_training_interactions_of_the_drawn_items_are_removed() -> None:
+    item = np.repeat(np.arange(1, 21, dtype=np.int32), 3)
+    split = np.tile(np.array([Split.TRAIN, Split.VALID, Split.TEST], np.int8), 20)
+    stays = without_held_out(item, split, 0.25)
+    gone = item[~stays]
+    assert len(gone) == len(set(gone.tolist())) == 5
+    assert (split[~stays] == Split.TRAIN).all()
+
+
+def test_held_out_items_are_unseen_and_histories_stay_in_order(held: RecDataModule, tmp_path: Path) -> None:
+    options = PrepareOptions(split="leave_one_out", require_text=False, require_image=False)
+    whole, cut = Catalog(prepare(Toy(), options, tmp_path)), held.catalog
+    unseen = set((torch.nonzero(cut.train.popularity[1:] == 0).squeeze(1) + 1).tolist())
+    assert len(unseen) >= round(0.1 * (whole.n_items - 1))
+    assert cut.n_items == whole.n_items
+    for user in range(0, whole.n_users, 37):
+        events = [
+            (item, part)
+            for item, part in zip(
+                whole.items[whole.offsets[user] : whole.offsets[user + 1]].tolist(),
+                whole.split[whole.offsets[user] : whole.offsets[user + 1]].tolist(),
+                strict=True,
+            )
+            if item not in unseen or part != Split.TRAIN
+        ]
+        assert cut.items[cut.offsets[user] : cut.offsets[user + 1]].tolist() == [item for item, _ in events]
+
+
+def test_unseen_targets_are_ranked_among_unseen_items_alone(held: RecDataModule) -> None:
+    catalog, model = held.catalog, build("popularity", held)
+    unseen = int((catalog.train.popularity[1:] == 0).sum())
+    loader = held.eval_dataloader(Split.TEST)
+    ranks = torch.cat([model.ranks(batch) for batch in loader])
+    targets = torch.cat([batch.target for batch in loader])
+    assert (catalog.train.popularity[targets] == 0).all()
+    # They all have popularity zero and tie, except those in the history, which are excluded.
+    assert ranks.max() == (unseen + 1) / 2
+    assert ranks.min() >= (unseen - 1) / 2
+
+
+def test_an_unseen_item_of_the_history_is_excluded(held: RecDataModule) -> None:
+    catalog = held.catalog
+    rows = held.eval_dataloader(Split.TEST).rows
+    for row, others in zip(rows.tolist(), unseen_candidates(catalog, rows).tolist(), strict=True):
+        history = catalog.items[catalog.offsets[catalog.user_of(torch.tensor(row))] : row].tolist()
+        assert not set(others) - {PAD} & set(history)
+        assert int(catalog.items[row]) not in others
+
+
+def test_data_without_unseen_targets_is_refused(toy: RecDataModule) -> None:
+    data = RecDataModule(toy.source, prepare=toy.options, root=str(toy.root), max_length=8, candidates="unseen")
+    if (data.catalog.train.popularity[data.catalog.items[data.catalog.instances(Split.TEST)].long()] == 0).any():
+        pytest.skip("the toy data has unseen targets")
+    with pytest.raises(UserError, match="hold_out_items"):
+        data.eval_dataloader(Split.TEST)
