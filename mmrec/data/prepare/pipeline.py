@@ -66,8 +66,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
             raise UserError(f"{folder} exists without {FILE}, so it is not a whole dataset: remove it, and run again")
         remove_abandoned(folder.parent)
         unfinished = partial_folder(folder)
-        shutil.rmtree(unfinished, ignore_errors=True)  # what a killed run has left
-        unfinished.mkdir()
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed run
         try:
             dataset = assemble(source, options, root, inputs)
             _save(dataset, unfinished, folder)
@@ -81,6 +80,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
 def _save(dataset: Dataset, unfinished: Path, folder: Path) -> None:
     """Write a dataset and put it in its place. Raises UserError, for example where the disk is full."""
     try:
+        unfinished.mkdir()
         dataset.save(unfinished)
         os.rename(unfinished, folder)
     except (OSError, pl.exceptions.PolarsError) as error:
