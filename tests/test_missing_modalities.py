@@ -1,4 +1,4 @@
-"""A shop where some items have no picture, some no text, some neither, and some were never sold in training."""
+"""A shop in which some items have no image, some no text, some neither, and some no training interaction."""
 
 import io
 import json
@@ -30,12 +30,12 @@ LOOSE_ARGS = [f"--data.prepare.{key}={str(value).lower()}" for key, value in LOO
 
 
 def kind(item: str) -> str:
-    """Items go both, text, image, neither, by the number in their name."""
+    """Return what an item has, by the number in its name: both, text, image, neither in turn."""
     return ("both", "text", "image", "neither")[int(item[1:]) % 4]
 
 
 class Shop(Rows):
-    """Everybody buys six of the sold items in a row; a sixth of the last purchases are of items new on the shelf."""
+    """Every user buys six items with consecutive numbers; a sixth of the last purchases are of new items."""
 
     name = "shop"
 
@@ -64,7 +64,7 @@ class Shop(Rows):
                     Image.new("RGB", (16, 16), colour).save(self.folder / "images" / f"{name}.png")
 
     def read(self) -> RawData:
-        """The title is the text, or missing with it."""
+        """Return the shop, in which the title is the text and is missing where the text is missing."""
         raw = super().read()
         return replace(raw, items=raw.items.with_columns(title=pl.col("text")))
 
@@ -78,7 +78,7 @@ def command(name: str, root: Path, *args: str) -> None:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where both forms of the model were fitted, tested, and asked to explain their whole lists."""
+    """Return a folder in which both forms of the model were fitted, tested and explained for their whole lists."""
     folder = tmp_path_factory.mktemp("shop")
     explain = ["--trainer.callbacks+=mmrec.explain.callback.ExplainRecommendations", "--trainer.callbacks.users=6"]
     everything = [*explain, "--trainer.callbacks.top_k=35", "--trainer.callbacks.llm=null"]
@@ -94,7 +94,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=FORMS)
 def run(request: pytest.FixtureRequest, root: Path) -> Path:
-    """The folder of one of the two runs."""
+    """Return the folder of one of the two runs."""
     return root / "runs" / "shop" / request.param / "seed1"
 
 
@@ -117,19 +117,19 @@ def items_of(wanted: str, data: RecDataModule) -> list[int]:
     return [item for item in range(1, data.n_items) if kind(ids[item]) == wanted]
 
 
-def test_every_target_has_a_rank_whatever_it_lacks(run: Path) -> None:
+def test_every_target_has_a_rank_whatever_modality_it_lacks(run: Path) -> None:
     curves = pl.read_csv(run / "metrics.csv")
     losses = [name for name in curves.columns if name.startswith("train/loss")]
     assert len(losses) == 5
     assert all(curves[name].drop_nulls().is_finite().all() for name in losses)
     ranks = pl.read_parquet(run / "test_ranks.parquet")
     assert ranks.height == USERS
-    assert ranks["rank"].is_between(1, SOLD + UNSEEN - 5).all()  # five are the history
+    assert ranks["rank"].is_between(1, SOLD + UNSEEN - 5).all()  # five items are excluded as history
     assert {kind(item) for item in ranks["item"]} == {"both", "text", "image", "neither"}
     assert sum(int(item[1:]) >= SOLD for item in ranks["item"]) == UNSEEN
 
 
-def test_slices_tell_the_kinds_of_targets_apart(run: Path) -> None:
+def test_slices_hold_the_targets_of_their_kind(run: Path) -> None:
     ranks = pl.read_parquet(run / "test_ranks.parquet")
     slices = json.loads((run / "result.json").read_text())["slices"]
     has = {"image_missing": ("text", "neither"), "text_present": ("both", "text"), "neither": ("neither",)}
@@ -164,51 +164,53 @@ def test_the_rules_of_equation_3_hold_in_a_trained_model(root: Path, data: RecDa
     model = trained(root / "runs/shop/literal/seed1", data)
     fused, text, image = model.tables().items
     alpha = model.item_encoder.alpha
-    assert alpha != 0.5  # it was trained
+    assert alpha != 0.5  # training has changed it
     expected = {"both": alpha * text + (1 - alpha) * image, "text": text, "image": image, "neither": 0 * fused}
     for name, vectors in expected.items():
         torch.testing.assert_close(fused[items_of(name, data)], vectors[items_of(name, data)])
     scores = model.score(next(iter(data.test_dataloader())))
     assert scores.isfinite().all()
-    assert not scores[:, items_of("neither", data)].any()  # known by nothing, they tie
+    assert not scores[:, items_of("neither", data)].any()  # zero vectors tie
 
 
 @torch.no_grad()
-def test_items_that_training_never_saw_keep_their_own_vector(run: Path, data: RecDataModule) -> None:
+def test_items_without_training_interactions_keep_their_own_vector(run: Path, data: RecDataModule) -> None:
     model = trained(run, data)
     unseen = torch.nonzero(data.catalog.train.popularity[1:] == 0).squeeze(1) + 1
     assert len(unseen) == UNSEEN
     tables = model.tables()
     layers = 1 + model.static.layers
-    torch.testing.assert_close(tables.static_items[unseen] * layers, tables.items.fused[unseen])  # nothing reaches them
+    torch.testing.assert_close(
+        tables.static_items[unseen] * layers, tables.items.fused[unseen]
+    )  # they have no neighbours in the graph
     assert tables.static_items.isfinite().all()
     if model.item_encoder.id is not None:
         neither = items_of("neither", data)
         torch.testing.assert_close(tables.items.fused[neither], model.item_encoder.id.weight[neither])
 
 
-def test_what_nothing_is_known_of_is_nobodys_neighbour(root: Path, data: RecDataModule) -> None:
+def test_items_without_text_and_image_are_not_neighbours_of_others(root: Path, data: RecDataModule) -> None:
     neither = items_of("neither", data)
     table = trained(root / "runs/shop/literal/seed1", data).neighbours()
     assert (table[neither] == torch.tensor(neither)[:, None]).all()
     others = [item for item in range(1, data.n_items) if item not in neither]
     assert not torch.isin(table[others], torch.tensor(neither)).any()
     with_ids = trained(root / "runs/shop/with_ids/seed1", data).neighbours()
-    assert torch.isin(with_ids[others], torch.tensor(neither)).any()  # an id is something to be known by
+    assert torch.isin(with_ids[others], torch.tensor(neither)).any()  # an id gives them a vector
 
 
 @pytest.mark.parametrize("backend", ["faiss", "torch"])
-def test_a_zero_vector_is_nobodys_neighbour(backend: str) -> None:
-    vectors = torch.tensor([[0.0, 0], [1, 0], [1, 1], [-1, 0], [0, 0], [-1, -1]])  # nothing but 3 and 5 is near 5
+def test_a_zero_vector_is_not_a_neighbour_of_others(backend: str) -> None:
+    vectors = torch.tensor([[0.0, 0], [1, 0], [1, 1], [-1, 0], [0, 0], [-1, -1]])  # only 3 is near 5
     table = nearest_neighbours(vectors, 4, backend)
-    assert table[[1, 5]].tolist() == [[2, 5, 3, 1], [3, 1, 2, 5]]  # all the others there are, then itself
+    assert table[[1, 5]].tolist() == [[2, 5, 3, 1], [3, 1, 2, 5]]  # all other items with a vector, then itself
     assert table[4].tolist() == [4] * 4
     assert nearest_neighbours(torch.zeros(4, 2), 2, backend).tolist() == [[i, i] for i in range(4)]
 
 
-def test_explanations_say_what_is_known_and_no_more(run: Path) -> None:
+def test_explanations_state_only_known_facts(run: Path) -> None:
     rows = [json.loads(line) for line in (run / "explanations.jsonl").read_text().splitlines()]
-    assert len(rows) == 6 * 35  # whole lists: every kind is among them
+    assert len(rows) == 6 * 35  # whole lists, which hold items of every kind
     for row in rows:
         has_text, has_image = (kind(row["item"]) in ("both", name) for name in ("text", "image"))
         packet = row["packet"]
@@ -224,7 +226,7 @@ def test_explanations_say_what_is_known_and_no_more(run: Path) -> None:
 
 
 @pytest.mark.parametrize("title", [None, "", "  ", "\u200b\x00"])
-def test_a_title_that_shows_nothing_gives_way_to_the_id(title: str | None) -> None:
+def test_a_blank_title_is_replaced_by_the_id(title: str | None) -> None:
     empty = {"text": None, "image": None, "attributes": None}
     items = pl.DataFrame([{"raw_id": raw_id, "title": title, **empty} for raw_id in ("", "b1", "b2", "\u200b")])
     knowledge = Knowledge(items)
@@ -237,7 +239,7 @@ def test_a_title_that_shows_nothing_gives_way_to_the_id(title: str | None) -> No
 
 
 @pytest.mark.parametrize("text", ["true", "false"])
-def test_a_shop_without_any_picture_is_said_in_one_line(
+def test_a_shop_without_images_ends_in_one_line(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Each taste planted in the toy shop is found by the part of the model made for it, and missed without that part."""
+"""Each planted taste of the toy shop is found by the part of the model made for it, and missed without that part."""
 
 import polars as pl
 import pytest
@@ -32,7 +32,7 @@ def ndcg_by_taste(model: Recommender, data: RecDataModule) -> dict[str, float]:
 
 
 def train(name: str, data: RecDataModule) -> dict[str, float]:
-    """Train as the trainer does, at a higher rate: the bands are wide, and the suite is to be quick."""
+    """Train as the trainer does, with a higher learning rate to save time; the bounds below are wide."""
     model = build(name, data, **({} if name == "popularity" else {"lr": 3e-3}))
     optimizer = model.configure_optimizers()
     if optimizer is None:
@@ -66,9 +66,9 @@ def test_the_full_model_finds_every_taste_and_beats_popularity(found: dict[str, 
 @pytest.mark.parametrize(
     ("part", "taste"), [("image", "image"), ("text", "text"), ("static", "long_term"), ("dynamic", "order")]
 )
-def test_without_its_part_a_taste_is_missed(found: dict[str, dict[str, float]], part: str, taste: str) -> None:
+def test_a_taste_is_missed_without_its_part(found: dict[str, dict[str, float]], part: str, taste: str) -> None:
     full, without = found["mm_racl_kal"], found[f"mm_racl_kal-no_{part}"]
     assert without[taste] < 0.5 * full[taste]
     others = [name for name in ("image", "text", "order") if name != taste]
-    if part in ("image", "text"):  # what the other modality and the order tell is still there
+    if part in ("image", "text"):  # the other modality and the order are still found
         assert all(without[name] > 0.5 * full[name] for name in others), (full, without)

@@ -17,7 +17,7 @@ def test_equals_the_formula_pair_by_pair() -> None:
     torch.testing.assert_close(squared_norm(user, positive).item(), lengths / 14, rtol=1e-5, atol=1e-6)
 
 
-def test_a_pair_in_the_wrong_order_by_far_still_teaches() -> None:
+def test_a_pair_far_in_the_wrong_order_still_has_a_gradient() -> None:
     user = torch.ones(1, 1, requires_grad=True)
     loss = bpr(user, torch.full((1, 1), -500.0), torch.full((1, 1), 500.0))
     loss.backward()

@@ -22,7 +22,7 @@ def naive(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tens
 
 
 def loss_of(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, allowed: torch.Tensor, **options: bool) -> torch.Tensor:
-    """Contrast with the positive before the negatives (B, N, D)."""
+    """Return the contrast, the positives being the candidates before the negatives (B, N, D)."""
     similarity = cosines(unit(a), unit(torch.cat([p[:, None], n], dim=1)))
     return info_nce(
         similarity, torch.zeros(len(a), dtype=torch.int64), F.pad(allowed, (1, 0)), temperature=0.2, **options
@@ -46,7 +46,7 @@ def test_shared_candidates_are_the_same_as_repeated_ones() -> None:
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
-def test_nothing_allowed_is_zero_with_finite_gradients(decoupled: bool) -> None:
+def test_without_negatives_the_loss_is_zero_with_finite_gradients(decoupled: bool) -> None:
     anchor = torch.randn(3, 4, requires_grad=True)
     nothing = torch.zeros(3, 2, dtype=torch.bool)
     loss = loss_of(anchor, torch.randn(3, 4), torch.randn(3, 2, 4), nothing, decoupled=decoupled)
@@ -64,7 +64,7 @@ def test_cross_modal_pairs_each_text_with_its_image() -> None:
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
-def test_items_that_do_not_count_are_as_good_as_absent(decoupled: bool) -> None:
+def test_items_that_do_not_count_have_no_effect(decoupled: bool) -> None:
     torch.manual_seed(0)
     text, image = torch.randn(7, 4, requires_grad=True), torch.randn(7, 4, requires_grad=True)
     counted = torch.tensor([True, False, True, True, False, False, True])

@@ -10,7 +10,7 @@ from mmrec.nn.kernels.candidate_blocks import BLOCK
 def naive(
     h: torch.Tensor, items: torch.Tensor, target: torch.Tensor, negatives: torch.Tensor, t: float
 ) -> torch.Tensor:
-    """The formula as the paper has it, σ to the power of β and all, on scores that start at the base rate."""
+    """Return the formula of the paper, with σ to the power of β, for scores that start at the base rate."""
     k = negatives.shape[1]
     alpha = k / (len(items) - 1 - 1)
     beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)
@@ -41,8 +41,8 @@ def test_beta_goes_from_one_to_the_sampling_rate() -> None:
     assert gbce_beta(n_negatives=256, n_items=3417, t=0.75) == pytest.approx(0.25 + 0.75 * 256 / 3415)
 
 
-def test_where_nothing_is_known_the_terms_balance() -> None:
-    """With every item a target once, zero vectors are a minimum: no item has a gradient by the user vectors' mean."""
+def test_without_knowledge_of_the_user_the_terms_balance() -> None:
+    """If every item is a target once, zero vectors are a minimum."""
     items = torch.zeros(50, 4, requires_grad=True)
     target = torch.arange(1, 50)
     generalised_bce(torch.ones(49, 4), items, target, target[None, :7], 1.0).backward()

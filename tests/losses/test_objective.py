@@ -13,7 +13,7 @@ from mmrec.nn.kernels.candidate_blocks import draw_negatives
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "sampled_softmax", "gbce", "bce"])
-def test_each_name_is_its_function_with_fresh_negatives(name: str, toy: RecDataModule) -> None:
+def test_each_name_computes_its_loss_with_fresh_negatives(name: str, toy: RecDataModule) -> None:
     loss = NextItemLoss(name, n_negatives=7, gbce_t=0.5)
     loss.set_view(toy.catalog.train)
     torch.manual_seed(0)
@@ -48,7 +48,7 @@ def test_options_out_of_range_are_refused(changes: dict, message: str) -> None:
 
 @pytest.mark.parametrize("n_items", [2, 3, 6])  # one, two and five items
 @pytest.mark.parametrize("name", ["cross_entropy", "sampled_softmax", "gbce", "bce"])
-def test_more_negatives_than_items_train(name: str, n_items: int) -> None:
+def test_more_negatives_than_items_give_a_finite_loss(name: str, n_items: int) -> None:
     torch.manual_seed(0)
     loss = NextItemLoss(name, n_negatives=99)
     loss.set_view(TrainView(1, n_items, torch.tensor([0, 1]), torch.tensor([1]), torch.zeros(1)))

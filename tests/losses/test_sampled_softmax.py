@@ -43,7 +43,7 @@ def test_with_all_items_it_is_the_full_cross_entropy() -> None:
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_a_target_that_is_every_negative_costs_nothing() -> None:
+def test_a_target_that_is_its_only_negative_has_no_loss() -> None:
     hidden, items = torch.randn(2, 4, requires_grad=True), torch.randn(6, 4)
     loss = sampled_softmax(hidden, items, torch.tensor([3, 4]), torch.tensor([[3]]))
     only_second = math.log(1 + torch.exp(hidden[1] @ (items[3] - items[4])).item()) / 2

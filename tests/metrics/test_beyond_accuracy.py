@@ -16,7 +16,7 @@ def lists(count: int = 40, length: int = 10) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     weights = torch.arange(ITEMS, dtype=torch.float32).square().expand(count, -1)
     scores = torch.randn(count, length).sort(dim=1, descending=True).values
-    scores[3, 4:] = -torch.inf  # four candidates were left
+    scores[3, 4:] = -torch.inf  # a list with four items
     return torch.multinomial(weights, length), scores
 
 
@@ -75,6 +75,6 @@ def test_without_features_there_is_no_diversity() -> None:
     assert found["image_diversity@10"] is None
 
 
-def test_gini_of_equals_and_of_one_alone() -> None:
+def test_gini_of_equal_counts_and_of_a_single_item() -> None:
     assert gini(torch.full((8,), 3)) == 0
     assert gini(torch.tensor([0, 0, 0, 5])) == 0.75

@@ -23,8 +23,8 @@ def test_differences_are_those_of_scipy_and_of_the_definition() -> None:
     assert found["much"].interval == pytest.approx(normal, abs=0.005)
 
 
-def test_more_comparisons_ask_for_more() -> None:
-    """One alone has p about .03, which twenty comparisons do not leave."""
+def test_p_grows_with_the_number_of_comparisons() -> None:
+    """A single comparison has p of about .03, which is not significant among twenty."""
     base = np.linspace(0, 1, 50)
     gains = np.tile([0.1, -0.05], 25) + np.linspace(-0.02, 0.02, 50)
     alone = differences({"m": base + gains}, base)["m"]
@@ -34,7 +34,7 @@ def test_more_comparisons_ask_for_more() -> None:
     assert not among.significant
 
 
-def test_equals_differ_by_nothing() -> None:
+def test_equal_methods_have_no_difference() -> None:
     values = np.zeros(5)
     assert differences({"same": values}, values)["same"] == Difference(0.0, None, (0.0, 0.0), 0.0, 1.0)
-    assert paired_p(np.ones(1), np.zeros(1)) == 1  # one pair decides nothing
+    assert paired_p(np.ones(1), np.zeros(1)) == 1  # one pair cannot be significant

@@ -18,7 +18,7 @@ def random_scores(seed: int, rows: int = 40, items: int = 60, ties: bool = False
 
 def test_metrics_equal_torchmetrics() -> None:
     scores, target = random_scores(0)
-    scores = scores - scores.min() + 1  # torchmetrics holds what scores 0 or less for not retrieved
+    scores = scores - scores.min() + 1  # torchmetrics counts scores of 0 or less as not retrieved
     values = rank_metrics(rank_of_target(scores, target))
     for row, wanted in enumerate(target):
         relevant = torch.zeros(scores.shape[1], dtype=torch.bool)
@@ -47,13 +47,13 @@ def test_the_target_is_a_candidate_even_if_excluded() -> None:
     assert rank_of_target(scores, target).tolist() == [2.0]
 
 
-def test_a_constant_model_lands_in_the_middle() -> None:
+def test_a_constant_model_ranks_in_the_middle() -> None:
     assert rank_of_target(torch.zeros(1, 101), torch.tensor([7])).tolist() == [51.0]
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10_000), ties=st.booleans())
-def test_bounds_monotony_and_relabelling(seed: int, ties: bool) -> None:
+def test_metrics_are_bounded_monotone_and_invariant_to_relabelling(seed: int, ties: bool) -> None:
     scores, target = random_scores(seed, ties=ties)
     ranks = rank_of_target(scores, target)
     values = rank_metrics(ranks)
@@ -77,12 +77,12 @@ def test_any_batch_split_gives_the_same_numbers() -> None:
     assert set(results[0]) == {f"{name}_uniform100" for name in ("hr@10", "hr@20", "ndcg@10", "ndcg@20", "mrr")}
 
 
-def test_no_batch_leaves_a_tensor_of_its_own() -> None:
+def test_ranks_are_kept_in_one_tensor() -> None:
     metrics = RankingMetrics()
     for first in (0, 3, 6):
         batch = torch.full((3,), float(first + 1))
         metrics.update(torch.arange(first, first + 3), batch)
-        batch.fill_(-1)  # what a batch was made in is its own again
+        batch.fill_(-1)  # the tensor of a batch may be reused
     assert [len(metrics.instances), len(metrics.ranks)] == [1, 1]
     metrics.compute()
     assert metrics.table is not None

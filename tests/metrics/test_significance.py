@@ -12,7 +12,7 @@ def test_bootstrap_of_a_mean_is_near_the_normal_interval():
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
 
 
-def test_bootstrap_passes_over_samples_without_a_value():
+def test_bootstrap_ignores_samples_without_a_value():
     assert bootstrap_interval(lambda index: float("nan") if 0 in index else 1.0, 3) == (1.0, 1.0)
     assert np.isnan(bootstrap_interval(lambda index: float("nan"), 3)).all()
 

@@ -23,7 +23,7 @@ def dataset(seed: int, n_items: int, n: int, spread: int) -> tuple[Tensor, Tenso
 
 
 def naive(popularity: Tensor, text: Tensor, image: Tensor, targets: Tensor, ranks: Tensor) -> dict[str, dict]:
-    """The same by a loop over instances, from the words of the documentation."""
+    """Return the same by a loop over instances, written from the documentation."""
     real = range(1, len(popularity))
     more_popular = {i: sum(int(popularity[j] > popularity[i]) for j in real) for i in real}
     belongs = {
@@ -61,7 +61,7 @@ def test_slices_equal_the_naive_loop(seed: int, n_items: int, n: int, spread: in
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), spread=st.sampled_from([0, 1, 3, 60]))
-def test_pairs_add_up_and_item_order_means_nothing(seed: int, spread: int) -> None:
+def test_slices_add_up_and_do_not_depend_on_item_order(seed: int, spread: int) -> None:
     popularity, text, image, targets, ranks = dataset(seed, 30, 50, spread)
     found = slice_metrics(ranks, targets, item_slices(popularity, text, image))
     for one, other in PAIRS:
@@ -77,13 +77,13 @@ def test_pairs_add_up_and_item_order_means_nothing(seed: int, spread: int) -> No
     ("popularity", "head"),
     [
         ([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], [9, 8]),
-        ([9, 8, 8, 8, 5, 4, 3, 2, 1, 0], [9, 8, 8, 8]),  # the level that crosses the 20 % comes in whole
+        ([9, 8, 8, 8, 5, 4, 3, 2, 1, 0], [9, 8, 8, 8]),  # all items of the level that crosses the 20 %
         ([5] * 10, [5] * 10),
-        ([9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [9]),  # never seen is never popular
+        ([9, 0, 0, 0, 0, 0, 0, 0, 0, 0], [9]),  # an item without interactions is not popular
         ([0] * 10, []),
-        ([9, 8, 7, 6, 5, 4], [9, 8]),  # a fifth of six is more than one
+        ([9, 8, 7, 6, 5, 4], [9, 8]),  # a fifth of six is rounded up to two
     ],
 )
-def test_the_head_is_whole_levels_of_popularity(popularity: list[int], head: list[int]) -> None:
+def test_the_head_consists_of_whole_levels_of_popularity(popularity: list[int], head: list[int]) -> None:
     levels = torch.tensor([0, *popularity])
     assert levels[head_items(levels)].tolist() == head

@@ -28,7 +28,7 @@ def test_states_equal_a_loop_over_cells(toy: RecDataModule) -> None:
         torch.testing.assert_close(model.encode_users(batch)[row], expected)
 
 
-def test_input_and_output_embedding_are_one_and_unprojected_at_equal_width(toy: RecDataModule) -> None:
+def test_input_and_output_share_one_embedding_without_projection_at_equal_width(toy: RecDataModule) -> None:
     names = [name for name, _ in build("gru4rec", toy).named_parameters() if "layers" not in name]
     assert names == ["item_encoder.id.weight", "sequence_encoder.norm.weight", "sequence_encoder.norm.bias"]
 

@@ -23,14 +23,14 @@ def naive_similarity(data: RecDataModule, shrinkage: float) -> list[list[float]]
     ]
 
 
-@pytest.mark.parametrize("elements", [2**24, 500])  # one block, and a few rows each
+@pytest.mark.parametrize("elements", [2**24, 500])  # one block, and blocks of a few rows
 def test_scores_are_sums_over_the_whole_history(
     elements: int, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(co_occurrence, "BLOCK_ELEMENTS", elements)
     model, similarity = build("itemknn", toy, neighbours=10_000, shrinkage=3.0), naive_similarity(toy, 3.0)
     batch = next(iter(toy.eval_dataloader(Split.TEST)))
-    assert len(batch.earlier)  # histories go on before the window
+    assert len(batch.earlier)  # histories are longer than the windows
     scores = model.score(batch)
     for row in range(0, len(batch.user), 17):
         start, end = toy.catalog.offsets[batch.user[row]], batch.instance[row]
@@ -39,7 +39,7 @@ def test_scores_are_sums_over_the_whole_history(
         torch.testing.assert_close(scores[row], torch.tensor(expected), rtol=1e-5, atol=1e-6)
 
 
-def test_the_most_similar_are_kept_of_the_item_that_is_scored(toy: RecDataModule) -> None:
+def test_the_neighbours_are_those_of_the_scored_item(toy: RecDataModule) -> None:
     model, similarity = build("itemknn", toy, neighbours=7, shrinkage=3.0), naive_similarity(toy, 3.0)
     kept = model.similarity
     dense = kept.to_dense()

@@ -82,7 +82,7 @@ def test_contradictory_options_are_refused(changes: dict, message: str, toy: Rec
         build("lightgcn", toy, **changes)
 
 
-def test_defaults_are_the_papers() -> None:
+def test_defaults_are_those_of_the_paper() -> None:
     model = LightGCN(n_users=3, n_items=4)
     assert (model.hparams["layers"], model.hparams["hidden_dim"]) == (3, 64)
     assert (model.hparams["l2"], model.hparams["lr"]) == (1e-4, 1e-3)

@@ -24,7 +24,7 @@ def test_prefix_mean_equals_the_naive_loop() -> None:
             torch.testing.assert_close(means[row, position], expected)
 
 
-def test_ids_have_a_learning_rate_of_their_own(toy: RecDataModule) -> None:
+def test_ids_have_their_own_learning_rate(toy: RecDataModule) -> None:
     model = build("mm_racl_kal", toy, item_id=True, lr=0.01, id_lr=0.25)
     groups = model.configure_optimizers().param_groups
     assert [group["lr"] for group in groups] == [0.01, 0.0025]
@@ -32,7 +32,7 @@ def test_ids_have_a_learning_rate_of_their_own(toy: RecDataModule) -> None:
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
 
 
-def test_retrieval_and_contrast_wait_for_the_warm_up(toy: RecDataModule) -> None:
+def test_retrieval_and_contrast_start_after_the_warm_up(toy: RecDataModule) -> None:
     batch = next(iter(toy.train_dataloader()))
     model = build("mm_racl_kal", toy, warmup_epochs=1, dropout=0.0)
     assert not model.losses(batch).keys() & {"loss_ui", "loss_ii", "loss_mm"}
@@ -55,7 +55,7 @@ def test_total_loss_is_equation_18(toy: RecDataModule) -> None:
 
 @pytest.mark.parametrize("term", ["ui", "ii", "mm"])
 def test_a_term_without_weight_is_not_computed(term: str, toy: RecDataModule) -> None:
-    """And the one that is left is what it is among the others."""
+    """The remaining term has the value that it has together with the others."""
     batch = next(iter(toy.train_dataloader()))
     whole = build("mm_racl_kal", toy, dropout=0.0)
     alone = build("mm_racl_kal", toy, dropout=0.0, **{f"lambda_{name}": 0.0 for name in {"ui", "ii", "mm"} - {term}})
@@ -76,8 +76,8 @@ def test_without_its_parts_it_is_sasrec(toy: RecDataModule) -> None:
     assert model.neighbours() is None
 
 
-def test_the_literal_user_node_sees_the_edge_to_the_target_in_training(toy: RecDataModule) -> None:
-    """The reason for `static_user: prefix`: with the node form, u^s depends on the item that is to be predicted."""
+def test_the_user_node_contains_the_edge_to_the_target_in_training(toy: RecDataModule) -> None:
+    """The reason for `static_user: prefix`: with the node form, u^s depends on the item to predict."""
     batch = next(iter(toy.train_dataloader()))
     model = build("mm_racl_kal", toy, static_user="node")
     users = model.tables().static_users
@@ -108,6 +108,6 @@ def test_contradictory_options_are_refused(changes: dict, message: str, toy: Rec
         build("mm_racl_kal", toy, **changes)
 
 
-def test_checkpoints_do_not_carry_what_the_data_gives(toy: RecDataModule) -> None:
+def test_checkpoints_hold_nothing_that_comes_from_the_data(toy: RecDataModule) -> None:
     model: MMRaclKal = build("mm_racl_kal", toy)
     assert not [name for name in model.state_dict() if "features" in name or "neighbours" in name or "keys" in name]

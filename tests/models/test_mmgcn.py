@@ -59,7 +59,7 @@ def test_score_loss_and_gradients_equal_a_dense_reference(combination: str, text
     )
 
 
-def test_each_modality_has_a_graph_of_its_own_and_shares_the_ids(toy: RecDataModule) -> None:
+def test_each_modality_has_its_own_graph_and_shares_the_ids(toy: RecDataModule) -> None:
     assert set(build("mmgcn", toy).modalities) == {"text", "image"}
     names = {name.split(".")[0] for name, _ in build("mmgcn", toy, text=False).named_parameters()}
     assert names == {"ids", "modalities"}

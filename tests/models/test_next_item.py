@@ -1,4 +1,4 @@
-"""What SASRec and GRU4Rec share."""
+"""What holds for SASRec and for GRU4Rec."""
 
 import pytest
 import torch
@@ -10,9 +10,7 @@ from tests.contracts.conftest import build
 
 @pytest.mark.parametrize("model", ["sasrec", "gru4rec"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "sampled_softmax", "gbce", "bce"])
-def test_every_position_with_a_target_minimises_the_loss_that_is_named(
-    model: str, loss: str, toy: RecDataModule
-) -> None:
+def test_every_position_with_a_target_has_the_named_loss(model: str, loss: str, toy: RecDataModule) -> None:
     made, batch = build(model, toy, loss=loss, n_negatives=7, gbce_t=0.5).eval(), next(iter(toy.train_dataloader()))
     assert len(batch.user) > 1
     torch.manual_seed(1)
@@ -33,7 +31,7 @@ def test_every_position_with_a_target_minimises_the_loss_that_is_named(
 
 
 @pytest.mark.parametrize("model", ["sasrec", "gru4rec"])
-def test_dropout_and_weight_decay_arrive(model: str, toy: RecDataModule) -> None:
+def test_dropout_and_weight_decay_have_an_effect(model: str, toy: RecDataModule) -> None:
     batch, made = next(iter(toy.train_dataloader())), build(model, toy, dropout=0.5, weight_decay=0.25)
     assert made.losses(batch)["loss"].item() != made.losses(batch)["loss"].item()
     still = build(model, toy, dropout=0.0)
@@ -42,6 +40,6 @@ def test_dropout_and_weight_decay_arrive(model: str, toy: RecDataModule) -> None
     assert {group["weight_decay"] for group in optimizer.param_groups} == {0.25}
 
 
-def test_attention_dropout_arrives(toy: RecDataModule) -> None:
+def test_attention_dropout_has_an_effect(toy: RecDataModule) -> None:
     batch, model = next(iter(toy.train_dataloader())), build("sasrec", toy, dropout=0.0, attention_dropout=0.5)
     assert model.losses(batch)["loss"].item() != model.losses(batch)["loss"].item()

@@ -34,7 +34,7 @@ def test_scores_that_are_not_finite_are_refused_wherever_items_are_ranked_or_lis
 
 
 @pytest.mark.parametrize("model", [SASRec, GRU4Rec, MMRaclKal])
-def test_a_model_with_nan_weights_recommends_nothing(model: type, toy: RecDataModule) -> None:
+def test_a_model_with_nan_weights_refuses_to_recommend(model: type, toy: RecDataModule) -> None:
     built = build_model(model, toy).eval()
     with torch.no_grad():
         for parameter in built.parameters():
@@ -44,7 +44,7 @@ def test_a_model_with_nan_weights_recommends_nothing(model: type, toy: RecDataMo
 
 
 def longer_windows(batch: EvalBatch) -> EvalBatch:
-    """Return the batch with the earlier items in the windows, as far as they fit."""
+    """Return the batch with whole histories in the windows."""
     starts, counts = batch.earlier_offsets[:-1].tolist(), batch.earlier_offsets.diff().tolist()
     rows = [
         torch.cat([batch.earlier[start : start + count], window[window > 0]])

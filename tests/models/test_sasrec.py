@@ -17,7 +17,7 @@ def test_it_is_mm_racl_kal_with_its_parts_off(toy: RecDataModule) -> None:
     batch, held_out = next(iter(toy.train_dataloader())), next(iter(toy.eval_dataloader(Split.VALID)))
     losses = []
     for model in (plain, off):
-        torch.manual_seed(0)  # of the dropout
+        torch.manual_seed(0)  # seed of the dropout
         losses.append(model.losses(batch)["loss"])
         losses[-1].backward()
     assert torch.equal(*losses)

@@ -13,7 +13,9 @@ def features_of(model: VBPR) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("modalities", [("image",), ("text",), ("text", "image")])
-def test_score_loss_and_gradients_are_the_papers(modalities: tuple[str, ...], toy: RecDataModule) -> None:
+def test_score_loss_and_gradients_equal_the_formulas_of_the_paper(
+    modalities: tuple[str, ...], toy: RecDataModule
+) -> None:
     options = {name: name in modalities for name in ("text", "image")}
     model = build("vbpr", toy, **options, hidden_dim=5, feature_dim=3, l2=0.1)
     for parameter in model.parameters():  # biases start at zero

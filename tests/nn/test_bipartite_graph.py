@@ -5,7 +5,7 @@ from mmrec.nn.bipartite_graph import BipartiteGraph
 
 
 def test_mean_is_the_mean_over_the_neighbours_with_its_gradient() -> None:
-    # User 1 has item 2 twice, user 2 nothing; nobody has item 3.
+    # User 1 has item 2 twice, user 2 has no item, and item 3 has no user.
     items = torch.tensor([1, 2, 2, 2, 1], dtype=torch.int32)
     view = TrainView(3, 4, torch.tensor([0, 2, 5, 5]), items, torch.zeros(5))
     graph = BipartiteGraph("mean")

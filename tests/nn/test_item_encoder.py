@@ -51,7 +51,7 @@ def test_one_modality_alone(off: str) -> None:
     assert torch.equal(model().fused.any(dim=1), PRESENT[kept])
 
 
-def test_features_first_begins_at_the_features() -> None:
+def test_features_first_starts_at_the_features() -> None:
     model = encoder(item_id=True, features_first=True)
     e, text, image = model()
     torch.testing.assert_close(e[1:], (text + image)[1:] + model.id.weight[1:])
@@ -75,7 +75,7 @@ def test_contradictory_switches_are_refused() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_modality_that_hardly_anything_has(count: int) -> None:
+def test_a_modality_that_no_item_or_one_item_has(count: int) -> None:
     model, present = encoder(), torch.arange(5).eq(2) if count else torch.zeros(5, dtype=torch.bool)
     model.attach(features({**PRESENT, "image": present}))
     assert torch.equal(model.features.rows("image").any(dim=1), present)

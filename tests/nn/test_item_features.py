@@ -27,14 +27,14 @@ def test_rows_are_centred_and_of_length_one_and_missing_ones_zero() -> None:
     assert not features.state_dict()
 
 
-def test_a_modality_the_data_lacks_is_the_users_error() -> None:
+def test_a_modality_that_the_data_lacks_is_refused() -> None:
     with pytest.raises(
         InvalidArgument, match=r"^image is true, but the data has no image features .* or image: false if"
     ):
         ItemFeatures(4, text_dim=2, image_dim=0, text=True, image=True)
 
 
-def test_what_is_not_in_use_is_not_needed() -> None:
+def test_a_modality_that_is_not_in_use_needs_no_features() -> None:
     features = ItemFeatures(4, text_dim=0, image_dim=0, text=False, image=False)
     features.attach(None)
     assert features.width == 0
@@ -42,6 +42,6 @@ def test_what_is_not_in_use_is_not_needed() -> None:
 
 
 @pytest.mark.parametrize("model", ["vbpr", "mmgcn"])
-def test_a_model_made_for_features_needs_one(model: str, toy: RecDataModule) -> None:
+def test_a_model_of_item_features_needs_one(model: str, toy: RecDataModule) -> None:
     with pytest.raises(InvalidArgument, match=r"^text and image are both false, but .* needs item features"):
         build(model, toy, text=False, image=False)

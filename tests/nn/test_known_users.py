@@ -10,10 +10,10 @@ from tests.contracts.conftest import build
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["lightgcn", "vbpr", "mmgcn"])
-def test_a_user_without_training_is_the_mean_of_those_with(name: str, toy: RecDataModule) -> None:
+def test_a_user_without_training_interactions_gets_the_mean_of_the_others(name: str, toy: RecDataModule) -> None:
     view = toy.catalog.train
     kept = view.offsets.diff()
-    kept[:3] = 0  # the first three users have no training
+    kept[:3] = 0  # the first three users have no training interactions
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), kept.cumsum(0)])
     less = dataclasses.replace(view, offsets=offsets, items=view.items[int(view.offsets[3]) :])
     model = build(name, toy).eval()

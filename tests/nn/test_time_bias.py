@@ -39,7 +39,7 @@ def test_gradient_equals_that_of_indexing() -> None:
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-def test_only_a_time_aware_encoder_sees_the_times(heads: int) -> None:
+def test_only_a_time_aware_encoder_depends_on_the_times(heads: int) -> None:
     torch.manual_seed(0)
     x, early = torch.randn(2, 5, 8), torch.arange(5).expand(2, 5)
     query = early + 1
@@ -50,4 +50,4 @@ def test_only_a_time_aware_encoder_sees_the_times(heads: int) -> None:
             torch.nn.init.normal_(block.attention.time_bias.weight)
         now, later = encoder(x, Clock(early, query)), encoder(x, Clock(early, query + YEAR))
         assert torch.equal(now, later) == (not aware)
-        assert torch.allclose(now, at_zero) == (not aware)  # at the start it is the plain encoder
+        assert torch.allclose(now, at_zero) == (not aware)  # at the start of training it is the plain encoder

@@ -28,9 +28,8 @@ def test_the_result_is_exact_despite_reduced_precision(spread: float, monkeypatc
     cosine = library @ library.T
     expected = cosine.topk(9, dim=1)
     found = exact.search(library, 9)
-    torch.testing.assert_close(
-        cosine.gather(1, found), expected.values, rtol=0, atol=1e-6
-    )  # items that nearly tie may swap
+    # Items that nearly tie may change places.
+    torch.testing.assert_close(cosine.gather(1, found), expected.values, rtol=0, atol=1e-6)
     assert found.sort(dim=1).values.diff(dim=1).all()
     assert (sum(searched_again) == 700) == (spread < 1)  # all rows are in doubt, or almost none
     coarse = torch.empty(700, 700)

@@ -28,9 +28,9 @@ def test_neighbours_equal_brute_force(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["faiss", "torch"])
-def test_twins_and_zero_vectors(backend: str) -> None:
+def test_identical_and_zero_vectors(backend: str) -> None:
     vectors = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
-    vectors[1:6] = vectors[1]  # five twins: an item must never be its own neighbour
+    vectors[1:6] = vectors[1]  # five identical items, none of which may be its own neighbour
     vectors[7] = 0.0
     found = nearest_neighbours(vectors, 3, backend)
     assert not (found[1:7] == torch.arange(1, 7)[:, None]).any()
@@ -47,21 +47,21 @@ def test_inverted_lists_find_most_neighbours_and_never_the_item_itself() -> None
     assert (found[1:, :, None] == expected[1:, None]).any(dim=2).float().mean() > 0.9
 
 
-def test_few_items_leave_rows_of_inverted_lists_that_name_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_with_too_few_neighbours_end_in_the_item_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "PROBED", 1)
-    vectors = torch.cat([torch.ones(1, 4), torch.eye(4).repeat(60, 1)])  # four cells' worth of twins
+    vectors = torch.cat([torch.ones(1, 4), torch.eye(4).repeat(60, 1)])  # identical vectors that fill four cells
     found = nearest_neighbours(vectors, 100, "faiss_ivf")
     assert (found >= 1).any()
     assert (found[1:] == torch.arange(1, 241)[:, None]).any()
     assert found.min() >= 0
 
 
-def test_a_backend_that_does_not_exist_is_the_users_error() -> None:
+def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="torch, faiss, faiss_ivf, but is annoy"):
         nearest_neighbours(torch.randn(10, 4), 2, "annoy")  # type: ignore[arg-type]
 
 
-def test_too_many_neighbours_is_the_users_error() -> None:
+def test_too_many_neighbours_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="between 1 and 8"):
         nearest_neighbours(torch.randn(10, 4), 9)
 
@@ -79,7 +79,7 @@ def test_replacement_keeps_padding_and_its_rate() -> None:
     assert torch.equal(replace_with_neighbours(items, neighbours, 0.0), items)
 
 
-def test_churn_is_the_share_of_new_neighbours() -> None:
+def test_churn_is_the_proportion_of_new_neighbours() -> None:
     table = NeighbourTable(2, "torch")
     angle = torch.tensor([0.0, 0.0, 0.1, 0.2, 3.0, 3.1, 3.2])
     vectors = torch.stack([angle.cos(), angle.sin()], dim=1)

@@ -34,6 +34,6 @@ def test_with_dropout_the_mean_is_the_plain_form(one_query: bool, with_bias: boo
     q, k, v = (torch.randn(2, 2, size, 4) for size in (count, 5, 5))
     bias = torch.randn(2, 2, count, 5) if with_bias else None
     seen = torch.ones(2, 1, 1, 5, dtype=torch.bool) if one_query else None
-    drawn = torch.stack([attend(q, k, v, seen=seen, bias=bias, dropout=0.3) for _ in range(2000)])
-    torch.testing.assert_close(drawn.mean(dim=0), plain_attention(q, k, v, seen, bias), rtol=0, atol=0.1)
+    drawn = torch.stack([attend(q, k, v, seen=seen, bias=bias, dropout=0.3) for _ in range(800)])
+    torch.testing.assert_close(drawn.mean(dim=0), plain_attention(q, k, v, seen, bias), rtol=0, atol=0.15)
     assert (drawn.std(dim=0) > 0.01).any(dim=3).all()
