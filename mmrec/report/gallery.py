@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,8 @@ SHAPE = {
     "cause": (str, None),
     "model": (str, None),
     "history": ([str], None),
-    "sentences": ([{"text": str, "spans": [[(int, str)]]}], None),
-    "statements": ([{"id": str, "kind": str, "text": str}], None),
+    "sentences": ([{"text": str, "statements": [str], "spans": [[(int, str)]]}], None),
+    "statements": ([{"id": str, "text": str, "name": str, "value": str}], None),
     "packet": {
         "title": str, "facts": FACTS, "history": [{"title": str, "shared": FACTS}], "signals": {str: float},
     },
@@ -58,7 +57,7 @@ class Choice:
         colour: colour of the model.
         item: the recommended item.
         place: its rank in the user's list, from 1.
-        facts: recorded facts of the item: name, and each value with whether the text names it.
+        facts: recorded facts of the item: name, and each value with whether the text rests on it.
         text: the explanation, cut into `pieces`.
         writer: author of the text: the language model, or the grammar with the reason.
         signals: numbers that the model decided with.
@@ -190,16 +189,17 @@ def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> li
     then = [Item(shelf.title(item), shelf.image(item)) for item in source.lists.get(user, [])]
     made = []
     for row in source.rows[user]:
-        packet, text = row["packet"], pieces(row)
-        named = " ".join(piece.text for piece in text if piece.evidence and piece.holds)
+        packet = row["packet"]
+        cited = {statement for sentence in row.get("sentences") or [] for statement in sentence["statements"]}
+        named = {(one["name"], one["value"]) for one in row.get("statements") or [] if one["id"] in cited}
         made.append(
             Choice(
                 model=source.model.label,
                 colour=source.model.colour,
                 item=Item(packet["title"], shelf.image(row["item"])),
                 place=row["rank"],
-                facts=[(name, [(v, _is_in(v, named)) for v in values]) for name, values in packet["facts"].items()],
-                text=text,
+                facts=[(name, [(v, (name, v) in named) for v in values]) for name, values in packet["facts"].items()],
+                text=pieces(row),
                 writer=_writer(row),
                 signals=packet["signals"],
                 target_rank=ranks[0] if ranks else None,
@@ -207,11 +207,6 @@ def _choices(source: _Source, user: str, target: str | None, shelf: Shelf) -> li
             )
         )
     return made
-
-
-def _is_in(value: str, text: str) -> bool:
-    """Return whether a text has a value as whole words, in any letter case."""
-    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _writer(row: dict[str, Any]) -> str:

@@ -13,13 +13,11 @@ class Piece:
 
     Args:
         text: the words.
-        evidence: what the words rest on, for a tooltip; empty for words in between.
-        holds: whether the evidence states them.
+        evidence: the statement that supports the words, for a tooltip; empty for words in between.
     """
 
     text: str
     evidence: str = ""
-    holds: bool = True
 
 
 def pieces(row: dict[str, Any]) -> list[Piece]:

@@ -190,6 +190,8 @@ def save_run(folder: Path, model: str, value: float, data: RecDataModule) -> Non
     }  # fmt: skip
     row = {
         "user": f"u{ATTACK}", "item": items[0], "rank": 1, "text": f"By Halcyon, as your {ATTACK}.", "source": "llm",
+        "sentences": [{"text": f"By Halcyon, as your {ATTACK}.", "statements": ["s1"], "spans": [[3, 10, "s1"]]}],
+        "statements": [{"id": "s1", "text": f"Its brand is Halcyon, {ATTACK}.", "name": "brand", "value": "Halcyon"}],
         "cause": None, "model": f"tiny {ATTACK}", "history": items[1:], "packet": packet,
     }  # fmt: skip
     (run / "explanations.jsonl").write_text(json.dumps(row) + "\n")
