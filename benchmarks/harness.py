@@ -22,7 +22,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.loaders.indexing import EpochSeed
 from mmrec.errors import UserError
 from mmrec.utils.environment import git_state
-from mmrec.utils.shipped import locate_configs
+from mmrec.utils.shipped import find_config
 
 HERE = REPOSITORY / "benchmarks"
 RECBOLE_PINS = ("numpy<2", "scipy<1.13", "pandas<3")  # RecBole 1.2.1 fills a dok_matrix by what SciPy 1.13 removed
@@ -32,8 +32,10 @@ def data_module(config: str, features: bool = False, **options: object) -> RecDa
     """Read the data section of a run with some options set; its encoder is left out unless features are needed."""
     parser = ArgumentParser()
     parser.add_class_arguments(RecDataModule, "data", sub_configs=True)
-    path = locate_configs(["--config", config])[1]
-    arguments = [f"--data={path}", *(f"--data.{key}={value}" for key, value in options.items())]
+    arguments = [
+        f"--data={find_config(config) or config}",
+        *(f"--data.{key}={value}" for key, value in options.items()),
+    ]
     arguments += [] if features else ["--data.encoder=null"]
     data: RecDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
     return data
@@ -85,18 +87,18 @@ def measure(command: Sequence[str], threads: int, environment: Mapping[str, str]
     return report
 
 
-def lightning(command: str, config: str, runs: Path, *arguments: str, threads: int = 1) -> Path:
+def lightning(command: str, run: Sequence[str], runs: Path, *arguments: str, threads: int = 1) -> Path:
     """Run a command of `lightning` on the CPU; return the run's folder, or `runs` where there was nothing to do.
 
     Args:
         command: fit, test and so on.
-        config: of a run.
-        runs: a folder of its own for this run.
-        arguments: more options.
-        threads: of OpenMP, of each process.
+        run: arguments that describe the run, for example `("--data", "toy", "--model", "sasrec")`.
+        runs: folder for this run alone.
+        arguments: further options.
+        threads: number of OpenMP threads per process.
     """
     options = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--tracking.wandb=false"]
-    full = [sys.executable, "-m", "mmrec", command, "--config", config, "--runs", str(runs), *options, *arguments]
+    full = [sys.executable, "-m", "mmrec", command, *run, "--runs", str(runs), *options, *arguments]
     subprocess.run(full, env=_environment(threads), stdout=sys.stderr, check=True)
     return next(runs.glob("*/*/seed*"), runs)
 

@@ -44,7 +44,7 @@ def cost(model: str, options: argparse.Namespace) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as folder:
         run = lightning(
             "fit",
-            f"lightning_configs/run/{options.dataset}_{model}.yaml",
+            ("--data", options.dataset, "--model", model),
             Path(folder),
             f"--data.root={options.root}",
             f"--trainer.max_epochs={1 + options.epochs}",

@@ -24,11 +24,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from mmrec.batch import PAD, TrainBatch
-from mmrec.cli.commands import data_parser
-from mmrec.data.datamodule import RecDataModule
+from mmrec.cli.data_section import read_data
 from mmrec.errors import UserError
 from mmrec.training.callbacks.save_results import SaveResults
-from mmrec.utils.shipped import locate_configs
 
 PROCESSES = (1, 2)
 LIMIT = 1e-6  # of the difference between metrics
@@ -83,7 +81,7 @@ def fit(options: argparse.Namespace, processes: int, batch_size: int, runs: Path
     """Train with so many processes and return the run's folder."""
     return lightning(
         "fit",
-        options.config,
+        ("--config", options.config),
         runs,
         *devices(processes),
         f"--trainer.max_epochs={1 + options.epochs}",
@@ -96,7 +94,9 @@ def fit(options: argparse.Namespace, processes: int, batch_size: int, runs: Path
 def test(options: argparse.Namespace, processes: int, checkpoint: Path, runs: Path) -> dict[str, float]:
     """Test a checkpoint with so many processes and return its metrics."""
     results = f"--trainer.callbacks=[{SaveResults.__module__}.{SaveResults.__name__}]"  # and no explanations
-    folder = lightning("test", options.config, runs, *devices(processes), f"--ckpt_path={checkpoint}", results)
+    folder = lightning(
+        "test", ("--config", options.config), runs, *devices(processes), f"--ckpt_path={checkpoint}", results
+    )
     (file,) = folder.glob("result*.json")
     result = json.loads(file.read_text(encoding="utf-8"))
     if result["machine"]["processes"] != processes:
@@ -117,8 +117,7 @@ def summary(rounds: Sequence[Sequence[dict[str, float]]]) -> dict[str, Any]:
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """Train and test with one process and with two."""
-    parser = data_parser("benchmark", None)
-    data: RecDataModule = parser.instantiate(parser.parse_args(locate_configs(["--config", options.config]))).data
+    data = read_data("benchmark", None, ["--config", options.config])
     if data.batch_size % max(PROCESSES):
         raise UserError(f"data.batch_size must be even to be shared out, but is {data.batch_size}")
     manifest = data.catalog.manifest
@@ -170,7 +169,7 @@ def show(result: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--config", default="lightning_configs/run/toy_sasrec.yaml", help="a run on windows")
+    parser.add_argument("--config", default="lightning_configs/run/toy_mm_racl_kal.yaml", help="a run on windows")
     parser.add_argument("--epochs", type=int, default=9, help="timed epochs in a round, after one to warm up")
     parser.add_argument("--rounds", type=int, default=3, help="how often one process and two have their turn")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "processes.json")

@@ -356,7 +356,8 @@ def snake_case(name: str) -> str:
 def with_key(error: InvalidArgument, config: Any) -> str:
     """Return the message of a wrong argument with its key in the configuration, `model.init_args.lr` for `lr`."""
     for key in ("model.init_args", "data.prepare", "data", "data.source.init_args", "data.encoder.init_args"):
-        if error.argument in (config.get(key) or {}):
+        linked = key == "model.init_args" and error.argument in FROM_DATA  # the model takes it from the data
+        if error.argument in (config.get(key) or {}) and not linked:
             return f"{key}.{error}"
     return str(error)
 
