@@ -194,6 +194,7 @@ def test_validate_checks_what_prepare_does_and_writes_nothing(
     here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ["--config", f"{RUN}/toy_mm_racl_kal.yaml", "--data.source.init_args.path", toy.source.path]
+    data_hash = toy.catalog.manifest.data_hash  # writes the shop on first use
     before = sorted(Path(toy.source.path).rglob("*"))
     main(["validate", *config])
     checked = capsys.readouterr().out
@@ -201,7 +202,7 @@ def test_validate_checks_what_prepare_does_and_writes_nothing(
     assert sorted(Path(toy.source.path).rglob("*")) == before
     main(["prepare", *config])
     prepared = capsys.readouterr().out
-    assert toy.catalog.manifest.data_hash[:12] in checked
+    assert data_hash[:12] in checked
     rows = [line for line in checked.splitlines() if "│" in line]
     assert len(rows) > 25
     assert [line for line in rows if line not in prepared] == []

@@ -142,3 +142,9 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a toy shop"):
         Toy(str(tmp_path)).files()
     assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_damaged_stamp_is_named(tmp_path: Path) -> None:
+    (tmp_path / "toy.json").write_text("{")
+    with pytest.raises(UserError, match=r"toy\.json.* remove "):
+        Toy(str(tmp_path)).files()

@@ -16,6 +16,7 @@ from mmrec.data.sources.amazon import Amazon
 from mmrec.data.sources.toy.shop import Product, draw_photo, make_products, make_record
 from mmrec.data.sources.toy.users import make_histories
 from mmrec.errors import UserError
+from mmrec.utils.json_files import read_json
 from mmrec.utils.lock import locked
 
 CATEGORY = "TOY_SHOP"
@@ -80,7 +81,7 @@ def _is_stamped(folder: Path, stamp: dict[str, object]) -> bool:
         return False
     if not (folder / STAMP).is_file():
         raise UserError(f"{folder} exists and is not a toy shop: set the option path to another folder")
-    return bool(json.loads((folder / STAMP).read_text()) == stamp)
+    return bool(read_json(folder / STAMP, {}, f"remove {folder}") == stamp)
 
 
 def _write_shop(folder: Path, stamp: dict[str, object], seed: int, users: int) -> None:
