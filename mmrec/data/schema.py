@@ -117,7 +117,7 @@ class RawData:
         item_rows_read: item records, good or bad.
         rejected_items: item records left out, by kind.
         repeated_items: item records after the first of their id; they are left out and are not bad.
-        notes: by kind, rows that were changed while they were read, and items that lack something.
+        notes: rows that were changed while they were read, and items that lack something, by kind.
         timed: whether `timestamp` is a time; if false it is a position in the user's history.
     """
 

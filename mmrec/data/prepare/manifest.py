@@ -52,7 +52,7 @@ class Manifest:
         data_hash: sha256 of the ordered interactions with their split; every result carries it.
         version: version of mmrec.
         files: sha256 of the tables of items and users.
-        notes: by kind, count and an example of rows that were changed and of items that lack something.
+        notes: count and example, by kind, of rows that were changed and of items that lack something.
         timed: whether `timestamp` is a time; if false it is a position in the user's history.
         format_version: version of the folder's layout.
     """

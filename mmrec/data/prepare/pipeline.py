@@ -289,7 +289,7 @@ def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str,
 
 
 def _list_images(source: Source, root: Path) -> list[object]:
-    """Return the source's folder of images with the names and sizes of its files; empty if there is no folder.
+    """Return the source's folder of images with the names and sizes of its files; empty without a folder.
 
     The path is part of the list, since items.parquet has absolute paths, which are wrong once the images have moved.
     Files below `root` are not: prepared datasets may lie in the folder of the images.

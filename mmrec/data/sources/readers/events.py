@@ -60,9 +60,9 @@ def check_events(
     """Split rows into good ones and counted bad ones, in one pass and some 20 bytes per row.
 
     Args:
-        rows: in file order, user and item (String), timestamp (Int64, null where unreadable); where known, fraction
-            (Int32 nanoseconds), rating and weight (String or numbers, blank or null where unknown), and `SURPLUS`, the
-            text after the last field. An unknown rating is good, a malformed one is bad.
+        rows: the columns user and item (String), timestamp (Int64, null where unreadable), in file order; where known,
+            fraction (Int32 nanoseconds), rating and weight (String or numbers, blank or null where unknown), and
+            `SURPLUS`, the text after the last field. An unknown rating is good, a malformed one is bad.
         place: returns "file:line" of a row (counted from 0).
         written: the same rows as the file has them, in those of the columns user, item, time, rating and weight that
             it has; examples of bad values are taken from it. `rows` if None.
@@ -112,7 +112,7 @@ def check_events(
 
 
 def find_images(folder: Path | None) -> dict[str, str]:
-    """Return the image file of each item id, named `<id>` and an ending of `IMAGES`; empty if there is no folder."""
+    """Return the image file of each item id, named `<id>` and an ending of `IMAGES`; empty without a folder."""
     if folder is None or not folder.is_dir():
         return {}
     return {path.stem: str(path.absolute()) for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGES}
