@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from mmrec.errors import UserError
 from mmrec.report.images import Shelf, find_items
 from mmrec.report.marks import Piece, pieces
 from mmrec.results.aggregate import Board, Model
 from mmrec.results.load import Run
 from mmrec.utils.json_files import read_json_lines
+from mmrec.utils.tables import read_table
 
 MODELS = 6
 """Largest number of models per user, the best ones, so that a page of many models stays small."""
@@ -151,12 +151,9 @@ def _lists(file: Path, users: list[str]) -> dict[str, list[str]]:
     """Return the first items of each user's list as raw ids; empty if `lightning predict` has not run."""
     if not file.is_file():
         return {}
-    try:
-        rows = pl.scan_parquet(file, glob=False).filter(pl.col("user").is_in(users), pl.col("rank") <= LIST)
-        table = rows.sort("rank").group_by("user").agg("item").collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{file}: unreadable ({str(error).splitlines()[0]}); run `lightning predict` again") from None
-    return dict(table.iter_rows())
+    table = read_table(file, ["user", "item", "rank"], None, "run `lightning predict` again")
+    rows = table.filter(pl.col("user").is_in(users), pl.col("rank") <= LIST).sort("rank")
+    return dict(rows.group_by("user").agg("item").iter_rows())
 
 
 def _user(name: str, sources: list[_Source], shelf: Shelf) -> User:

@@ -6,12 +6,12 @@ import base64
 import io
 from pathlib import Path
 
-import polars as pl
 import yaml  # type: ignore[import-untyped]
 from PIL import Image
 
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.errors import UserError
+from mmrec.utils.tables import read_table
 
 SIDE = 160
 """Pixels of a thumbnail's longer side: twice what the page shows, for screens with two pixels to a point."""
@@ -32,11 +32,8 @@ class Shelf:
     def __init__(self, items: Path | None) -> None:
         self._rows: dict[str, tuple[str | None, str | None]] = {}
         if items is not None:
-            try:
-                table = pl.read_parquet(items, columns=["raw_id", "title", "image"], glob=False)
-            except (pl.exceptions.PolarsError, OSError) as error:
-                reason = str(error).splitlines()[0]
-                raise UserError(f"{items}: unreadable ({reason}); remove its folder and prepare again") from None
+            columns = ["raw_id", "title", "image"]
+            table = read_table(items, columns, None, "remove its folder and prepare again").select(columns)
             self._rows = {raw_id: (title, image) for raw_id, title, image in table.iter_rows()}
         self._places: dict[str, int] = {}
         self.images: list[str] = []

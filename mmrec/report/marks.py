@@ -36,13 +36,14 @@ def pieces(row: dict[str, Any]) -> list[Piece]:
     return made
 
 
-def _supported(text: str, spans: list[tuple[int, int, str]], statements: dict[str, str]) -> Iterator[Piece]:
+def _supported(text: str, spans: list[list[Any]], statements: dict[str, str]) -> Iterator[Piece]:
     end = 0
-    for start, stop, statement in spans:
-        if end <= start < stop <= len(text):
-            yield from _plain(text[end:start])
-            yield Piece(text[start:stop], statements.get(statement, statement))
-            end = stop
+    for span in spans:
+        match span:
+            case [int(start), int(stop), str(statement)] if end <= start < stop <= len(text):
+                yield from _plain(text[end:start])
+                yield Piece(text[start:stop], statements.get(statement, statement))
+                end = stop
     yield from _plain(text[end:])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import polars as pl
 from mmrec.errors import UserError
 from mmrec.results.curves import Points, read_curves
 from mmrec.utils.json_files import read_json
+from mmrec.utils.tables import read_table
 
 Result = dict[str, Any]
 NUMBERS = {str: (float, None)}
@@ -37,7 +38,7 @@ SHAPE = {
 }
 """What a result file holds; what may be null may also be absent, as in results of older versions."""
 AGAIN = "run `lightning test` for it again, or move it away"
-SEED = "seed*"
+SEED = "seed[0-9]*"
 COPY = re.compile(r"_seed\d+$")
 
 
@@ -81,10 +82,8 @@ class Run:
         file = self.file.with_name(f"test_ranks{self.file.stem.removeprefix('result')}.parquet")
         if self.folder is None:
             raise UserError(f"{self.file}: a copied result has no ranks; name the folder of the runs")
-        try:
-            table = pl.read_parquet(file, glob=False).select("user", "item", "rank")
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(f"{file}: unreadable ({str(error).splitlines()[0]}); {AGAIN}") from None
+        columns = ["user", "item", "rank"]
+        table = read_table(file, columns, None, AGAIN).select(columns)
         fits = table.dtypes[:2] == [pl.String, pl.String] and table.dtypes[2].is_numeric()
         if not fits or any(table.null_count().row(0)) or table.is_empty():
             raise UserError(f"{file}: must hold texts in `user` and `item`, and numbers in `rank`; {AGAIN}")
@@ -166,21 +165,20 @@ def plain_name(model: str) -> str:
     return re.sub(r"-[0-9a-f]{12}$", "", model)
 
 
-def _run_folders(folder: Path) -> Iterator[Path]:
-    """Yield the folders of runs below a folder, or the folder itself, each once; real ones before links to them."""
-    seen: set[Path] = set()
-    found: list[Path] = []
-    for place, children, _ in os.walk(folder, followlinks=True):
-        path = Path(place)
-        if path.resolve() in seen:
-            children.clear()
-            continue
-        seen.add(path.resolve())
-        if path.absolute().match(SEED):
-            children.clear()
-            found += [] if "." in path.absolute().name else [path]
-        children.sort(key=lambda name: (Path(place, name).is_symlink(), name))
-    yield from sorted(found)
+def _run_folders(folder: Path) -> list[Path]:
+    """Return the folders of runs below a folder, or the folder itself, each by its real place rather than a link."""
+    found: dict[Path, Path] = {}
+    for followlinks in (False, True):
+        seen: set[Path] = set()
+        for place, children, _ in os.walk(folder, followlinks=followlinks):
+            path, real = Path(place), Path(place).resolve()
+            is_run = path.absolute().match(SEED)
+            if real in seen or is_run:
+                children.clear()
+            if is_run and "." not in path.absolute().name:
+                found.setdefault(real, path)
+            seen.add(real)
+    return sorted(found.values())
 
 
 def _read_copy(file: Path) -> Run:

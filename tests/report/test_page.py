@@ -114,7 +114,7 @@ def test_parts_of_a_text_are_marked_with_their_statement() -> None:
     row = {
         "text": "It is a Crime story. You own Quiet Harbour.",
         "sentences": [
-            {"text": "It is a Crime story.", "spans": [[8, 13, "s1"], [10, 13, "s2"], [90, 99, "s1"]]},
+            {"text": "It is a Crime story.", "spans": [[8, 13, "s1"], [10, 13, "s2"], [90, 99, "s1"], ["torn"]]},
             {"text": "You own Quiet Harbour.", "spans": [[8, 21, "s2"]]},
         ],
         "statements": [{"id": "s1", "text": "Its genre is Crime."}, {"id": "s2", "text": "You own Quiet Harbour."}],

@@ -124,5 +124,5 @@ def test_damaged_ranks_are_named(content: bytes | None, tmp_path: Path) -> None:
     ranks = save(tmp_path, "m") / "test_ranks.parquet"
     ranks.unlink() if content is None else ranks.write_bytes(content)
     (tmp_path / "groups.csv").write_text("user,group\nu,new\n")
-    with pytest.raises(UserError, match=r"test_ranks\.parquet: unreadable"):
+    with pytest.raises(UserError, match=r"test_ranks\.parquet: cannot be read"):
         shown(tmp_path, groups=tmp_path / "groups.csv")

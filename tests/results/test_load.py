@@ -68,7 +68,8 @@ def test_linked_runs_are_found_and_count_once(tmp_path: Path) -> None:
     save(tmp_path / "elsewhere", "gru4rec")
     save(tmp_path / "runs" / "shop", "sasrec")
     (tmp_path / "runs" / "shop" / "linked").symlink_to(tmp_path / "elsewhere" / "gru4rec")
-    (tmp_path / "runs" / "shop" / "again").symlink_to(tmp_path / "runs" / "shop" / "sasrec")
+    (tmp_path / "runs" / "a").mkdir()
+    (tmp_path / "runs" / "a" / "again").symlink_to(tmp_path / "runs" / "shop" / "sasrec")
     (tmp_path / "runs" / "shop" / "circle").symlink_to(tmp_path / "runs")
     assert [run.name for run in find_runs(tmp_path / "runs").runs] == ["linked", "sasrec"]
 
