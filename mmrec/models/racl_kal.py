@@ -39,9 +39,3 @@ class RaclKal(MMRaclKal):
             lambda_mm=0.0,
             **options,
         )
-        self.save_hyperparameters(
-            ignore=(
-                "n_users", "image_dim", "text", "image", "item_id", "features_first", "id_lr", "dynamic",
-                "static_user", "graph_layers", "pooling", "lambda_mm",
-            )
-        )  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import pytorch_lightning as pl
 import torch
+from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, TrainsOn
@@ -77,8 +78,8 @@ class Recommender(pl.LightningModule):
             data: gives the numbers of users and items, the widths of the features and the length of the windows.
             options: further arguments of the constructor.
         """
-        named = inspect.signature(cls).parameters
-        return cls(**{name: getattr(data, name) for name in FROM_DATA if name in named}, **options)
+        named = option_names(cls)
+        return cls(**{**{name: getattr(data, name) for name in FROM_DATA if name in named}, **options})
 
     # What a model defines.
 
@@ -318,9 +319,7 @@ class Recommender(pl.LightningModule):
         """
         frame = inspect.currentframe()
         super().save_hyperparameters(*args, **{"frame": frame.f_back if frame else None, **kwargs})
-        own = inspect.signature(type(self)).parameters
-        if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in own.values()):
-            return  # such a class chooses with `ignore`
+        own = option_names(type(self))
         for name in [name for name in self.hparams if name not in own and not name.startswith("_")]:
             del self.hparams[name]
 
@@ -334,6 +333,12 @@ class Recommender(pl.LightningModule):
         complete_epoch(checkpoint)
         require_same_data(checkpoint, self.data_hash)
         require_same_model(checkpoint, type(self).__name__, self.hparams, self.state_dict())
+
+
+@cache
+def option_names(model: type[Recommender]) -> frozenset[str]:
+    """Return the names of a model's constructor arguments, those that it passes on to its base class included."""
+    return frozenset(ArgumentParser().add_class_arguments(model, as_group=False))
 
 
 def once_per_evaluation(method: Callable[[Any], T]) -> Callable[[Any], T]:
