@@ -240,7 +240,7 @@ class RecCLI(LightningCLI):
             InvalidArgument: the length is below 1.
         """
         if config.users is not None:
-            self.datamodule.predict_only(read_ids(config.users, "--users"))  # type: ignore[attr-defined]
+            self.datamodule.predict_only(read_ids(config.users, "--users"))
         if config.top_k is not None:
             require(config.top_k >= 1, "--top_k", config.top_k, "at least 1")
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time

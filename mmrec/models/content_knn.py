@@ -14,6 +14,7 @@ from mmrec.errors import require
 from mmrec.models.recommender import Recommender
 from mmrec.nn.history_scores import ContentScores, Histories
 from mmrec.nn.item_features import ItemFeatures
+from mmrec.nn.kernels.adjusted_cross_entropy import Entries
 
 
 class ContentKNN(Recommender):
@@ -55,4 +56,5 @@ class ContentKNN(Recommender):
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return (B, I)."""
         rows = torch.arange(len(batch.user), device=batch.user.device)
-        return self.graph(Histories.of(batch, (rows, batch.lengths - 1))).dense(len(rows), self.n_items)
+        scores: Entries = self.graph(Histories.of(batch, (rows, batch.lengths - 1)))
+        return scores.dense(len(rows), self.n_items)

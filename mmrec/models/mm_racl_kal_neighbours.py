@@ -66,13 +66,11 @@ class MMRaclKalNeighbours(MMRaclKal):
         interest_scale: float = 1.0,
         **options: Any,
     ) -> None:
-        present = {
-            name: options.pop(name, True) and width > 0
-            for name, width in {"text": text_dim, "image": image_dim}.items()
-        }
+        widths = {"text": text_dim, "image": image_dim}
+        present: dict[str, Any] = {name: options.get(name, True) and width > 0 for name, width in widths.items()}
         super().__init__(
             n_users=n_users, n_items=n_items, text_dim=text_dim, image_dim=image_dim, max_length=max_length,
-            **present, **options,
+            **{**options, **present},
         )  # fmt: skip
         self.save_hyperparameters()
         starts = {"content": content_weight, "co_occurrence": co_occurrence_weight, "popularity": popularity_weight}
@@ -106,7 +104,8 @@ class MMRaclKalNeighbours(MMRaclKal):
 
     def weight(self, name: str) -> Tensor:
         """Return w of one score, a scalar."""
-        return self.starts[name] * self.factors[name]
+        weight: Tensor = self.starts[name] * self.factors[name]
+        return weight
 
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return z, (B, I)."""
@@ -117,7 +116,7 @@ class MMRaclKalNeighbours(MMRaclKal):
         for entries in self._entries(Histories.of(batch, place)):
             scores = scores + entries.dense(*scores.shape)
         levels = self._levels(batch, place)
-        return scores if levels is None else scores + levels.weight * levels.table[levels.index]
+        return scores if levels is None else scores + levels.weight * levels.table[levels.row]
 
     def recommendation_loss(
         self, batch: TrainBatch, place: tuple[Tensor, Tensor], interest: Tensor, vectors: Tensor

@@ -178,4 +178,5 @@ class CoOccurrenceScores(HistoryScores):
         norm = self.item_norm[histories.item, None] * self.item_norm[neighbour] + self.shrinkage
         own = self.user_norm[histories.user, None] / norm.clamp_(min=1.0)
         known = self.pairs(histories.user[:, None], neighbour)
-        return (weight - own * known).clamp_(min=0.0)
+        corrected: Tensor = (weight - own * known).clamp_(min=0.0)
+        return corrected

@@ -352,9 +352,7 @@ class Sentence(Phrases):
             for last, whole in self._tail(end, said):
                 if holds_of(own, whole, self.lexicon):
                     yield last, Clause(whole.marks, whole, own)
-        for end, (said,) in self.seq(
-            start, "the cast", "includes|has", self.facts("actor")
-        ):
+        for end, (said,) in self.seq(start, "the cast", "includes|has", self.facts("actor")):
             yield end, Clause(said.marks, said, own)
             for after, (ref,) in self.seq(end, ",", "who", ALSO + "?", "appears in|stars in|is in", self.items):
                 if holds_of(ref, said, self.lexicon):

@@ -318,9 +318,7 @@ class Phrases(Matcher):
                 yield end, said
             yield from self.described(place)
             yield from self.addition(place)
-            for end, (said,) in self.seq(
-                place, self.facts("image"), "in|on", "its|the|their", IMAGE
-            ):
+            for end, (said,) in self.seq(place, self.facts("image"), "in|on", "its|the|their", IMAGE):
                 yield end, said
             for end, (said,) in self.seq(place, lambda at: self._with_additions(at, Said())):
                 yield end, said

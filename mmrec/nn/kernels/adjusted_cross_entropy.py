@@ -41,12 +41,12 @@ class Levels(NamedTuple):
 
     Args:
         table: (T, I) float32, r.
-        index: (P,) int64, b: the row of each position.
+        row: (P,) int64, b: the row of each position.
         weight: scalar, w.
     """
 
     table: Tensor
-    index: Tensor
+    row: Tensor
     weight: Tensor
 
 
@@ -73,7 +73,7 @@ def blocked_adjusted_cross_entropy(
     """
     none = Entries(*excluded, excluded[0].new_empty(0))
     flat = [part for group in added for part in group]
-    rows = (None, None, None) if levels is None else (levels.table[:, 1:], levels.index, levels.weight)
+    rows = (None, None, None) if levels is None else (levels.table[:, 1:], levels.row, levels.weight)
     with torch.autocast(hidden.device.type, enabled=False):
         loss: Tensor = _AdjustedCrossEntropy.apply(hidden.float(), items[1:].float(), target - 1, none, *rows, *flat)
     return loss
@@ -92,7 +92,7 @@ def plain_adjusted_cross_entropy(
     for entries in added:
         logits = logits + entries.dense(*logits.shape)
     if levels is not None:
-        logits = logits + levels.weight * levels.table[levels.index]
+        logits = logits + levels.weight * levels.table[levels.row]
     logits = logits.index_put(excluded, logits.new_tensor(-torch.inf))
     logits[:, 0] = -torch.inf
     return F.cross_entropy(logits, target)
