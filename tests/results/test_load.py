@@ -49,7 +49,8 @@ def test_a_file_that_is_not_a_result_is_named_in_one_line(content: bytes, tmp_pa
     ],
 )
 def test_a_wrong_type_in_a_result_is_named(key: str, value: object, words: str, tmp_path: Path) -> None:
-    save(tmp_path, "m", **{key: value})
+    file = save(tmp_path, "m") / "result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
     with pytest.raises(UserError, match=rf"result\.json: {words}"):
         find_runs(tmp_path)
 
