@@ -10,6 +10,8 @@ from mmrec.errors import UserError
 OPTIONS = {
     "softmax_products": "loss_precision (rounded is now reduced, exact is now full)",
     "data.control": "data.input_ablation",
+    "data.source.init_args.title": "data.source.init_args.items.title, like the other columns of the items",
+    "data.source.init_args.separator": "data.source.init_args.format.separator, like the other options of the format",
 }
 """Keys of a configuration."""
 
