@@ -1,6 +1,8 @@
 """Tables as people have them: what would be read wrongly is refused in one line, or noted with an example."""
 
+import contextlib
 import csv
+import gzip
 import io
 import json
 import zipfile
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import PrepareOptions, prepare
 from mmrec.data.schema import RawData
-from mmrec.data.sources import Amazon, ItemRecords, MovieLens, TableFormat, Tabular
+from mmrec.data.sources import Amazon, ItemRecords, MovieLens, Sequences, TableFormat, Tabular
 from mmrec.data.sources.readers.csv import CsvFile
 from mmrec.download.tables import read_urls
 from mmrec.errors import InvalidArgument, UserError
@@ -291,6 +293,17 @@ def test_files_of_another_format_are_named(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=message):
             tabular(str(tmp_path / name)).read()
+
+
+@pytest.mark.parametrize("name", ["o.csv.gz", "o.jsonl.gz", "o.txt.gz"])
+def test_damaged_gzip_is_one_line_wherever_the_damage_is(name: str, tmp_path: Path) -> None:
+    rows = "".join(f'{{"user": "u{k}", "item": "{k * k}", "time": {TIME + k}}}\n' for k in range(300))
+    whole = gzip.compress((rows if "json" in name else HEADER + rows.replace('"', "")).encode(), mtime=0)
+    for place in range(10, len(whole), 37):
+        path = write(tmp_path, name, whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with contextlib.suppress(UserError):  # where the header of gzip ends, a changed byte may mean nothing
+            (Sequences(path) if "txt" in name else tabular(path)).read()
+            assert place < 12
 
 
 def test_a_header_in_a_layout_without_one_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 
 from mmrec.data.schema import ITEM_COLUMNS, RawData, Rejected, Source, merge_rejected
 from mmrec.data.sources.readers.events import check_events
-from mmrec.data.sources.readers.paths import find_raw, open_raw
+from mmrec.data.sources.readers.paths import UNREADABLE, find_raw, open_raw
 from mmrec.data.sources.tabular import ItemRecords, add_items
 from mmrec.errors import UserError, require_folder_name
 
@@ -89,7 +89,7 @@ def _read_lines(file: Path) -> pl.DataFrame:
     try:
         with open_raw(file) as stream:
             text = stream.read().decode("utf-8-sig", errors="replace")
-    except (OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{file}: the gzip data breaks off or is damaged ({error}): download it again") from None
     fields = pl.col("text").str.extract_all(FIELD)
     return (

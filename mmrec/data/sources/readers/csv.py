@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mmrec.data.sources.readers.paths import is_gzip, open_raw
+from mmrec.data.sources.readers.paths import UNREADABLE, is_gzip, open_raw
 from mmrec.errors import UserError
 
 SURPLUS = "surplus"
@@ -112,7 +112,7 @@ class CsvFile:
         """Return a context in which the errors of a library that reads the file are UserErrors."""
         try:
             yield
-        except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+        except (pl.exceptions.PolarsError, *UNREADABLE) as error:
             if is_gzip(self.path):
                 self._check_gzip()
             elif not isinstance(error, pl.exceptions.PolarsError):
@@ -210,7 +210,7 @@ class CsvFile:
             with open_raw(self.path) as stream:
                 while stream.read(BLOCK):
                     pass
-        except (OSError, EOFError) as broken:
+        except UNREADABLE as broken:
             raise UserError(
                 f"{self.path}: the gzip data breaks off or is damaged ({broken}): download it again"
             ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -11,6 +12,8 @@ import mmrec
 from mmrec.errors import UserError
 
 GZIP = b"\x1f\x8b"
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a file, plain or gzip, may raise."""
 FOREIGN = {
     b"PK\x03\x04": "a zip archive or an Excel workbook: unpack the archive, or save the sheet as CSV in UTF-8",
     b"\xd0\xcf\x11\xe0": "an Excel workbook: save the sheet as CSV in UTF-8",
