@@ -28,13 +28,11 @@ def of(model: str, options: Options, *args: str) -> Identity:
         ["--data.encoder.init_args.text_dim", "64"],  # SASRec reads no features
     ],
 )
-def test_options_that_leave_the_numbers_as_they_are_leave_the_identity_as_it_is(
-    args: list[str], on_toy: Options
-) -> None:
+def test_options_without_effect_on_the_numbers_do_not_change_the_identity(args: list[str], on_toy: Options) -> None:
     assert of("sasrec", on_toy, *args) == of("sasrec", on_toy)
 
 
-def test_config_and_data_tell_runs_apart(on_toy: Options, tmp_path: Path) -> None:
+def test_config_and_data_change_the_identity(on_toy: Options, tmp_path: Path) -> None:
     base = of("mm_racl_kal", on_toy)
     assert base == of("mm_racl_kal", on_toy)
     assert of("mm_racl_kal", on_toy, "--model.init_args.layers", "1").config != base.config

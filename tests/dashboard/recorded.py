@@ -1,4 +1,4 @@
-"""Reading what W&B has recorded of a run offline: a log of protocol buffers in the framing of LevelDB."""
+"""Reader of W&B's offline records: a log of protocol buffers in the framing of LevelDB."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wandb.proto import wandb_internal_pb2
 BLOCK = 32768
 HEADER = 7
 FIRST, LAST = (1, 2), (1, 4)
-"""Parts of a record: whole ones, and those that open or close one."""
+"""Codes of record parts: whole or first ones, and whole or last ones."""
 
 
 @dataclass
 class Recorded:
-    """All that one run has recorded."""
+    """Everything that one run has recorded."""
 
     group: str = ""
     job_type: str = ""
@@ -46,7 +46,7 @@ def recorded(run: Path) -> Recorded:
 
 
 def _records(data: bytes) -> Iterator[bytes]:
-    place, content = HEADER, b""  # the file has a header of its own
+    place, content = HEADER, b""  # the file begins with a header
     while place + HEADER <= len(data):
         left = BLOCK - place % BLOCK
         if left < HEADER:

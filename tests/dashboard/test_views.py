@@ -1,4 +1,4 @@
-"""The whole specification of workspaces and reports, against what runs record."""
+"""Workspaces and reports, compared with the values that runs record."""
 
 import base64
 import importlib
@@ -88,7 +88,7 @@ def test_a_run_is_found_without_renaming(full: Recorded, runs: Path) -> None:
     assert full.config["name"] == result["model"]
     assert full.summary["cost/seconds"] == result["training"]["seconds"]
     assert full.summary["slices/tail/ndcg@10"] == result["slices"]["tail"]["ndcg@10"]
-    assert "__path__" not in json.dumps(full.config)  # nor other traces of the files that the config was read from
+    assert "__path__" not in json.dumps(full.config)  # no paths of the files that the config was read from
     for file in (configs_folder() / "ablation").glob("*.yaml"):
         assert "tracking: {job_type: ablation}" in file.read_text()
 
@@ -112,7 +112,7 @@ def test_every_name_in_a_view_is_recorded_by_runs(views: Views, full: Recorded) 
                 named.get(section, set()).add(name.removesuffix(".value"))
             for sort in part.get("sort", {}).get("keys", []) if isinstance(part.get("sort"), dict) else []:
                 assert sort["key"]["name"] in full.summary
-    assert len(named["curve"]) > 5  # or the search above would find nothing
+    assert len(named["curve"]) > 5  # so the search above found something
     assert named["curve"] <= full.history
     assert named["summary"] <= full.summary.keys()
     assert named["config"] <= full.config.keys()
@@ -131,7 +131,7 @@ def rows_of(config: dict[str, Any], views: Views) -> list[tuple[str, str]]:
 
 
 def test_a_run_set_holds_the_runs_of_its_row_alone(views: Views, full: Recorded, runs: Path) -> None:
-    """Of each table, a run belongs to its own row: that of the full model, of SASRec, of a model with a part off."""
+    """In each table a run belongs to its own row alone: the full model, SASRec, or the model without a part."""
     for model, stem in ((full, "mm_racl_kal"), (recorded(runs / "toy/sasrec/seed1"), "sasrec")):
         expected = []
         for spec in read_specs(["all"]):
@@ -148,7 +148,7 @@ def test_a_run_set_holds_the_runs_of_its_row_alone(views: Views, full: Recorded,
 
 
 def test_options_that_tell_rows_apart_are_recorded_ones() -> None:
-    """A model records what its constructor takes."""
+    """A model records the arguments of its constructor."""
     rows = [row for spec in read_specs(["all"]) for row in spec.rows]
     classes = {
         name: getattr(module, name)
@@ -184,7 +184,7 @@ def test_the_baseline_is_pinned_and_has_the_first_run_set(views: Views, runs: Pa
     assert runsets(by_name["table5"])[0]["name"] == "Base (baseline)"
 
 
-def test_reports_show_what_their_tables_are_about(views: Views) -> None:
+def test_reports_have_the_panels_of_their_kind_of_table(views: Views) -> None:
     by_name = {report["displayName"].partition(":")[0]: panels(report) for report in specification(views)["reports"]}
     assert by_name.keys() == {f"table{n}" for n in range(2, 7)} | {f"figure{n}" for n in range(2, 6)}
     bars = [panel["config"] for panel in by_name["table3"] if panel["viewType"] == "Bar Chart"]
@@ -229,7 +229,7 @@ def test_saving_again_replaces_what_was_saved(views: Views, tmp_path: Path, monk
     again = build_views("me", "mmrec", read_specs(["table2"]), "smoke", Pinned("sasrec", []), configured)
     saving.save(lambda entity: again, "me", tmp_path / "dashboards.json")
     assert held == first
-    assert all(held[url] is view for url, view in first.items())  # the same ones, with the new content
+    assert all(held[url] is view for url, view in first.items())  # the same views, with the new content
     assert few.workspaces[0].runset_settings.baseline_run is None
 
 

@@ -23,8 +23,8 @@ class Page:
     """A page of a file on disk. Use as a context manager.
 
     Attributes:
-        errors: what the console, the page's code or its security policy complained of.
-        requests: addresses that the page asked for.
+        errors: errors and warnings of the console, of the page's code and of its security policy.
+        requests: addresses that the page requested.
     """
 
     def __init__(self, file: Path, profile: Path) -> None:
@@ -34,7 +34,7 @@ class Page:
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_browser, from_browser)]
 
         def place() -> None:
-            for end, number in zip(ends, (3, 4), strict=True):  # where the browser expects them
+            for end, number in zip(ends, (3, 4), strict=True):  # the numbers that the browser expects
                 os.dup2(end, number)
 
         self._process = subprocess.Popen(
@@ -78,7 +78,7 @@ class Page:
         return answer["result"]
 
     def show(self, width: int, height: int = 900, dark: bool = False) -> None:
-        """Open the file in a window of so many points."""
+        """Open the file in a window of the given size in points."""
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
         self.call(
@@ -96,7 +96,7 @@ class Page:
         return answer["result"].get("value")
 
     def picture(self, out: Path, whole: bool = False) -> None:
-        """Save what is seen as a PNG."""
+        """Save a screenshot as PNG."""
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         out.write_bytes(base64.b64decode(answer["data"]))
 

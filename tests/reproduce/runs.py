@@ -1,4 +1,4 @@
-"""Made-up tables, and run folders as `lightning test` leaves them."""
+"""Example tables, and run folders in the form that `lightning test` writes."""
 
 import json
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ def test_a_sweep_is_a_curve_over_its_values(tmp_path: Path) -> None:
     figure = draw(spec, collect(spec, cells)["shop"], "")
     assert figure is not None
     curve = figure.axes[0].lines[0]
-    assert list(curve.get_xdata()) == [5, 20]  # in order, without what has not been run
+    assert list(curve.get_xdata()) == [5, 20]  # in order, without the row that has not been run
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["K = 5", "K = 20"]
 
 
@@ -49,9 +49,9 @@ def test_error_bars_are_over_seeds_or_else_over_users(seeds: tuple[int, ...], tm
     assert intervals(models, column("memory_mb"))[0] == (None if len(seeds) == 1 else (1500, 1500))
 
 
-def test_an_interval_over_users_is_of_the_mean_that_is_drawn(tmp_path: Path) -> None:
+def test_an_interval_over_users_surrounds_the_mean_that_is_drawn(tmp_path: Path) -> None:
     one = row("one")
-    # The first 20 of 40 users have nine instances each, all of them hits; the others one miss each.
+    # The first 20 of 40 users have nine instances each, all hits; each of the others has one miss.
     cell = finished(tmp_path, one, [1.0] * 180 + [99.0] * 20)
     users = [f"u{place % 20}" for place in range(180)] + [f"v{place}" for place in range(20)]
     ranks_file = cell.folder / "test_ranks.parquet"

@@ -12,7 +12,7 @@ from mmrec.results.load import read_run
 from tests.training.test_save_results import FOLDER, result_of
 
 
-def test_latency_is_of_single_requests_and_measured_once_a_test(
+def test_latency_is_measured_on_single_requests_and_once_per_test(
     toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result_of(toy, tmp_path, monkeypatch)

@@ -20,7 +20,7 @@ from tests.reproduce.tables import row, spec
 
 
 def finish(run: Run, *scores: float) -> None:
-    """Leave what a finished run leaves; its scores are those of the epochs' validations."""
+    """Write the files of a finished run with the validation score of each epoch."""
     run.folder.mkdir(parents=True)
     (run.folder / "result.json").write_text(json.dumps({"training": {"seconds": 1.0}}))
     if scores:
@@ -30,7 +30,7 @@ def finish(run: Run, *scores: float) -> None:
 
 
 def write_tables(options: Options) -> None:
-    """Write a table of three rows and one of the third row alone."""
+    """Write a table with three rows, and one with the third row alone."""
     rows = [
         {"name": "a", "label": "A", "model": "sasrec"},
         {"name": "b", "label": "B", "model": "sasrec", "options": {"model.init_args.layers": 1}},
@@ -42,7 +42,7 @@ def write_tables(options: Options) -> None:
         Path(f"{name}.yaml").write_text(yaml.safe_dump(content))
 
 
-def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
+def test_two_tables_share_a_run(on_toy: Options) -> None:
     profile = Profile("smoke", ("toy",), (1, 2), on_toy, (0, ()))
     first = spec("2026", [row("full", "mm_racl_kal"), row("plain")], profile)
     second = spec("second", [row("k10", "mm_racl_kal", model__init_args__neighbours="10")], profile)
@@ -53,7 +53,7 @@ def test_a_run_of_two_tables_is_one(on_toy: Options) -> None:
     assert config_parser().parse_args(compose(runs[0].args)).tracking.tags == ["2026", "second"]
     assert '["2026"]' in runs[1].args
     finish(runs[0])
-    # The other table alone finds it under the name that it has.
+    # The other table alone finds the run under its existing name.
     again = Plan([second], "smoke", Path("runs"), identify)
     assert [run.state for run in again.first()] == ["done", "new"]
     assert [(cell.row.name, cell.seed, cell.folder) for cell in again.cells(second)] == [("k10", 1, runs[0].folder)]
@@ -122,11 +122,11 @@ def test_a_dry_run_lists_the_runs_without_starting_one(on_toy: Options, capsys: 
     (plan.first()[1].folder / "checkpoints/last.ckpt").touch()
     lines = shown()
     assert [line.split()[2] for line in lines if line.startswith("toy/")] == ["done", "interrupted", "new"]
-    # 20 s for each of two, two at once: the third's config has no time of its own and takes that of the others.
+    # Two runs of 20 s, two at once; the time of the third is estimated from runs of another config.
     assert "1 of 3 runs are done; time of the others: 20 s" in lines
 
 
-def test_the_command_writes_every_table_and_then_names_what_failed(
+def test_the_command_writes_every_table_and_then_names_the_failed_runs(
     on_toy: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_tables(on_toy)

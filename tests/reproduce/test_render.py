@@ -56,7 +56,7 @@ later & 0 & - & - \\
 
 
 def small(folder: Path) -> tuple[Spec, list[Cell]]:
-    """Return a table with all that can stand in it: two seeds, a sign of each kind, a row that has not been run."""
+    """Return a table with two seeds, a sign of each kind, and a row that has not been run."""
     rows = [row("base", "Base"), row("other", "A_b & <c>"), row("half"), row("later")]
     cells = [
         finished(folder, rows[0], [3, 20, 3, 20, 3, 20, 3, 20]),
@@ -75,7 +75,7 @@ def test_markdown_and_latex_of_a_small_table(tmp_path: Path) -> None:
     assert LATEX in files[2].read_text()
 
 
-def test_figures_of_the_csv_are_unrounded_and_those_of_scipy(tmp_path: Path) -> None:
+def test_numbers_of_the_csv_are_unrounded_and_equal_those_of_scipy(tmp_path: Path) -> None:
     base, other = row("base"), row("other")
     ranked = {(of.name, seed): ranks(seed + 5 * (of is base), 15) for of in (base, other) for seed in (1, 2, 3)}
     cells = [finished(tmp_path, of, ranked[of.name, seed], seed) for of in (base, other) for seed in (1, 2, 3)]
@@ -96,7 +96,7 @@ def test_figures_of_the_csv_are_unrounded_and_those_of_scipy(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("comparisons", [1, 30])
-def test_significant_is_said_only_of_corrected_p_values(comparisons: int, tmp_path: Path) -> None:
+def test_only_corrected_p_values_are_called_significant(comparisons: int, tmp_path: Path) -> None:
     base, others = row("base"), [row(f"m{number}") for number in range(comparisons)]
     better = [1.0 if user % 12 == 0 else 3.0 for user in range(60)]  # p about .02
     cells = [finished(tmp_path, base, [3.0] * 60)] + [finished(tmp_path, other, better) for other in others]
@@ -114,7 +114,7 @@ def test_the_papers_numbers_are_shown_next_to_ours(tmp_path: Path) -> None:
     assert "| model | seeds | NDCG@10 | reported | MRR |" in lines
     table_of = {line.split(" | ")[0]: line.split(" | ") for line in lines if line.startswith("| ")}
     assert next(line.split(" | ")[3] for line in lines if line.startswith("| Base + M ")) == "0.2956"
-    assert table_of["| Base + M"][-1] == "+5.1% |"  # of the differences
+    assert table_of["| Base + M"][-1] == "+5.1% |"  # in the table of differences
     assert table_of["| our own"][-1].strip("| ") == ""
 
 

@@ -1,4 +1,4 @@
-"""Engines and runner, with processes that stand for runs, and once with a real one."""
+"""Engines and runner, with stand-ins for runs and once with a real run."""
 
 import json
 import os
@@ -40,7 +40,7 @@ Path(folder, "ended").write_text(str(time.time()))
 
 @dataclass(frozen=True)
 class Fake(Run):
-    """A run whose process does what it is told instead of training."""
+    """A run whose process executes given code instead of training."""
 
     what: str = ""
 
@@ -81,7 +81,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_run_that_fails_is_reported_and_loses_no_other(here: Path) -> None:
+def test_a_failed_run_is_reported_and_the_others_continue(here: Path) -> None:
     runs = [fake("a"), fake("b", "print('before'); raise SystemExit('the disk is on fire\\n')"), fake("c")]
     failed, shown = run_all(runs, LocalEngine())
     assert failed == [runs[1]]
@@ -97,12 +97,12 @@ def test_a_run_that_fails_is_reported_and_loses_no_other(here: Path) -> None:
     assert (runs[0].folder / "began").read_text() == before
 
 
-def test_a_process_that_ends_well_without_a_result_has_failed(here: Path) -> None:
+def test_a_process_that_ends_without_a_result_has_failed(here: Path) -> None:
     assert [str(run) for run in run_all([fake("a", "raise SystemExit(0)")], LocalEngine())[0]] == ["toy/a/seed1"]
 
 
-def test_workers_run_at_once_and_share_the_cores(here: Path) -> None:
-    # Each waits for the other to have begun: one after another they would never end.
+def test_workers_run_at_the_same_time_and_divide_the_cores(here: Path) -> None:
+    # Each waits until the other has begun, so one after another they would never end.
     meet = "while len(list(Path('runs').rglob('began'))) < 2: time.sleep(0.01)"
     failed, _ = run_all([fake("a", meet), fake("b", meet), fake("c")], LocalEngine(2))
     assert failed == []
@@ -110,7 +110,7 @@ def test_workers_run_at_once_and_share_the_cores(here: Path) -> None:
     assert {json.loads((fake(name).folder / "began").read_text())[2] for name in "abc"} == {share}
 
 
-def test_stopping_ends_the_processes_and_starts_no_other(here: Path) -> None:
+def test_stopping_ends_the_processes_and_starts_no_more(here: Path) -> None:
     runs = [fake("quick"), fake("long", "time.sleep(600)"), fake("never")]
     ended = LocalEngine()(runs, lambda run: None)
     assert next(ended) == runs[0]
@@ -142,7 +142,7 @@ def test_a_ray_cluster_executes_the_runs(here: Path) -> None:
         ray.shutdown()
 
 
-def test_a_run_whose_code_has_changed_meanwhile_refuses(on_toy: Options) -> None:
+def test_a_run_refuses_to_start_after_a_change_of_the_code(on_toy: Options) -> None:
     table = spec("mine", [row("a")], Profile("smoke", ("toy",), (1,), on_toy, (0, ())))
     (run,) = Plan([table], "smoke", Path("runs"), identify).first()
     other = replace(run, key="0123456789ab")
@@ -164,7 +164,7 @@ execute([Run.of_order(sys.argv[1])], LocalEngine(), Estimate(Path("runs"), "p"),
 
 
 @pytest.mark.slow
-def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) -> None:
+def test_a_killed_table_resumes_to_the_same_numbers(on_toy: Options, tmp_path: Path) -> None:
     options = (*on_toy, ("trainer.max_epochs", "6"))
     table = spec("mine", [row("full", "mm_racl_kal")], Profile("smoke", ("toy",), (1,), options, (0, ())))
     (run,) = Plan([table], "smoke", Path("runs"), identify).first()
@@ -176,7 +176,7 @@ def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) ->
     runner.wait()
     # The run is still alive; a second runner waits for it instead of starting another training.
     for pid in pids_of(run):
-        os.kill(pid, signal.SIGSTOP)  # or it might be done before the second one looks
+        os.kill(pid, signal.SIGSTOP)  # so that it is not done before the second runner looks
     second = subprocess.Popen(command)
     wait_for(lambda: "another process is at work" in run.log.read_text())
     assert run.state == "interrupted"
@@ -196,7 +196,7 @@ def test_a_killed_table_goes_on_where_it_was(on_toy: Options, tmp_path: Path) ->
     assert results[0]["metrics"] == results[1]["metrics"]
     assert results[0]["training"]["epochs"] == results[1]["training"]["epochs"] == 6
     assert not (run.folder / "explanations.jsonl").exists()
-    # Killed between its fit and its test, it is tested alone.
+    # A run that was killed between its fit and its test is only tested.
     for name in ("result.json", "run.json"):
         (run.folder / name).unlink()
     assert execute([run], LocalEngine(), Estimate(Path("runs"), "smoke"), Console(quiet=True)) == []

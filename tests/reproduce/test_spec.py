@@ -41,7 +41,7 @@ def parse(row: Row, dataset: str, options: Options) -> Namespace:
     return config_parser().parse_args(compose(run_args(dataset, row, options)))
 
 
-def test_a_table_takes_what_its_profile_shares_and_says_what_differs(tmp_path: Path) -> None:
+def test_a_table_extends_the_shared_profile(tmp_path: Path) -> None:
     spec = read_spec(*written(tmp_path, TABLE))
     assert (spec.name, spec.kind, spec.paper_table, spec.baseline) == ("mine", "sweep", None, "a")
     assert spec.rows[1] == Row("b", "B", "mm_racl_kal", "base", (("x.y", "true"),), 0.5)
@@ -89,7 +89,7 @@ def test_a_mistake_names_file_and_key(place: tuple[Any, ...], value: Any, messag
         read_spec(*written(tmp_path, table))
 
 
-def test_the_measures_of_a_table_are_those_of_a_result() -> None:
+def test_tables_know_the_measures_that_results_hold() -> None:
     measured = BeyondAccuracy(torch.ones(4, dtype=torch.int64), {})
     measured.update(torch.tensor([[1, 2]]), torch.ones(1, 2))
     assert tuple(measured.compute()) == BEYOND
@@ -123,7 +123,7 @@ def test_every_option_of_the_shipped_tables_is_one_of_the_configs() -> None:
     for spec in read_specs(["all"]):
         for row in spec.rows:
             for profile in spec.profiles.values():
-                # The configs themselves are those of the contract tests; here it is what is laid over them.
+                # The contract tests cover the configs of models; this test covers ablations and options.
                 laid = (row.ablation, row.options, () if row.options or row.ablation else profile.options)
                 if row.model == "mm_racl_kal" and laid not in tried:
                     tried.add(laid)

@@ -1,5 +1,6 @@
 """The reader of results: committed files, damaged files, links and names."""
 
+import json
 from pathlib import Path
 
 import polars as pl

@@ -1,4 +1,4 @@
-"""The paper's figures: each as it prints it, and consistent where it prints one twice."""
+"""The paper's numbers: equal to the printed ones, and consistent where the paper prints one twice."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmrec.results.published import numbers, reported
 IMPROVED = {5: "Base", 6: "No contrast (Base + M + RA + S)"}
 
 
-def test_every_number_of_the_tables_is_the_papers(real_data: Path) -> None:
+def test_every_number_equals_the_papers(real_data: Path) -> None:
     paper = real_data.parent / "paper" / "mm-racl-kal.md"
     if not paper.is_file():
         pytest.skip(f"the paper is not at {paper}")
@@ -32,14 +32,14 @@ def test_rows_have_the_columns_of_their_table() -> None:
 
 
 @pytest.mark.parametrize("table", IMPROVED)
-def test_improvements_are_those_of_the_figures(table: int) -> None:
+def test_improvements_follow_from_the_numbers(table: int) -> None:
     base = reported(table, IMPROVED[table])["ndcg@10"]
     for row in rows_of(table)[1:]:
         figures = reported(table, row)
         assert round(100 * (figures["ndcg@10"] / base - 1), 2) == figures["improvement"], row
 
 
-def test_a_figure_printed_twice_is_the_same() -> None:
+def test_a_number_printed_twice_is_the_same() -> None:
     for row in set(rows_of(4)) & set(rows_of(2)):
         assert reported(4, row).items() <= reported(2, row).items()
     full = reported(2, "MM-RACL-KAL")["ndcg@10"]
