@@ -1,4 +1,8 @@
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: as many processes as cores run already
+
 from pathlib import Path
 
 import pytest
