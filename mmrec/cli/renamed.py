@@ -10,8 +10,6 @@ from mmrec.errors import UserError
 OPTIONS = {
     "softmax_products": "loss_precision (rounded is now reduced, exact is now full)",
     "data.control": "data.input_ablation",
-    "data.source.init_args.title": "data.source.init_args.items.title, like the other columns of the items",
-    "data.source.init_args.separator": "data.source.init_args.format.separator, like the other options of the format",
 }
 """Keys of a configuration."""
 
@@ -23,6 +21,14 @@ CLASSES = {
     "mmrec.data.encoders.": "the class name alone, for example OpenClipEncoder",
 }
 """Class paths, or how they begin."""
+
+TABULAR = {
+    **{name: f"items.{name}" for name in (
+        "title", "text", "image", "images", "image_url", "attributes", "list_separator",
+    )},
+    "item_id": "items.id", "separator": "format.separator", "quote": "format.quote",
+}  # fmt: skip
+"""Options of the source Tabular."""
 
 CONFIGS = {
     "mm_racl_kal_id": "sasrec_text_image",
@@ -47,6 +53,9 @@ def refuse_old_names(config: Mapping[str, Any], file: str) -> None:
         config: content of a YAML file.
         file: its name, for the message.
     """
+    source = (config.get("data") or {}).get("source") if isinstance(config.get("data"), Mapping) else None
+    if isinstance(source, Mapping) and str(source.get("class_path")).endswith("Tabular"):
+        _refuse_old_tabular(source.get("init_args") or {}, file)
     for key, value in _flat(config):
         if key in OPTIONS:
             raise UserError(f"{file}: {key} is now {OPTIONS[key]}")
@@ -54,6 +63,14 @@ def refuse_old_names(config: Mapping[str, Any], file: str) -> None:
             for old, new in CLASSES.items():
                 if str(value).startswith(old):
                     raise UserError(f"{file}: the class {value} is now {new}")
+
+
+def _refuse_old_tabular(options: Mapping[str, Any], file: str) -> None:
+    for old, new in TABULAR.items():
+        if old in options:
+            raise UserError(f"{file}: data.source.init_args.{old} is now data.source.init_args.{new}")
+    if isinstance(options.get("items"), str | list):
+        raise UserError(f"{file}: data.source.init_args.items: FILE is now items: {{files: FILE}}")
 
 
 def _flat(value: Any, key: str = "") -> Iterable[tuple[str, Any]]:

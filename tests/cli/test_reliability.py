@@ -196,6 +196,14 @@ WRONG = {
         "trainer: {callbacks: [{class_path: mmrec.callbacks.refresh_index.RefreshIndex}]}\n",
         "the class mmrec.callbacks.refresh_index.RefreshIndex is now RefreshIndex",
     ),
+    "old option of a source": (
+        "data: {source: {class_path: Tabular, init_args: {title: name}}}\n",
+        "data.source.init_args.title is now data.source.init_args.items.title",
+    ),
+    "old form of a source": (
+        "data: {source: {class_path: mmrec.data.sources.Tabular, init_args: {items: products.csv}}}\n",
+        "items: FILE is now items: {files: FILE}",
+    ),
     "key twice": (
         "seed_everything: 1\nname: a\nname: b\n",
         "wrong.yaml:3: not valid YAML in UTF-8 (the key name stands twice)",
