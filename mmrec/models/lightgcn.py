@@ -53,7 +53,7 @@ class LightGCN(Recommender):
         lr: learning rate.
 
     Raises:
-        InvalidArgument: options that contradict each other, or data without the features asked for.
+        InvalidArgument: two options contradict each other, or the data has no features for a modality in use.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"

@@ -52,7 +52,7 @@ class MMGCN(Recommender):
         lr: learning rate.
 
     Raises:
-        InvalidArgument: an option is outside its range, or data without the features asked for.
+        InvalidArgument: an option is outside its range, or the data has no features for a modality in use.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"

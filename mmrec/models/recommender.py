@@ -78,7 +78,7 @@ class Recommender(pl.LightningModule):
             data: gives the numbers of users and items, the widths of the features and the length of the windows.
             options: further arguments of the constructor.
         """
-        named = option_names(cls)
+        named = option_names(cls)  # type: ignore[arg-type]  # classes are hashable
         return cls(**{**{name: getattr(data, name) for name in FROM_DATA if name in named}, **options})
 
     # What a model defines.
@@ -319,7 +319,7 @@ class Recommender(pl.LightningModule):
         """
         frame = inspect.currentframe()
         super().save_hyperparameters(*args, **{"frame": frame.f_back if frame else None, **kwargs})
-        own = option_names(type(self))
+        own = option_names(type(self))  # type: ignore[arg-type]  # classes are hashable
         for name in [name for name in self.hparams if name not in own and not name.startswith("_")]:
             del self.hparams[name]
 

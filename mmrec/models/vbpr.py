@@ -50,7 +50,7 @@ class VBPR(Recommender):
         lr: learning rate.
 
     Raises:
-        InvalidArgument: an option is outside its range, or data without the features asked for.
+        InvalidArgument: an option is outside its range, or the data has no features for a modality in use.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"

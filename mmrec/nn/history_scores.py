@@ -177,6 +177,6 @@ class CoOccurrenceScores(HistoryScores):
         neighbour = self.neighbour[histories.item]
         norm = self.item_norm[histories.item, None] * self.item_norm[neighbour] + self.shrinkage
         own = self.user_norm[histories.user, None] / norm.clamp_(min=1.0)
-        known = self.pairs(histories.user[:, None], neighbour)
+        known: Tensor = self.pairs(histories.user[:, None], neighbour)
         corrected: Tensor = (weight - own * known).clamp_(min=0.0)
         return corrected
