@@ -20,6 +20,7 @@ from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import dataset_folder
 from mmrec.errors import UserError
 from mmrec.reproduce.identity import Identity
+from mmrec.training.instantiate import find_class
 from mmrec.utils.environment import code_version
 
 OUTSIDE = (
@@ -63,7 +64,8 @@ def identify(args: Sequence[str]) -> Identity:
 def configured(args: Sequence[str]) -> Configured:
     """Return the dataset, the model and the model's effective options of a run; see `identify`."""
     parsed = _parsed(tuple(args))
-    return Configured(source_name(parsed.data.source), parsed.model.class_path, _plain(parsed.model.init_args))
+    model = _plain(parsed.model)
+    return Configured(source_name(parsed.data.source), model["class_path"], model["init_args"])
 
 
 def prepared(args: Sequence[str]) -> Manifest:
@@ -92,9 +94,16 @@ def _data_version(section: str) -> tuple[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn a parsed section into plain dictionaries, without the files it was read from."""
+    """Turn a parsed section into plain dictionaries, without the files it was read from; classes by their full path."""
     if isinstance(value, Namespace):
         value = value.as_dict()
     if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items() if name != "__path__"}
+        made = {name: _plain(entry) for name, entry in value.items() if name != "__path__"}
+        return {**made, "class_path": _full_path(made["class_path"])} if "class_path" in made else made
     return [_plain(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _full_path(class_path: str) -> str:
+    """Return the path of a class in the module that defines it, however it was written."""
+    cls = find_class(class_path)
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -32,6 +32,12 @@ def test_options_without_effect_on_the_numbers_do_not_change_the_identity(args: 
     assert of("sasrec", on_toy, *args) == of("sasrec", on_toy)
 
 
+def test_the_spelling_of_a_class_does_not_change_the_identity(on_toy: Options) -> None:
+    for name, content in (("short", "GRU4Rec"), ("full", "mmrec.models.gru4rec.GRU4Rec")):
+        Path(f"{name}.yaml").write_text(f"class_path: {content}\n")
+    assert of("short.yaml", on_toy) == of("full.yaml", on_toy)
+
+
 def test_config_and_data_change_the_identity(on_toy: Options, tmp_path: Path) -> None:
     base = of("mm_racl_kal", on_toy)
     assert base == of("mm_racl_kal", on_toy)
