@@ -109,10 +109,13 @@ class RecCLI(LightningCLI):
         if path is None or not Path(path).is_file():
             return
         trained = read_checkpoint(Path(path)).get("hyper_parameters", {}).get("_class_path")
-        if trained is not None and trained != config.model.class_path:
+        if trained is None:
+            return
+        classes = find_class(trained), find_class(config.model.class_path)  # one class has several paths
+        if classes[0] is not classes[1]:
             raise UserError(
-                f"--ckpt_path {path}: the checkpoint is of {trained}, the config of {config.model.class_path}: pass "
-                "the config it was trained with"
+                f"--ckpt_path {path}: the checkpoint is of {classes[0].__name__}, the config of "
+                f"{classes[1].__name__}: pass the config it was trained with"
             )
 
     # Before the classes are made.
