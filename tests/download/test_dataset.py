@@ -20,8 +20,8 @@ from tests.download.site import in_turn, serve, status
 RATINGS = b"userId,movieId,rating,timestamp\n1,7,4.0,964982703\n"
 MOVIES = b"movieId,title,genres\n7,Up (2009),Animation\n"
 ARCHIVE = zipped(ratings_csv=RATINGS, movies_csv=MOVIES)
-REVIEWS = gzip.compress(b'{"reviewerID": "A1", "asin": "B1", "unixReviewTime": 1441324800, "overall": 5.0}\n')
-PRODUCTS = gzip.compress(b'{"asin": "B1", "title": "Hat"}\n')
+REVIEWS = gzip.compress(b'{"reviewerID": "A1", "asin": "B1", "unixReviewTime": 1441324800, "overall": 5.0}\n', mtime=0)
+PRODUCTS = gzip.compress(b'{"asin": "B1", "title": "Hat"}\n', mtime=0)
 
 
 def manifest(folder: Path) -> dict:
@@ -106,6 +106,7 @@ def test_mirrors_are_tried_in_turn(site, addresses, tmp_path, limits):
         ("ml.zip", zipped(a=bytes(10 << 20)), {}, "unpacks to more than 100 times"),
         ("r.json.gz", REVIEWS[:-9], {"length": None}, "not a sound archive"),
     ],
+    ids=["a page", "cut off", "a bomb", "a stream cut off"],
 )
 def test_a_file_that_is_not_an_archive_never_reaches_the_folder(
     name, content, more, words, site, addresses, tmp_path, limits
