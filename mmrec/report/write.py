@@ -90,7 +90,7 @@ def view(board: Board, shown: Gallery) -> dict[str, Any]:
     """Return the content of the page for a board and its users; `parts` are ids and names of its headings."""
     main, best = metric(board.main), board.models[0]
     slices, beyond = slices_of(board), beyond_of(board)
-    bars = [(model.label, model.colour, list(model.values(main).values())) for model in board.models]
+    bars = [(m.label, m.colour, list(values.values())) for m in board.models if (values := m.values(main))]
     made = {
         "board": board, "main": main.heading, "gallery": shown,
         "tiles": [
@@ -99,7 +99,7 @@ def view(board: Board, shown: Gallery) -> dict[str, Any]:
             (f"{best.mean(main) or 0:.4f}", f"{main.heading} of {best.label}"),
         ],
         "results": measures_table("", board.models, metrics_of(board), ranks_by=board.main),
-        "bars": bar_chart(f"{main.heading} by model", [bar for bar in bars if bar[2]]),
+        "bars": bar_chart(f"{main.heading} by model", bars) if bars else None,
         "cost_plane": _cost_plane(board.models, main),
         "curves": _curves(board),
         "slices": shaded(measures_table("", board.models, slices)) if slices else None,

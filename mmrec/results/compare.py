@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -74,28 +75,23 @@ Maker = Callable[[Board], Table | None]
 
 def _makers(extra: Extra, made: list[Board]) -> list[tuple[str, Maker]]:
     """Return the makers of the requested tables, each with the message for the case that no board has such a table."""
-    makers: list[tuple[str, Maker]] = []
-    if extra.groups is not None:
-        labels = _labels(extra.groups)
-        groups = sorted(labels["group"].unique())
-        words = f"--groups {extra.groups}: none of its users is in the runs: its first column must be the raw user ids"
-        makers.append(
-            (words, lambda b: _table("NDCG@10 by group of users", b, [of_group(name, labels) for name in groups]))
-        )
-    if extra.slices:
-        words = "no result here has slices: run `lightning test` for them again"
-        title = "NDCG@10 by slice of the target item"
-        makers.append((words, lambda board: _table(title, board, slices_of(board))))
-    if extra.cost:
-        makers.append(("", lambda board: _table("cost", board, cost(board.runs))))
-    if extra.beyond:
-        words = "no result here has measures beyond accuracy: run `lightning test` for them again"
-        makers.append((words, lambda board: _table("beyond accuracy", board, beyond_of(board))))
+    again = "run `lightning test` for them again"
+    labels = None if extra.groups is None else _labels(extra.groups)
+    groups = [] if labels is None else [of_group(name, labels) for name in sorted(labels["group"].unique())]
+    of_measures: list[tuple[bool, str, Callable[[Board], list[Measure]], str]] = [
+        (extra.groups is not None, "NDCG@10 by group of users", lambda board: groups,
+         f"--groups {extra.groups}: none of its users is in the runs: its first column must be the raw user ids"),
+        (extra.slices, "NDCG@10 by slice of the target item", slices_of, f"no result here has slices: {again}"),
+        (extra.cost, "cost", lambda board: cost(board.runs), ""),
+        (extra.beyond, "beyond accuracy", beyond_of, f"no result here has measures beyond accuracy: {again}"),
+    ]  # fmt: skip
+    makers: list[tuple[str, Maker]] = [
+        (words, partial(_table, title, measures)) for on, title, measures, words in of_measures if on
+    ]
     if extra.against is not None:
-        against = extra.against
         names = ", ".join(dict.fromkeys(model.name for board in made for model in board.models))
-        words = f"--against {against}: this folder has no such model, but {names}"
-        makers.append((words, lambda board: _differences(board, against)))
+        words = f"--against {extra.against}: this folder has no such model, but {names}"
+        makers.append((words, partial(_differences, extra.against)))
     return makers
 
 
@@ -104,14 +100,13 @@ def _results(board: Board, name_data: bool) -> Table:
     return runs_table(title, _ascending(board), [*metrics_of(board), PARAMETERS, EPOCHS, SECONDS])
 
 
-def _table(title: str, board: Board, measures: list[Measure]) -> Table | None:
-    models = board.models
-    if all(model.mean(measure) is None for measure in measures for model in models):
-        return None
-    return runs_table(title, _ascending(board), measures)
+def _table(title: str, measures_of: Callable[[Board], list[Measure]], board: Board) -> Table | None:
+    measures = measures_of(board)
+    has_values = any(model.values(measure) for measure in measures for model in board.models)
+    return runs_table(title, _ascending(board), measures) if has_values else None
 
 
-def _differences(board: Board, name: str) -> Table | None:
+def _differences(name: str, board: Board) -> Table | None:
     """Return the paired differences from a model, given the name of its folder or its printed name."""
     baseline = next((model for model in board.models if name in (model.label, model.name)), None)
     if baseline is None:

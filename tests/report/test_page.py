@@ -158,6 +158,13 @@ def test_unfinished_runs_are_named_on_the_page(tmp_path: Path) -> None:
     assert f"<code>{tmp_path / 'gru4rec' / 'seed2'}</code>" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.parametrize("metrics", [{}, {"ndcg@10": None}])
+def test_a_result_without_a_number_is_shown_without_figures(metrics: dict[str, None], tmp_path: Path) -> None:
+    save(tmp_path, "sasrec", metrics=metrics, training={"epochs": 0, "seconds": 0.0})
+    write_page(tmp_path, tmp_path / "report.html")
+    assert "sasrec" in (tmp_path / "report.html").read_text()
+
+
 def test_images_become_small_and_files_that_are_not_images_are_left_out(tmp_path: Path) -> None:
     Image.new("RGBA", (800, 400), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     (tmp_path / "broken.png").write_bytes((tmp_path / "clear.png").read_bytes()[:60])
