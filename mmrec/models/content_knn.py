@@ -14,7 +14,6 @@ from mmrec.errors import require
 from mmrec.models.recommender import Recommender
 from mmrec.nn.history_scores import ContentScores, Histories
 from mmrec.nn.item_features import ItemFeatures
-from mmrec.nn.kernels.adjusted_cross_entropy import Entries
 
 
 class ContentKNN(Recommender):
@@ -46,7 +45,6 @@ class ContentKNN(Recommender):
         text = text_dim > 0 or not image
         self.features = ItemFeatures(n_items, text_dim=text_dim, image_dim=image_dim, text=text, image=image)
         self.graph = ContentScores(neighbours, decay)
-        self.n_items = n_items
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features and find the neighbours."""
@@ -56,5 +54,5 @@ class ContentKNN(Recommender):
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return (B, I)."""
         rows = torch.arange(len(batch.user), device=batch.user.device)
-        scores: Entries = self.graph(Histories.of(batch, (rows, batch.lengths - 1)))
-        return scores.dense(len(rows), self.n_items)
+        scores: Tensor = self.graph(Histories.of(batch, (rows, batch.lengths - 1)))
+        return scores

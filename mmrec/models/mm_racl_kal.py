@@ -219,7 +219,7 @@ class MMRaclKal(Recommender):
             items = replace_with_neighbours(items, neighbours, self.replace_prob)
         place = batch.places()
         interest, gate = self._interests(batch, items, tables, place)
-        terms = {"loss_rec": self.recommendation_loss(batch, place, interest, tables.items.fused)}
+        terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, batch.targets[place])}
         total = terms["loss_rec"]
         if self.contrast is not None and not self.warming_up:
             features, weights = self.item_encoder.features, self.contrast.weights()
@@ -233,19 +233,6 @@ class MMRaclKal(Recommender):
         if self.item_encoder.alpha is not None:
             terms["alpha"] = self.item_encoder.alpha
         return {"loss": total, **terms}
-
-    def recommendation_loss(
-        self, batch: TrainBatch, place: tuple[Tensor, Tensor], interest: Tensor, vectors: Tensor
-    ) -> Tensor:
-        """Return L_rec of eq. 18.
-
-        Args:
-            batch: the histories.
-            place: rows and positions of the targets, (P,) and (P,) int64.
-            interest: (P, D), u of eq. 12.
-            vectors: (I, D), e of eq. 3.
-        """
-        return next_item_cross_entropy(interest, vectors, batch.targets[place])
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
         """Return u of eq. 12 after the newest item of each window, (B, D); the Transformer reads the newest items.

@@ -11,8 +11,7 @@ as a frequent one:
 - `CoOccurrenceScores`: what LightGCN's propagation (eq. 9) makes of one-hot item vectors and no user vectors after two
   layers, w(j, i) = Σ_u A_uj A_ui / (√n_u (√n_j √n_i + h)), a normalised co-occurrence. Two layers divide by n_u; its
   root was better on the validation splits. The shrinkage h distrusts small counts. The graph of the training
-  interactions contains the pair that is to be predicted, which is absent at test time: in training each user's own
-  part of w is taken off.
+  interactions contains the pairs that training predicts: scores of it are for ranking, not for a loss.
 """
 
 from __future__ import annotations
@@ -25,9 +24,7 @@ from torch import Tensor, nn
 from mmrec.batch import SequenceBatch
 from mmrec.data.catalog import TrainView
 from mmrec.data.co_occurrence import co_occurrence_weighted
-from mmrec.data.loaders.negatives import SeenPairs
 from mmrec.nn.item_features import ItemFeatures
-from mmrec.nn.kernels.adjusted_cross_entropy import Entries
 
 BLOCK = 1024  # items whose similarities to all others are in memory at a time
 
@@ -37,14 +34,12 @@ class Histories(NamedTuple):
 
     Args:
         row: (n,) int64, ascending, number of the position.
-        user: (n,) int64, user of that position.
         item: (n,) int64, an item at or before it, in its window.
         age: (n,) int64, number of newer items.
         places: P, the number of positions.
     """
 
     row: Tensor
-    user: Tensor
     item: Tensor
     age: Tensor
     places: int
@@ -55,21 +50,21 @@ class Histories(NamedTuple):
         row, position = place
         age = position[:, None] - torch.arange(batch.items.shape[1], device=position.device)
         number, column = torch.nonzero(age >= 0).T.contiguous()
-        return cls(number, batch.user[row[number]], batch.items[row[number], column], age[number, column], len(row))
+        return cls(number, batch.items[row[number], column], age[number, column], len(row))
 
     def newest(self, reach: int) -> Histories:
         """Return the newest items alone."""
         keep = self.age < reach
-        return Histories(self.row[keep], self.user[keep], self.item[keep], self.age[keep], self.places)
+        return Histories(self.row[keep], self.item[keep], self.age[keep], self.places)
 
 
 class HistoryScores(nn.Module):
-    """Spread a history over an item-item graph.
+    """Scores of a history that is spread over an item-item graph.
 
     Args:
         neighbours: K, number of edges kept per item.
         decay: γ.
-        reach: items of the history that count, the newest ones.
+        reach: number of newest items of the history that count.
     """
 
     neighbour: Tensor
@@ -83,18 +78,16 @@ class HistoryScores(nn.Module):
         self.register_buffer("neighbour", torch.empty(0, 0, dtype=torch.int64), persistent=False)
         self.register_buffer("weight", torch.empty(0, 0), persistent=False)
 
-    def forward(self, histories: Histories) -> Entries:
-        """Return s at each place, as entries (item, score)."""
+    def forward(self, histories: Histories) -> Tensor:
+        """Return s at each position, (P, I)."""
         newest = histories.newest(self.reach)
-        share = self.decay ** newest.age.float()
-        total = share.new_zeros(newest.places).index_add_(0, newest.row, share)
-        value = self.weights(newest) * (share / total[newest.row])[:, None]
-        neighbour = self.neighbour[newest.item]
-        return Entries(newest.row[:, None].expand_as(neighbour).flatten(), neighbour.flatten(), value.flatten())
-
-    def weights(self, histories: Histories) -> Tensor:
-        """Return w(i_t, i) of each entry's K neighbours, (n, K)."""
-        return self.weight[histories.item]
+        faded = self.decay ** newest.age.float()
+        total = faded.new_zeros(newest.places).index_add_(0, newest.row, faded)
+        value = self.weight[newest.item] * (faded / total[newest.row])[:, None]
+        n_items = len(self.weight)
+        column = newest.row[:, None] * n_items + self.neighbour[newest.item]
+        scores = faded.new_zeros(newest.places * n_items).index_add_(0, column.flatten(), value.flatten())
+        return scores.view(-1, n_items)
 
     def _keep(self, blocks: list[tuple[Tensor, Tensor]]) -> None:
         device = self.weight.device
@@ -103,7 +96,7 @@ class HistoryScores(nn.Module):
     def _largest(self, weights: Tensor, first: int) -> tuple[Tensor, Tensor]:
         """Return the K largest weights and their items of a block of rows (n, I) that begins at an item.
 
-        Neither PAD nor the item itself is a neighbour; where fewer have a weight above zero the rest weigh nothing.
+        Neither PAD nor the item itself is a neighbour; weights below zero become zero.
         """
         rows = torch.arange(len(weights), device=weights.device)
         weights[rows, rows + first] = -torch.inf
@@ -113,7 +106,7 @@ class HistoryScores(nn.Module):
 
 
 class ContentScores(HistoryScores):
-    """The graph of eq. 5 by fixed features: w sums the cosines of the texts and, with a share, of the images.
+    """The graph of eq. 5 by fixed features: w is the cosine of the texts plus a weight times that of the images.
 
     Args:
         neighbours: K.
@@ -146,15 +139,9 @@ class CoOccurrenceScores(HistoryScores):
         shrinkage: h.
     """
 
-    item_norm: Tensor
-    user_norm: Tensor
-
     def __init__(self, neighbours: int, decay: float, shrinkage: float = 10.0) -> None:
         super().__init__(neighbours, decay)
         self.shrinkage = shrinkage
-        self.pairs = SeenPairs()
-        for name in ("item_norm", "user_norm"):
-            self.register_buffer(name, torch.empty(0), persistent=False)
 
     @torch.no_grad()
     def set_view(self, view: TrainView) -> None:
@@ -166,17 +153,3 @@ class CoOccurrenceScores(HistoryScores):
         for rows, count in co_occurrence_weighted(view, degree):
             blocks.append(self._largest(count / (norm[rows, None] * norm + self.shrinkage).clamp_(min=1.0), rows.start))
         self._keep(blocks)
-        self.pairs.set_view(view)
-        self.item_norm, self.user_norm = norm.to(self.weight.device), degree.to(self.weight.device)
-
-    def weights(self, histories: Histories) -> Tensor:
-        """Return the weights, in training without what the user itself has added to them."""
-        weight = super().weights(histories)
-        if not self.training:
-            return weight
-        neighbour = self.neighbour[histories.item]
-        norm = self.item_norm[histories.item, None] * self.item_norm[neighbour] + self.shrinkage
-        own = self.user_norm[histories.user, None] / norm.clamp_(min=1.0)
-        known: Tensor = self.pairs(histories.user[:, None], neighbour)
-        corrected: Tensor = (weight - own * known).clamp_(min=0.0)
-        return corrected

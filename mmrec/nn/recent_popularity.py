@@ -20,7 +20,7 @@ FLOOR = 0.1  # ε, in events
 
 
 class RecentPopularity(nn.Module):
-    """The table of r for all periods and items.
+    """Table of r for all periods and items.
 
     Args:
         days: h, after which an event counts e times less.
@@ -56,7 +56,11 @@ class RecentPopularity(nn.Module):
             counts[number] = counts[number - 1] * faded + kept[number - 1]
         self.table = (counts + FLOOR).log().float().to(self.table.device)
 
+    def forward(self, time: Tensor) -> Tensor:
+        """Return r of all items at some times (n,), (n, I)."""
+        return self.table[self.period(time)]
+
     def period(self, time: Tensor) -> Tensor:
-        """Return the period (n,) int64 of some times (n,) in seconds; a later one than the last is the last."""
+        """Return the period (n,) int64 of some times (n,); a time after the last period belongs to it."""
         last = len(self.table) - 1 if len(self.table) else PERIODS + 1
         return ((time.long() - self.first) // self.width).clamp(0, last)
