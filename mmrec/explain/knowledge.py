@@ -110,6 +110,11 @@ class Knowledge:
             self._facts[item] = self._facts_of(item, self._cell(item, "attributes"))
         return self._facts[item]
 
+    def type_of(self, item: int) -> str:
+        """Return what kind of product the item is, such as "Dress"; empty if no fact says it."""
+        facts = telling_facts(self.facts(item))
+        return next((value for name, value in facts if kind_of(name) == "type"), "")
+
     def bits(self, name: str, value: str) -> float:
         """Return the information content of a fact, -log2 of the share of items that have it; 0 if all have it."""
         return math.log2(max(len(self), 1) / max(self._counts[kind_of(name), value.casefold()], 1))

@@ -51,10 +51,17 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class HistoryItem:
-    """An item of the user's history, with the facts it shares with the recommended item."""
+    """An item of the user's history.
+
+    Args:
+        title: title of the item.
+        shared: facts that it shares with the recommended item.
+        type: what kind of product it is, such as "Dress"; empty if the catalogue does not say it.
+    """
 
     title: str
     shared: Facts
+    type: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,10 @@ def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_l
         facts=facts,
         keywords=knowledge.keywords(item),
         visual=knowledge.image_words(item),
-        history=[HistoryItem(knowledge.title(i), shared_facts(facts, knowledge.facts(i))) for i in history],
+        history=[
+            HistoryItem(knowledge.title(i), shared_facts(facts, knowledge.facts(i)), knowledge.type_of(i))
+            for i in history
+        ],
         neighbours=[knowledge.title(i) for i in recommendation.neighbours if i != PAD][-history_length:],
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
         history_size=len(everything),

@@ -5,8 +5,9 @@ model, and it names its source. Explanations are composed of statements (`mmrec.
 against them (`mmrec.explain.writing.free`).
 
 Statements are ranked by how much they tell: information content of the fact in the catalogue (bits) times the weight of
-the history items that share it. The weight of an item falls with its age and grows with its attribution, the fall of
-the recommended item's log-probability when the item is removed from the history.
+the history items that share it. The weight of an item is its attribution, the fall of the recommended item's
+log-probability when the item is removed from the history; for a sequential model it falls with the age of the item.
+Where attribution was not measured, recency takes its place.
 """
 
 from __future__ import annotations
@@ -24,27 +25,27 @@ from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
 from mmrec.explain.packet import Recommendation
 
 MAX_HISTORY = 50
-"""Newest history items that statements speak of."""
+"""Newest history items that are counted."""
 MAX_TITLES = 8
-"""Titles that a statement keeps of the items it speaks of."""
+"""Newest history items that are named, those of a packet."""
 DECAY = 0.85
 """Weight of a history item against that of the next newer one, where attribution was not measured."""
-MEASURED_DECAY = 0.98
-"""The same where it was measured: the attribution of older items is smaller already."""
 LEAST_WEIGHT = 0.01
 """Weight of a history item without which the recommendation would be the same, against the most influential one."""
-SECOND = 0.5
-"""Weight of the second history item that shares a fact against the first; further ones add nothing."""
+SHARPNESS = 3
+"""Power of an item's share of the largest fall: the larger, the more the most influential items decide."""
 MAX_WORDS = 3
 """Shared words of the texts that become statements."""
 OWN_WEIGHT = 0.1
 """Weight of a fact of the recommended item that no history item shares."""
 WORD_WEIGHT = 0.2
 """Weight of a shared word of the texts against a shared fact."""
-THEME_WEIGHT = 0.5
+THEME_WEIGHT = 0.3
 """Weight of a shared theme of the images against a shared fact."""
 CLOSE_BITS = 1.5
 """Information content of a retrieved neighbour."""
+TITLE = "title"
+"""Name of the statement that a history item has the same title."""
 _TONES = frozenset({"dark", "bright", "low contrast", "high contrast"})
 
 
@@ -81,7 +82,7 @@ class Statement:
         text: the statement as one plain English sentence.
         name: name of the fact in the catalogue, such as `colour_group_name`; empty for statements without a fact.
         value: value of the fact, the theme or the word; empty for statements without one.
-        titles: titles of the history items it speaks of, those that count most first, at most `MAX_TITLES`.
+        titles: titles of history items it speaks of, of the newest `MAX_TITLES`, those that count most first.
         count: number of history items it speaks of.
         telling: how much the statement tells, in bits times weight.
     """
@@ -153,7 +154,8 @@ class _Maker:
         self.item = recommendation.item
         self.recommendation = recommendation
         newest_first = [item for item in reversed(recommendation.history) if item != PAD]
-        self.history = list(dict.fromkeys(newest_first))[:MAX_HISTORY]
+        self.older = list(dict.fromkeys(newest_first))[:MAX_HISTORY]
+        self.history = self.older[:MAX_TITLES]
         self.weights = _weights(self.history, recommendation)
 
     def make(self) -> list[Statement]:
@@ -163,13 +165,15 @@ class _Maker:
 
     def _facts(self) -> Iterable[Statement]:
         owners: dict[tuple[str, str], list[int]] = {}
-        for item in self.history:
+        for item in self.older:
             for name, value in telling_facts(self.knowledge.facts(item)):
                 owners.setdefault((kind_of(name), value.casefold()), []).append(item)
         for name, value in telling_facts(self.knowledge.facts(self.item)):
-            items = owners.get((kind_of(name), value.casefold()), [])
+            everything = owners.get((kind_of(name), value.casefold()), [])
+            items = [item for item in everything if item in self.weights]
             if items and kind_of(name) != "price":
-                yield self._shared(Kind.SHARED, name, value, items, self.knowledge.bits(name, value))
+                made = self._shared(Kind.SHARED, name, value, items, self.knowledge.bits(name, value))
+                yield replace(made, count=len(everything))
             else:
                 telling = OWN_WEIGHT * self.knowledge.bits(name, value)
                 text = f"Its {plain_name(name)} is {value}."
@@ -178,29 +182,24 @@ class _Maker:
             title = self.knowledge.title(self.item)
             same = [item for item in self.history if self.knowledge.title(item).casefold() == title.casefold()]
             if same:
-                yield self._shared(Kind.SHARED, "title", title, same, math.log2(len(self.knowledge) + 1))
+                yield self._shared(Kind.SHARED, TITLE, title, same, math.log2(len(self.knowledge) + 1))
 
     def _shared(self, kind: Kind, name: str, value: str, items: Sequence[int], bits: float) -> Statement:
         what = f"image shows {value}" if kind is Kind.SHARED_IMAGE else f"{plain_name(name)} is {value}"
         if kind is Kind.KEYWORD:
             what = f"description has the word {value}"
         titles = self._titles(items)
-        more = len(items) - len(titles)
-        others = ", ".join(titles) + (f" and {more} more" if more > 0 else "")
-        text = f"Its {what}, in common with {others}."
-        first, second, *_ = (*sorted((self.weights[item] for item in items), reverse=True), 0.0)
-        telling = bits * (first + SECOND * second)
+        text = f"Its {what}, in common with {', '.join(titles)}."
+        telling = bits * sum(sorted((self.weights[item] for item in items), reverse=True)[:2])  # those that are named
         return Statement("", kind, text, name, value, titles, len(items), telling)
 
     def _history(self) -> Iterable[Statement]:
         for item in self.history[:MAX_TITLES]:
             title = self.knowledge.title(item)
-            sort = next(
-                ((n, v) for n, v in telling_facts(self.knowledge.facts(item)) if kind_of(n) == "type"), ("", "")
-            )
-            described = f", of the type {sort[1]}" if sort[1] else ""
-            text = f"You {self.domain.did} {title}{described}."
-            yield Statement("", Kind.HISTORY, text, *sort, (title,), 1, 0.02 * self.weights[item])
+            sort = self.knowledge.type_of(item)
+            text = f"You {self.domain.did} {title}{f', of the type {sort}' if sort else ''}."
+            named = "type" if sort else ""
+            yield Statement("", Kind.HISTORY, text, named, sort, (title,), 1, 0.02 * self.weights[item])
 
     def _neighbours(self) -> Iterable[Statement]:
         for item in dict.fromkeys(reversed(self.recommendation.neighbours)):
@@ -230,7 +229,7 @@ class _Maker:
             said.update(word for value in values for word in self.knowledge.split(value))
         shown = {item: set(self.knowledge.text_words(item)) for item in self.history[:MAX_TITLES]}
         found = []
-        for word in dict.fromkeys(self.knowledge.text_words(self.item)):
+        for word in self.knowledge.keywords(self.item):
             items = [item for item, words in shown.items() if word in words]
             if items and word not in said and word not in STOP_WORDS and len(word) > 3:
                 bits = WORD_WEIGHT * self.knowledge.word_bits(word)
@@ -259,7 +258,7 @@ class _Maker:
     def _titles(self, items: Sequence[int]) -> tuple[str, ...]:
         """Return the titles of the items with the largest weights."""
         best = sorted(items, key=lambda item: -self.weights[item])[:MAX_TITLES]
-        return tuple(self.knowledge.title(item) for item in best)
+        return tuple(dict.fromkeys(self.knowledge.title(item) for item in best))
 
 
 def _falls(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:
@@ -270,13 +269,13 @@ def _falls(history: Sequence[int], recommendation: Recommendation) -> dict[int, 
 
 
 def _weights(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:
-    """Return the weight of each history item in (0, 1]: recency times attribution."""
+    """Return the weight of each history item in (0, 1]: attribution if it was measured, else recency."""
     falls = _falls(history, recommendation)
     largest = max(falls.values(), default=0.0)
     if largest <= 0:
         return {item: DECAY**age for age, item in enumerate(history)}
-    shares = (max(falls.get(item, 0.0) / largest, LEAST_WEIGHT) for item in history)
-    return {item: MEASURED_DECAY**age * share for age, (item, share) in enumerate(zip(history, shares, strict=True))}
+    shares = (max(falls.get(item, 0.0) / largest, 0.0) ** SHARPNESS for item in history)
+    return {item: max(share, LEAST_WEIGHT) for item, share in zip(history, shares, strict=True)}
 
 
 def _seed(recommendation: Recommendation) -> int:

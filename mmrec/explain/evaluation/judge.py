@@ -65,7 +65,8 @@ class RuleJudge:
         rest = _QUOTED.sub(" “” ", text)
         units += [(match[0], known.has_number(match[0])) for match in _NUMBER.finditer(rest)]
         units += [(match[0], False) for match in _SUSPICIOUS.finditer(rest) if not known.has(match[0])]
-        units += [(match[0], known.has(match[0])) for match in _NAME.finditer(rest)]
+        names = [part for match in _NAME.finditer(rest) for part in re.split(r"\s+and\s+", match[0])]
+        units += [(name, known.has(name)) for name in names]
         units += [(value, known.has(value)) for value in self._named_values(rest)]
         wrong = tuple(unit for unit, holds in units if not holds)
         anchors = known.anchors
@@ -95,7 +96,8 @@ class _Known:
         shared = [(n, v) for item in packet.history for n, values in item.shared.items() for v in values]
         own = [value for values in packet.facts.values() for value in values]
         titles = [packet.title, *(item.title for item in packet.history), *packet.neighbours]
-        strings = [*titles, *own, *packet.keywords, *packet.visual, *packet.facts]
+        types = [item.type for item in packet.history if item.type]
+        strings = [*titles, *types, *own, *packet.keywords, *packet.visual, *packet.facts]
         self._texts = [f" {' '.join(_words(string))} " for string in strings]
         self._words = {word for text in self._texts for word in text.split()}
         self._numbers = {_plain(match[0]) for string in strings for match in _NUMBER.finditer(string)}

@@ -94,8 +94,8 @@ class OllamaLLM(LLM):
         """Ask the server, within `PROBE_SECONDS` each, for the model's digest and its senses. Raises LLMFailure."""
         seconds = min(PROBE_SECONDS, self._timeout)
         listed = self._call(lambda client: client.list(), seconds)
-        wanted = self._model if ":" in self._model else f"{self._model}:latest"
-        digest = next((model.digest for model in listed.models if model.model == wanted), None)
+        wanted = (self._model, f"{self._model}:latest")  # servers that speak the protocol may leave the tag out
+        digest = next((model.digest for model in listed.models if model.model in wanted), None)
         if not digest:
             raise self._not_pulled()
         if self._images:

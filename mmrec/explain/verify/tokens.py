@@ -84,7 +84,8 @@ def sentences_of(text: str, titles: Iterable[str] = ()) -> Iterator[str]:
             place = folded.find(title.casefold(), place + 1)
     start = 0
     for match in _SENTENCE_END.finditer(text):
-        if match.start() in inside and match.end() < len(text) and match.start() + 1 in inside:
+        following = text[match.end() :].lstrip()
+        if match.start() in inside and following and not following[0].isupper():
             continue
         yield text[start : match.end()].strip()
         start = match.end()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmrec.explain.facts import kind_of, plain_name
-from mmrec.explain.statements import Evidence, Kind, Statement
+from mmrec.explain.statements import TITLE, Evidence, Kind, Statement
 from mmrec.explain.writing.names import is_countable, joined, quoted, shown_value, with_article
 from mmrec.explain.writing.plan import Plan
 
@@ -96,10 +96,15 @@ class _Writer:
 
     def write(self) -> list[Sentence]:
         chosen = [self.evidence.by_id(name) for name in self.plan.statements]
-        groups = _grouped([s for s in chosen if s.kind in _OF_HISTORY])
+        groups = _grouped([s for s in chosen if s.kind in _OF_HISTORY and s.name != TITLE])
         rest = [s for s in chosen if s.kind not in _OF_HISTORY]
-        lines = self._shared(groups) + self._others(rest, first=not groups)
+        lines = [*self._same_title(chosen), *self._shared(groups), *self._others(rest, first=not groups)]
         return [line.sentence() for line in lines] or [self._without_reasons().sentence()]
+
+    def _same_title(self, statements: Sequence[Statement]) -> list[_Line]:
+        """Return the sentence of a history item with the same title, such as the same dress in another colour."""
+        same = [s for s in statements if s.kind is Kind.SHARED and s.name == TITLE]
+        return [_Line().add(f"you {self.domain.did} ", *self._named(s), ", and this is another one.") for s in same]
 
     def _shared(self, groups: Sequence[_Group]) -> list[_Line]:
         if not groups:
@@ -277,8 +282,6 @@ def _said_of(statement: Statement, evidence: Evidence) -> str:
         noun = value.lower()
         named = noun in title and is_countable(noun)
         return f"is {with_article(noun)}" if named else f"belongs to {statement.value}"
-    if kind == "title":
-        return "has the same name"
     forms = {
         "brand": f"is by {value}", "colour": f"is {value}", "material": f"is made of {value}",
         "director": f"was directed by {value}", "author": f"was written by {value}", "artist": f"is by {value}",

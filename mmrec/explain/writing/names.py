@@ -26,7 +26,7 @@ def shown_title(title: str) -> str:
     bare = title
     while (shorter := _BRACKETS.sub("", bare)) and shorter != bare:
         bare = shorter
-    bare = bare.rstrip(" .,;:!-") or title
+    bare = bare.rstrip(" .,;:!-").lstrip(" +*-.,;:!") or title
     if match := _TURNED.match(bare):
         bare = f"{match['article']} {match['rest']}"
     if bare.isupper() and len(bare) > 4:

@@ -34,7 +34,7 @@ class Plan:
 def default_plan(evidence: Evidence) -> Plan:
     """Return the plan of the most telling reasons, the one that is used without a language model."""
     reasons: list[Statement] = []
-    for statement in evidence.statements:
+    for statement in sorted(evidence.statements, key=lambda s: s.kind is Kind.KEYWORD):  # words are the last resort
         if statement.kind in _REASONS and statement.telling > 0 and not _repeats(statement, reasons):
             reasons.append(statement)
     best = [s for s in reasons if s.telling >= LEAST_SHARE * reasons[0].telling][:MOST]
@@ -51,7 +51,7 @@ def _repeats(statement: Statement, earlier: Sequence[Statement]) -> bool:
     if statement.kind is Kind.NEIGHBOUR:
         return any(set(statement.titles) & set(s.titles) for s in earlier)
     if statement.kind is Kind.KEYWORD:
-        return len(earlier) > 1 or any(s.kind is Kind.KEYWORD for s in earlier)
+        return bool(earlier)
     kind = kind_of(statement.name)
     mergeable = kind in ("genre", "actor")
     return any(kind_of(s.name) == kind and not (mergeable and s.titles == statement.titles) for s in earlier)
