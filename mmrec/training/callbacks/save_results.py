@@ -154,7 +154,7 @@ def _rounded(row: Mapping[str, float | None]) -> dict[str, float | None]:
 def _presence(data: RecDataModule) -> tuple[Tensor, Tensor]:
     """Return which items (I,) have a text and a picture: in the features, or in `items.parquet` without an encoder."""
     if data.features is not None:
-        return torch.from_numpy(data.features.text_present), torch.from_numpy(data.features.image_present)
+        return torch.tensor(data.features.text_present), torch.tensor(data.features.image_present)
     table = data.catalog.item_table
     text, image = (torch.from_numpy(table[name].is_not_null().to_numpy(writable=True)) for name in ("text", "image"))
     return text, image
