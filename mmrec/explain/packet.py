@@ -77,6 +77,7 @@ class Packet:
         neighbours: titles of history items that retrieval holds to be close to the recommended item.
         signals: the model's numbers, to two decimals.
         history_size: number of all items of the user's history, of which `history` shows the newest.
+        influence: title of the history item without which the item's score falls most; empty if not measured.
     """
 
     title: str
@@ -87,6 +88,7 @@ class Packet:
     neighbours: list[str] = field(default_factory=list)
     signals: dict[str, float] = field(default_factory=dict)
     history_size: int = 0
+    influence: str = ""
 
 
 def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_length: int = 8) -> Packet:
@@ -116,7 +118,14 @@ def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_l
         neighbours=[knowledge.title(i) for i in recommendation.neighbours if i != PAD][-history_length:],
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
         history_size=len(everything),
+        influence=_most_influential(everything, recommendation.falls, knowledge),
     )
+
+
+def _most_influential(history: Sequence[int], falls: Sequence[float], knowledge: Knowledge) -> str:
+    measured = list(zip(reversed(falls), reversed(history), strict=False))
+    fall, item = max(measured, default=(0.0, PAD))
+    return knowledge.title(item) if fall > 0 else ""
 
 
 def shared_facts(facts: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> Facts:

@@ -42,6 +42,8 @@ WORD_WEIGHT = 0.2
 """Weight of a shared word of the texts against a shared fact."""
 THEME_WEIGHT = 0.3
 """Weight of a shared theme of the images against a shared fact."""
+INFLUENCE_SHARE = 0.25
+"""Share of all falls from which on the most influential item is named as such."""
 CLOSE_BITS = 1.5
 """Information content of a retrieved neighbour."""
 TITLE = "title"
@@ -242,7 +244,7 @@ class _Maker:
             return
         item = max(falls, key=lambda i: falls[i])
         total = sum(max(fall, 0.0) for fall in falls.values())
-        if falls[item] > 0 and falls[item] >= total / 2:
+        if falls[item] > 0 and falls[item] >= INFLUENCE_SHARE * total:
             title = self.knowledge.title(item)
             text = f"Of all that you {self.domain.did}, {title} counts most for this."
             yield Statement("", Kind.INFLUENCE, text, titles=(title,), count=1, telling=0.3)

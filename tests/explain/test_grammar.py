@@ -37,6 +37,16 @@ def test_every_text_of_the_grammar_is_accepted_by_the_verifier_of_free_texts():
         assert Verifier(evidence)(text).violations == [], (name, text)
 
 
+def test_the_most_influential_item_is_named_even_if_it_shares_nothing():
+    case = CASES["films"]
+    moved = dataclasses.replace(case.recommendation, falls=(0.1, 0.1, 3.0, 0.1))  # Red Desert Sky
+    evidence = evidence_of(moved, case.knowledge)
+    text = " ".join(sentence.text for sentence in written(evidence))
+    assert text.endswith("Of all that you watched, “Red Desert Sky” counts most for this.")
+    assert Verifier(evidence)(text).ok
+    assert not Verifier(evidence)(text.replace("Red Desert Sky", "Quiet Harbour")).ok
+
+
 def test_spans_cover_what_statements_support():
     for _, evidence, sentences in variants():
         for sentence in sentences:

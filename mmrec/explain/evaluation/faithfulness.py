@@ -30,13 +30,13 @@ def cited_items(text: str, cited: Sequence[str], pair: Pair, knowledge: Knowledg
     """Return the history items that a text cites or names, the newest first, no more than half of the history."""
     spoken = text.casefold()
     titles = set(cited)
-    found: dict[str, int] = {}
+    found: list[int] = []
     for item in dict.fromkeys(reversed(pair.recommendation.history)):
         title = knowledge.title(item)
         shown = shown_title(title).casefold()
         if title in titles or (len(shown) > 3 and shown in spoken) or (len(title) > 3 and title.casefold() in spoken):
-            found.setdefault(title, item)  # of two items with one title the newer one
-    return list(found.values())[: len(set(pair.recommendation.history)) // 2]
+            found.append(item)
+    return found[: len(set(pair.recommendation.history)) // 2]
 
 
 @torch.no_grad()

@@ -366,7 +366,12 @@ class Sentence(Phrases):
                     yield last, Clause(whole.marks, whole, Ref(own=True))
 
     def _of_user(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "your Basic tee and this top share the same colour"."""
+        """Read "your Basic tee and this top share the same colour", "of all that you watched, Heat counts most"."""
+        beginning = ("of all|of all that", "you", HAD, ",")
+        for end, (ref,) in self.seq(start, *beginning, self.item, "counts most", "for this?"):
+            if ref.titles <= self.lexicon.influence.keys():
+                names = [self.lexicon.influence[title] for title in ref.titles]
+                yield end, Clause(tuple((first, last, names[0]) for first, last, _ in ref.marks[:1]), about=ref)
         for end, (ref, same) in self.seq(start, self.everything, "share|have", self._same_kinds):
             if all(holds_of(ref, Said(same=((kind, Ref()),)), self.lexicon) for kind in same):
                 yield end, Clause(ref.marks, about=ref)

@@ -69,7 +69,8 @@ class Lexicon:
     `entries` maps the words of a form to what they can mean, `kinds` the noun of a kind of fact to the kinds. `owners`
     has the titles of the history items that share a fact, `counts` how many items do. `names` maps each fact to its
     statement, `history` each title to its own statement, `sorts` each title to the forms of its type. `close` has the
-    retrieved neighbours, `akin` the history items that share a fact which tells something.
+    retrieved neighbours, `akin` the history items that share a fact which tells something, `influence` the one with
+    the largest influence.
     """
 
     evidence: Evidence
@@ -82,6 +83,7 @@ class Lexicon:
     close: dict[str, str] = field(default_factory=dict)
     sorts: dict[str, set[Key]] = field(default_factory=dict)
     akin: set[str] = field(default_factory=set)
+    influence: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.evidence.title:
@@ -93,6 +95,8 @@ class Lexicon:
                 self.history[statement.titles[0]] = statement.id
                 if statement.value:
                     self.sorts[statement.titles[0]] = value_forms(statement.value, "type")
+            elif statement.kind is Kind.INFLUENCE:
+                self.influence = {statement.titles[0]: statement.id}
             elif statement.kind is Kind.NEIGHBOUR:
                 self.close[statement.titles[0]] = statement.id
             if statement.kind in _VALUES:

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from mmrec.explain.facts import kind_of, plain_name
 from mmrec.explain.statements import TITLE, Evidence, Kind, Statement
 from mmrec.explain.writing.names import is_countable, joined, quoted, shown_value, with_article
-from mmrec.explain.writing.plan import Plan
+from mmrec.explain.writing.plan import NAMED, Plan
 
 _OF_HISTORY = frozenset({Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD})
 _NOUN_GENRES = frozenset({"drama", "comedy", "thriller", "musical", "western", "documentary", "romance", "film-noir"})
-_SHOWN_TITLES = 2
-"""History items of a group that are named; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ class _Writer:
         history = [s for s in statements if s.kind is Kind.HISTORY]
         if history:
             line = _Line().add("it comes from your history as a whole, most recently ")
-            for place, statement in enumerate(history[:_SHOWN_TITLES]):
+            for place, statement in enumerate(history[:NAMED]):
                 line.add(" and " if place else "", *self._named(statement))
             lines.insert(0, line.add("."))
         return lines
@@ -210,7 +208,7 @@ class _Writer:
     def _items(self, group: _Group) -> list[str | tuple[str, str]]:
         """Return the history items of a group: titles and how many more there are."""
         statement = group.first
-        titles = statement.titles[:_SHOWN_TITLES]
+        titles = statement.titles[:NAMED]
         more = statement.count - len(titles)
         names: list[str | tuple[str, str]] = []
         for place, title in enumerate(titles):

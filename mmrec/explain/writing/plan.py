@@ -13,6 +13,8 @@ Tone = Literal["plain", "warm"]
 TONES: tuple[str, ...] = get_args(Tone)
 MOST = 3
 """Statements of a plan; more reasons are a list, not an explanation."""
+NAMED = 2
+"""History items of a statement that the grammar names; the others are counted."""
 LEAST_SHARE = 0.2
 """A further reason must tell at least this share of what the first one tells."""
 _REASONS = (Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD, Kind.NEIGHBOUR)
@@ -39,11 +41,19 @@ def default_plan(evidence: Evidence) -> Plan:
             reasons.append(statement)
     best = [s for s in reasons if s.telling >= LEAST_SHARE * reasons[0].telling][:MOST]
     if best and any(s.kind is not Kind.NEIGHBOUR for s in best):
-        return Plan(tuple(s.id for s in best))
+        return Plan(tuple(s.id for s in _with_influence(best, evidence)))
     history = [s for s in evidence.statements if s.kind is Kind.HISTORY]
     own = [s for s in evidence.statements if s.kind is Kind.ATTRIBUTE and s.telling > 0]
     own.sort(key=lambda s: kind_of(s.name) in ("price", "year", "size"))  # they say least of what the item is
     return Plan(tuple(s.id for s in (*(best or history[:2]), *own[:2])))
+
+
+def _with_influence(reasons: list[Statement], evidence: Evidence) -> list[Statement]:
+    """Return the reasons with the most influential history item, in place of a third reason, if none names it."""
+    influence = next((s for s in evidence.statements if s.kind is Kind.INFLUENCE), None)
+    if influence is None or any(influence.titles[0] in reason.titles[:NAMED] for reason in reasons):
+        return reasons
+    return [*reasons[: MOST - 1], influence]
 
 
 def _repeats(statement: Statement, earlier: Sequence[Statement]) -> bool:
