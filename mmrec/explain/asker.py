@@ -16,7 +16,7 @@ class Asker:
     """Asks the model, from several threads at once, and stops asking when it is not there or was lost.
 
     Args:
-        llm: the model; None to ask nobody.
+        llm: the model; None without one.
         cache: folder of the replies; None to keep none.
     """
 

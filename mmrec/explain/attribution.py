@@ -29,7 +29,7 @@ def falls_of_row(model: Recommender, batch: SequenceBatch, row: int) -> Tensor:
     """
     length = int(batch.lengths[row])
     newest = range(max(0, length - MOST), length)
-    if length < 2:  # without its only item there is no history
+    if length < 2:  # a history of one item would be empty without it
         return torch.zeros(len(newest), 1)
     kept = [list(range(length)), *([place for place in range(length) if place != gone] for gone in newest)]
     shortened = model.transfer_batch_to_device(histories_of_row(batch, row, kept), model.device, 0)
@@ -43,7 +43,7 @@ def histories_of_row(batch: SequenceBatch, row: int, kept: Sequence[Sequence[int
     Args:
         batch: histories.
         row: row of the user in the batch.
-        kept: for each version the places of the window that it keeps, in order.
+        kept: places of the window that each version keeps, in order.
     """
     places = [torch.tensor(version) for version in kept]
     times = [batch.clock.item_time[row][version] for version in places]

@@ -1,8 +1,8 @@
 """Semantic similarity: the cosine between an explanation and the user's interest u (paper, section 3.5.2).
 
-The explanation's vector is W_t f(x), with f the text encoder that made the item features and W_t of eq. 2. Where there
-is no such encoder (features that came as arrays, whitened ones) or the model reads no text, a substitute is used: the
-vectors of the words, each the mean of the centred vectors of the items whose text has the word, weighted
+The explanation's vector is W_t f(x), with f the text encoder that made the item features and W_t of eq. 2. Without
+such an encoder (features that came as arrays, whitened features), or for a model that does not read text, a substitute
+is used: the vectors of the words, each the mean of the centred vectors of the items whose text has the word, weighted
 by the inverse document frequency. `method` says which of the two it is.
 
 A cosine means nothing by itself, so the least similarity is calibrated on explanations that the grammar wrote: for the

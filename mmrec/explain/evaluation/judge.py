@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from mmrec.explain.packet import Packet
 
 _QUOTED = re.compile('[“"«„]([^“”"»«]+)[”"»]')
+_INFLUENCE = re.compile("Of all that you [a-z]+, (?:the )?“([^”]+)”[a-z -]* counts most for this")
 _NUMBER = re.compile(r"([$€£¥]\s?)?\d[\d.,]*\d|([$€£¥]\s?)?\d")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w’'-]*(?:\s+(?:of|the|and|de|van|von)?\s?[A-Z][\w’'-]*)*")
 _SUSPICIOUS = re.compile(
-    r"\b(not|never|no|none|nothing|without|neither|nor|cannot|\w+n[’']t|hardly|best|better|most|least|worst|cheaper"
-    r"|newest|than|all|every|everyone|everybody|always|only|many|say|says|said|told|critics|experts|reviews?|people"
-    r"|friends?|buy|click|visit|call|order|perfect|popular|prize|award|free|sale|guarantee[ds]?|cures?|https?|www)\b",
+    r"\b(not|never|no|none|nothing|without|neither|nor|cannot|\w+n[’']t|hardly|best|better|most(?! recently)|least"
+    r"|worst|cheaper|newest|than|all|every|everyone|everybody|always|only|many|say|says|said|told|critics|experts|reviews?"
+    r"|people|friends?|buy|click|visit|call|order|perfect|popular|prize|award|free|sale|guarantee[ds]?|cures?|https?|www)\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
@@ -35,7 +36,7 @@ class Judgement:
         supported: units that the packet has.
         wrong: the other units.
         shared: facts that the item shares with the history, and the items of the history.
-        named: of these, named by the text.
+        named: number of these that the text names.
     """
 
     units: int
@@ -62,7 +63,8 @@ class RuleJudge:
         """Return what a text says and how much of it the packet has."""
         known = _Known(packet)
         units = [(match[1], known.has(match[1])) for match in _QUOTED.finditer(text)]
-        rest = _QUOTED.sub(" “” ", text)
+        units += [(match[0], known.counts_most(match[1])) for match in _INFLUENCE.finditer(text)]
+        rest = _QUOTED.sub(" “” ", _INFLUENCE.sub("", text))
         units += [(match[0], known.has_number(match[0])) for match in _NUMBER.finditer(rest)]
         units += [(match[0], False) for match in _SUSPICIOUS.finditer(rest) if not known.has(match[0])]
         names = [part for match in _NAME.finditer(rest) for part in re.split(r"\s+and\s+", match[0])]
@@ -102,6 +104,7 @@ class _Known:
         self._words = {word for text in self._texts for word in text.split()}
         self._numbers = {_plain(match[0]) for string in strings for match in _NUMBER.finditer(string)}
         self._numbers |= {_plain(value) for value in own}
+        self._influence = _short(packet.influence)
         self._counts = {str(count) for count in range(1, max(packet.history_size, len(packet.history)) + 1)}
         values = [{" ".join(_words(value))} for _, value in dict.fromkeys(shared)]
         self.anchors = [*values, *({_short(item.title)} for item in packet.history)]
@@ -110,6 +113,10 @@ class _Known:
         """Return whether the packet has a string, or all of its words next to each other in one of its strings."""
         words = _words(string)
         return not words or any(f" {' '.join(words)} " in text for text in self._texts) or self._words.issuperset(words)
+
+    def counts_most(self, title: str) -> bool:
+        """Return whether a title is that of the most influential history item."""
+        return bool(self._influence) and " ".join(_words(title)) in (self._influence, _short(self._influence))
 
     def has_number(self, number: str) -> bool:
         """Return whether the packet has a number with the same currency, or it counts history items."""

@@ -32,7 +32,7 @@ class Measures:
         cited: history items that the text rests on.
         words: length in words.
         ease: Flesch reading ease; 60 to 70 is plain English.
-        failed: there is no text.
+        failed: whether the text is empty.
     """
 
     units: int

@@ -17,9 +17,9 @@ class Rates:
 
     Args:
         own: texts judged by their own statements.
-        accepted: of these, accepted.
+        accepted: number of these that were accepted.
         others: texts judged by the statements of another pair.
-        caught: of these, rejected. Two users with the same reasons make this less than all.
+        caught: number of these that were rejected. Two users with the same reasons make this less than all.
     """
 
     own: int

@@ -49,7 +49,7 @@ def make(folder: Path, new: Sequence[Path], old: Sequence[Path], pairs: int) -> 
     """Write a sheet with the new and the old text of some pairs of each data set.
 
     Raises:
-        UserError: two folders are of different samples, or there is no old folder for a new one.
+        UserError: two folders are of different samples, or an old folder is missing for a new one.
     """
     if len(new) != len(old):
         raise UserError(f"{len(new)} new and {len(old)} old folders: give one old folder for each new one")

@@ -19,7 +19,7 @@ CONTEXT_TOKENS = 8192
 
 
 class FailureKind(StrEnum):
-    """Why there is no usable reply."""
+    """Why a reply cannot be used."""
 
     NO_MODEL_GIVEN = "no model given"
     NO_SERVER = "no server"

@@ -24,7 +24,7 @@ class CachedLLM:
 
     A run that was broken off goes on from there, and a repeated one costs nothing. Bad answers are kept too, since they
     would come again; lost connections and the like are not. Threads and processes may share a folder: a reply is
-    written beside its place and renamed into it. A folder that cannot be written to costs the cache, not the reply.
+    written under a temporary name and renamed. A folder that cannot be written to costs the cache, not the reply.
 
     Args:
         llm: the model to ask on a miss.

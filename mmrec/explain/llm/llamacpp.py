@@ -23,16 +23,16 @@ _PENALTY = {"repeat_penalty": 1.1, "repeat_last_n": 64}  # Ollama's; without it 
 
 
 class LlamaCppLLM(LLM):
-    """A language model in a GGUF file. It answers one question at a time and looks at no pictures.
+    """A language model in a GGUF file. It answers one question at a time and does not see images.
 
     Args:
         file: the model; its name without the ending is the name of the model.
         timeout: seconds one explanation may take. Loading the file, on first use, and the wait for a turn do not count.
-        seed: of the sampler.
-        threads: that decode; None for half of the processors. llama.cpp's threads wait for each other busily: where
-            other work takes their processors away, fewer of them are many times as fast.
-        chat: put the question as a chat, or as a text to go on from, which is all that a base model understands; None
-            to choose by whether the file brings a chat template.
+        seed: seed of the sampler.
+        threads: number of decoding threads; None for half of the processors. llama.cpp's threads wait for each other
+            busily: where other work takes their processors away, fewer of them are many times as fast.
+        chat: whether the question is put as a chat or as a text to continue, which is what a base model understands;
+            None to choose a chat if the file has a chat template.
 
     Raises:
         UserError: if `xllamacpp` is not installed, the file is no GGUF file or an option is out of range.

@@ -29,7 +29,7 @@ def start(xllamacpp: Any, file: Path, threads: int, folder: str) -> Any:
     """Load a GGUF file. Raises RuntimeError.
 
     The server listens, whether it is asked to or not: on a socket in `folder`, which must be this user's only, or where
-    there are none on a port of this machine; and it answers those who know a key that nobody is told.
+    there are none on a port of this machine; requests need a random API key that is never exposed.
     """
     params = xllamacpp.CommonParams()
     params.model.path = str(file)

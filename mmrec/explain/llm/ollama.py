@@ -45,7 +45,7 @@ class OllamaLLM(LLM):
             ignore the schema when it is false.
 
     Raises:
-        UserError: if an argument is out of range or the host is no address.
+        UserError: if an argument is out of range or the host is not an address.
     """
 
     def __init__(
