@@ -105,6 +105,9 @@ def read_config(file: Path) -> dict[str, Any]:
     content = read_mapping(file, "options, for example `max_length: 50`")
     unknown = [key for key in content if key not in KEYS]
     refuse_old_names(content, str(file))
+    if "source" in content or "class_path" in content:
+        section = "data" if "source" in content else "model"
+        raise UserError(f"{file}: holds a {section} section alone, so give it by --{section} {file}")
     if unknown:
         raise UserError(f"{file}: {unknown[0]} is not a key of a run configuration; these are: {', '.join(KEYS)}")
     for section in SECTIONS:

@@ -400,7 +400,8 @@ def run(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda line: "💡" not in line.getMessage())
     keep_freed_memory()
-    own = {"prog": "lightning", "exit_on_error": False}
+    own = {"prog": "lightning", "exit_on_error": False, "allow_abbrev": False}
+    of_each = {"default_config_files": [defaults_file()], "allow_abbrev": False}  # a typing error is not an option
     RecCLI(
         model_class=Recommender,
         datamodule_class=RecDataModule,
@@ -409,6 +410,6 @@ def run(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:
         save_config_kwargs={"overwrite": True},
         trainer_defaults={"callbacks": list(callbacks)},
         seed_everything_default=0,
-        parser_kwargs={**own, **{name: {"default_config_files": [defaults_file()]} for name in RecCLI.subcommands()}},
+        parser_kwargs={**own, **dict.fromkeys(RecCLI.subcommands(), of_each)},
         args=compose(args),
     )

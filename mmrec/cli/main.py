@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import re
 import signal
 import sys
 from argparse import ArgumentError
@@ -21,10 +22,14 @@ COMMANDS = (
 )  # fmt: skip
 """Commands of `mmrec`; each is the function of that name in a module of that name here."""
 ALTERNATIVES = (
-    "Does not validate against any of", "Subtypes: ", "Errors:", "Given value", "Expected a path but",
-    "Expected a <class 'NoneType'>",
+    "Does not validate against any of", "Subtypes: ", "Errors:", "Given value type", "Given value: NestedArg",
+    "Expected a path but", "Expected a <class 'NoneType'>",
 )  # fmt: skip
 """How lines begin in which the parser lists what else a value might have been."""
+OPTION_OF_CLASS = re.compile(
+    r"""key "(?P<section>model|data\.\w+)": Problem with given class_path '[\w.]*?(?P<name>\w+)': Option"""
+)
+"""How the parser refuses an option that a class does not have."""
 OVERVIEW = """\
 mmrec prepare --data NAME          prepare the data and encode the items, without training
 mmrec validate --data NAME         check the raw data, and write nothing
@@ -129,7 +134,10 @@ def _users_mistake(error: BaseException) -> str | None:
     if (mistake := find_mistake(error)) is not None:
         return str(mistake)
     if isinstance(error, ArgumentError):
-        return f"{_in_one_line(error)}; --help names all options"
+        message = _in_one_line(error)
+        option = OPTION_OF_CLASS.search(message)
+        where = f"lightning fit --{option['section']}.help {option['name']}" if option else "--help"
+        return f"{message}; {where} names all options"
     # Lightning's words for a user's mistake, the second for a metric that no validation has logged.
     if type(error).__name__ == "MisconfigurationException" or str(error).startswith("Early stopping conditioned on"):
         return " ".join(str(error).split())

@@ -193,12 +193,16 @@ class TrainedRecommender:
     # From raw ids to scores.
 
     def _history(self, items: Sequence[str], times: Sequence[int] | None, user: str | None) -> History:
+        if isinstance(items, str):
+            raise InvalidArgument("history", f"history must be a list of item ids, but is the text {items!r}")
         items = [str(item) for item in items]
         if times is not None:
             require(len(times) == len(items), "times", f"{len(times)} of {len(items)}", "one time per item")
         known = [place for place, item in enumerate(items) if item in self._index]
         if len(known) < len(items):
-            log.info("%d of %d ids of a history are not in the catalogue", len(items) - len(known), len(items))
+            log.warning("%d of %d ids of a history are not in the catalogue", len(items) - len(known), len(items))
+        if not known:
+            log.warning("a history without a known item gets the most popular items")
         if user is None and not self.model.reads_history:
             raise InvalidArgument("user", f"user must be given: {type(self.model).__name__} has a vector per user")
         return History(

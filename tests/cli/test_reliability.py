@@ -204,6 +204,7 @@ WRONG = {
         "data: {source: {class_path: mmrec.data.sources.Tabular, init_args: {items: products.csv}}}\n",
         "items: FILE is now items: {files: FILE}",
     ),
+    "data section": ("source: {class_path: Toy}\n", "holds a data section alone, so give it by --data wrong.yaml"),
     "key twice": (
         "seed_everything: 1\nname: a\nname: b\n",
         "wrong.yaml:3: not valid YAML in UTF-8 (the key name stands twice)",
@@ -238,6 +239,11 @@ def test_a_wrong_config_is_one_line(case: str, here: Path, capsys: pytest.Captur
         (["--model", "mm_racl_kal_time"], "is now --model sasrec_text_image_time"),
         (["--config", "lightning_configs/run/toy_gru4rec.yaml"], "is now --data toy --model gru4rec"),
         (["--data", "nowhere"], "not a shipped data configuration"),
+        (
+            ["--model.init_args.dropuot", "0.1"],
+            "'dropuot' is not accepted; lightning fit --model.help SASRec names all",
+        ),
+        (["--trainer.max_epoch", "2"], "unrecognized arguments: --trainer.max_epoch 2"),
         (["--model.init_args.hidden_dim", "0"], "model.init_args.hidden_dim must be at least 1, but is 0"),
         (["--data.batch_size", "0"], "data.batch_size must be a whole number from 1 to"),
         (["--trainer.strategy", "fsdp", "--trainer.accelerator", "cpu"], "fsdp"),

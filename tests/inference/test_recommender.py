@@ -121,6 +121,8 @@ def test_a_model_with_a_vector_per_user_needs_a_known_one(toy: RecDataModule) ->
 def test_a_wrong_question_names_the_argument(trained: mmrec.TrainedRecommender) -> None:
     with pytest.raises(InvalidArgument, match="k must be at least 1"):
         trained.recommend([], k=0)
+    with pytest.raises(InvalidArgument, match="history must be a list of item ids"):
+        trained.recommend("B0001")
     with pytest.raises(InvalidArgument, match="'nothing' is not in the catalogue, whose ids look like"):
         trained.similar("nothing")
     with pytest.raises(InvalidArgument, match="times must be one time per item"):
