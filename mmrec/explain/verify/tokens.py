@@ -13,6 +13,8 @@ _SILENT = frozenset("'\"")
 """Signs without a meaning of their own; what stands in quotation marks must be known anyway."""
 _IN_NAMES = frozenset(",():-.&!?/+*#")
 """Signs that may stand between the words of a title."""
+_TITLE_END = re.compile(r'[.!?]+"(?=\s*[a-z,;])')
+"""A sign that belongs to a quoted title, because the sentence goes on."""
 _SENTENCE_END = re.compile(r"[.!?]+[\"')]*(?=\s+\S|\s*$)")
 CURRENCIES = {"$": "dollar usd", "€": "euro eur", "£": "pound gbp", "¥": "yen jpy"}
 
@@ -37,6 +39,8 @@ def tokens_of(text: str) -> list[Token]:
     for match in _TOKEN.finditer(text):
         token = match.group()
         if token in _SILENT or (token == "-" and not _is_dash(text, match.start())):
+            continue
+        if token in ".!?" and _TITLE_END.match(text, match.start()):
             continue
         found.append(Token(number_form(token) if token[0].isdecimal() else token.casefold(), *match.span()))
     return found
@@ -85,7 +89,9 @@ def sentences_of(text: str, titles: Iterable[str] = ()) -> Iterator[str]:
     start = 0
     for match in _SENTENCE_END.finditer(text):
         following = text[match.end() :].lstrip()
-        if match.start() in inside and following and not following[0].isupper():
+        quoted = text.count('"', 0, match.start()) % 2 == 1  # "L.A. Confidential" is one name
+        ends = '"' in match.group() and following[:1].isupper()
+        if following and ((quoted and not ends) or (match.start() in inside and not following[0].isupper())):
             continue
         yield text[start : match.end()].strip()
         start = match.end()
