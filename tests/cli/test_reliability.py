@@ -241,7 +241,7 @@ def test_a_wrong_config_is_one_line(case: str, here: Path, capsys: pytest.Captur
         (["--data", "nowhere"], "not a shipped data configuration"),
         (
             ["--model.init_args.dropuot", "0.1"],
-            "'dropuot' is not accepted; lightning fit --model.help SASRec names all",
+            "'dropuot' is not accepted; lightning fit --model.help SASRec",
         ),
         (["--trainer.max_epoch", "2"], "unrecognized arguments: --trainer.max_epoch 2"),
         (["--model.init_args.hidden_dim", "0"], "model.init_args.hidden_dim must be at least 1, but is 0"),
