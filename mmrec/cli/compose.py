@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrec.cli.renamed import CONFIGS, refuse_old_names, refuse_old_options
+from mmrec.cli.renamed import CONFIGS, refuse_old_names
 from mmrec.errors import UserError
 from mmrec.utils.files import read_mapping
 from mmrec.utils.shipped import configs_folder, find_config
@@ -52,7 +52,6 @@ def compose(args: Sequence[str]) -> list[str]:
     Raises:
         UserError: a file does not exist, is not valid, or has a key or class path of an earlier version.
     """
-    refuse_old_options(args)
     words = list(_split(args))
     for place, word in enumerate(words):
         if not isinstance(word, _Option):

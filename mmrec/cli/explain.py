@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentParser
 
+from mmrec.cli.explain_options import explain_parser
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError, require
 from mmrec.explain.evidence import recommendations
-from mmrec.explain.llm import LLM
 from mmrec.explain.of_run import pipeline_of
 from mmrec.explain.outcome import WRITERS
-from mmrec.explain.similarity import Least
-from mmrec.explain.writing.writer import Way, WritingOptions
-from mmrec.training.run_folder import load_run, run_folder
+from mmrec.explain.writing.writer import WritingOptions
+from mmrec.training.run_folder import load_run, only_writer, run_folder
 from mmrec.utils.console import wide_console
-
-DEFAULT_LLM = {"class_path": "mmrec.explain.llm.OllamaLLM", "init_args": {"model": "gemma3:4b"}}
 
 
 def explain(args: Sequence[str]) -> None:
@@ -48,29 +44,11 @@ def explain(args: Sequence[str]) -> None:
     if not made:
         raise UserError(f"--user {options.user}: knows every item, so there is nothing to recommend")
     out = options.out or folder / f"explanations_{re.sub(r'[^A-Za-z0-9_-]', '_', options.user)[:80]}.jsonl"
-    summary = pipeline.run(made, out)
+    with only_writer(folder):
+        summary = pipeline.run(made, out)
     for line in summary.path.read_text(encoding="utf-8").splitlines():
         _show(json.loads(line))
     wide_console().print(str(summary), markup=False, highlight=False)
-
-
-def explain_parser(name: str, description: str | None) -> ArgumentParser:
-    """Return a parser of the options of every explaining command: the run, the language model, the prompt."""
-    parser = ArgumentParser(prog=f"mmrec {name}", description=description, exit_on_error=False)
-    parser.add_argument("--ckpt", type=Path, required=True, help="RUN/checkpoints/best.ckpt, or RUN, a run's folder")
-    parser.add_argument("--llm", type=LLM | None, help="the language model; null for the grammar alone")
-    parser.set_defaults({"llm": DEFAULT_LLM})
-    parser.add_argument(
-        "--writing", type=Way, default="grounded",
-        help="grounded: the model chooses true statements; free: it writes, false sentences are removed",
-    )  # fmt: skip
-    parser.add_argument("--prompt_file", type=Path | None, default=None, help="a prompt template of your own")
-    parser.add_argument("--corrections", type=int, default=1, help="times a wrong free text is asked for again")
-    parser.add_argument(
-        "--similarity", type=Least, default="calibrated",
-        help="reject free texts with a smaller cosine to the user's interest: a number, calibrated, or off",
-    )  # fmt: skip
-    return parser
 
 
 def user_index(data: RecDataModule, raw_id: str) -> int:

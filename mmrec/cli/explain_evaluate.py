@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
-from mmrec.cli.explain import explain_parser
+from mmrec.cli.explain_options import explain_parser
 from mmrec.errors import UserError, require
 from mmrec.explain.asker import Asker
 from mmrec.explain.evaluation.arms import ARMS, Case, save_texts, write_arm

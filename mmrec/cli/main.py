@@ -15,6 +15,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import mmrec
+from mmrec.cli.renamed import refuse_old_options
 from mmrec.errors import find_mistake
 
 COMMANDS = (
@@ -79,6 +80,7 @@ def _run(command: Callable[[list[str]], Any], args: list[str]) -> None:
         sys.path.append("")  # a config may name classes of the working folder; they never hide installed packages
     try:
         with _stoppable():
+            refuse_old_options(args)
             command(args)
     except (KeyboardInterrupt, Stopped) as stop:
         signum = stop.signum if isinstance(stop, Stopped) else signal.SIGINT

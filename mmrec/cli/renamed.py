@@ -10,6 +10,7 @@ from mmrec.errors import UserError
 OPTIONS = {
     "softmax_products": "loss_precision (rounded is now reduced, exact is now full)",
     "data.control": "data.input_ablation",
+    "likeness": "similarity",
 }
 """Keys of a configuration."""
 

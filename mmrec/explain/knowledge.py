@@ -92,7 +92,7 @@ class Knowledge:
         return str(self._cell(item, "raw_id"))
 
     def title(self, item: int) -> str:
-        """Return the cleaned title; the id where there is no title with a visible character."""
+        """Return the cleaned title; the id if the title has no visible character."""
         title = clean(str(self._cell(item, "title") or ""))
         return title or clean(self.raw_id(item)) or f"item {item}"
 
@@ -140,7 +140,7 @@ class Knowledge:
         return self.split(str(self._cell(item, "text") or ""))
 
     def words(self) -> list[list[str] | None]:
-        """Return the words of every item's text, row = item index; None where there is no text."""
+        """Return the words of every item's text, row = item index; None without a text."""
         return _words(self._items["text"]).to_list()
 
     @staticmethod
@@ -161,7 +161,7 @@ class Knowledge:
             read: open the image file where there are no CLIP features; False to use only what is known already.
 
         Returns:
-            The words, the strongest first; empty where there is no readable image.
+            The words, the strongest first; empty without a readable image.
         """
         themes = self._themes(item) if self._themes else None
         if themes is not None:

@@ -45,7 +45,7 @@ class Calibration:
 
     Args:
         least: threshold; the share `FALSE_REJECTIONS` of the users' own explanations is below it.
-        auc: chance that a user's own explanation is nearer than another's; .5 is no better than a guess.
+        auc: chance that a user's own explanation is nearer than another's; .5 is as good as a guess.
         users: number of users in the sample.
     """
 

@@ -1,6 +1,6 @@
 """The grammar: statements to one or two sentences.
 
-It writes the explanations of `grounded` plans and, where there is no language model, of the default plan. What it says
+It writes the explanations of `grounded` plans and, without a language model, of the default plan. What it says
 is made of statements alone; wordings vary with the user and the item.
 """
 
