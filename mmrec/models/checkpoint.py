@@ -54,21 +54,5 @@ def require_same_model(
             )
 
 
-def complete_epoch(checkpoint: Mapping[str, Any]) -> None:
-    """Mark the epoch at whose end a checkpoint was saved as completed.
-
-    Lightning saves the checkpoint just before it counts the epoch as completed. With `max_steps`, it would end the
-    epoch a second time after resuming, without the validation that early stopping needs. If validation is not once per
-    epoch, the checkpoint is saved in the validation after the last batch, before the epoch counts as processed.
-    """
-    loop = checkpoint.get("loops", {}).get("fit_loop", {})
-    batches, epochs = loop.get("epoch_loop.batch_progress"), loop.get("epoch_progress")
-    if batches and epochs and batches["is_last_batch"]:
-        batches["is_last_batch"] = False
-        batches["current"] = dict.fromkeys(batches["current"], 0)
-        for counts in (epochs["total"], epochs["current"]):
-            counts["processed"] = counts["completed"] = counts["ready"]
-
-
 def _shape(shape: torch.Size | None) -> str:
     return "missing" if shape is None else "x".join(map(str, shape)) or "a number"

@@ -14,13 +14,14 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, TrainsOn
+from mmrec.compat import complete_epoch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
 from mmrec.errors import Diverged, require
 from mmrec.metrics.beyond_accuracy import LENGTH, MODALITIES, BeyondAccuracy
 from mmrec.metrics.means import SampleMeans
 from mmrec.metrics.ranking import RankingMetrics, candidate_scores, rank_of_target
-from mmrec.models.checkpoint import complete_epoch, require_same_data, require_same_model
+from mmrec.models.checkpoint import require_same_data, require_same_model
 from mmrec.nn.kernels.topk import largest
 from mmrec.utils.seed import global_seed
 
