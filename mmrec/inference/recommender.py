@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.batch import PAD
-from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, require
+from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
 from mmrec.models.recommender import Recommender
 from mmrec.training.run_folder import load_run
@@ -57,10 +57,10 @@ class TrainedRecommender:
 
     Args:
         model: trained and attached to its data.
-        data: the data it was trained on.
+        data: the data it was trained on: a `RecDataModule`, or that of a bundle.
     """
 
-    def __init__(self, model: Recommender, data: RecDataModule) -> None:
+    def __init__(self, model: Recommender, data: RecommenderData) -> None:
         self.model = model.eval()
         self.data = data
         self.catalog = data.catalog
