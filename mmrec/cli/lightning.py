@@ -35,6 +35,7 @@ from mmrec.training.run_folder import EarlierRun, only_writer
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory
 from mmrec.utils.shipped import configs_folder
+from mmrec.utils.threads import warn_if_busy
 
 EXPLAINS = "mmrec.explain.callback.ExplainRecommendations"
 """The callback that `--explain false` leaves out: a language model may take longer than a small model's training."""
@@ -400,6 +401,7 @@ def run(args: Sequence[str], callbacks: Sequence[Callback] = ()) -> None:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda line: "💡" not in line.getMessage())
     keep_freed_memory()
+    warn_if_busy()
     own = {"prog": "lightning", "exit_on_error": False, "allow_abbrev": False}
     of_each = {"default_config_files": [defaults_file()], "allow_abbrev": False}  # a typing error is not an option
     RecCLI(

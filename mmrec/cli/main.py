@@ -17,6 +17,7 @@ from typing import Any
 import mmrec
 from mmrec.cli.renamed import refuse_old_options
 from mmrec.errors import find_mistake
+from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
     "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
@@ -78,6 +79,7 @@ def _run(command: Callable[[list[str]], Any], args: list[str]) -> None:
     """Run a command; a user's mistake ends in one line and exit status 2, a signal in one line and 128 + signal."""
     if "" not in sys.path:
         sys.path.append("")  # a config may name classes of the working folder; they never hide installed packages
+    sleep_at_barriers()
     try:
         with _stoppable():
             refuse_old_options(args)
