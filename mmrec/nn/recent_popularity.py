@@ -27,12 +27,13 @@ class RecentPopularity(nn.Module):
     """
 
     table: Tensor
+    calendar: Tensor
 
     def __init__(self, days: float) -> None:
         super().__init__()
         self.days = days
-        self.first, self.width = 0, DAY
         self.register_buffer("table", torch.empty(0, 0), persistent=False)
+        self.register_buffer("calendar", torch.tensor([0, DAY]), persistent=False)  # first time, width of a period
 
     @torch.no_grad()
     def set_view(self, view: TrainView, day: int = DAY) -> None:
@@ -42,15 +43,16 @@ class RecentPopularity(nn.Module):
             view: the training interactions.
             day: length of a day in the unit of their times.
         """
-        self.first = int(view.timestamp.min())
-        span = int(view.timestamp.max()) - self.first
-        self.width = max(day, -(-span // PERIODS))
-        periods = span // self.width + 2
+        first = int(view.timestamp.min())
+        span = int(view.timestamp.max()) - first
+        width = max(day, -(-span // PERIODS))
+        self.calendar = torch.tensor([first, width], device=self.calendar.device)
+        periods = span // width + 2
         kept = torch.zeros(periods, view.n_items, dtype=torch.float64)
-        end = self.first + (self.period(view.timestamp) + 1) * self.width
+        end = first + (self.period(view.timestamp) + 1) * width
         added = torch.exp((view.timestamp - end).double() / (self.days * day))
         kept.view(-1).index_add_(0, self.period(view.timestamp) * view.n_items + view.items.long(), added)
-        faded = float(torch.tensor(-self.width / (self.days * day), dtype=torch.float64).exp())
+        faded = float(torch.tensor(-width / (self.days * day), dtype=torch.float64).exp())
         counts = torch.zeros(periods, view.n_items, dtype=torch.float64)
         for number in range(1, periods):
             counts[number] = counts[number - 1] * faded + kept[number - 1]
@@ -63,4 +65,4 @@ class RecentPopularity(nn.Module):
     def period(self, time: Tensor) -> Tensor:
         """Return the period (n,) int64 of some times (n,); a time after the last period belongs to it."""
         last = len(self.table) - 1 if len(self.table) else PERIODS + 1
-        return ((time.long() - self.first) // self.width).clamp(0, last)
+        return ((time.long() - self.calendar[0]) // self.calendar[1]).clamp(0, last)

@@ -45,7 +45,16 @@ def gap_buckets(clock: Clock) -> Tensor:
     first = clock.item_time[:, :1]  # relative to it, an int32 holds 68 years
     item_time, query_time = ((times - first).clamp(max=2**31 - 1).int() for times in clock)
     gap = (query_time[:, :, None] - item_time[:, None, :]).clamp_(min=0)
+    if torch.compiler.is_exporting():  # ONNX has no view of a number's bits
+        return _edges_passed(gap.float() + 1.0)
     # An fp32 is its exponent followed by its mantissa: the exponent and the first bit of the mantissa count half
     # doublings.
     bits = gap.float().add_(1.0).view(torch.int32) >> (MANTISSA_BITS - 1)
     return bits.sub_(2 * 127).long()
+
+
+def _edges_passed(gap: Tensor) -> Tensor:
+    """Return the bucket of gaps of at least 1, by comparing each with the first value of every bucket."""
+    number = torch.arange(BUCKETS, device=gap.device)
+    edges = 2.0 ** (number // 2) * (1.0 + 0.5 * (number % 2))
+    return (gap[..., None] >= edges).sum(dim=-1) - 1

@@ -45,7 +45,7 @@ def look_up_scalars(index: Tensor, table: Tensor) -> Tensor:
 
 def pick(x: Tensor, position: Tensor) -> Tensor:
     """Return one position (B,) of each row of (B, L, D), (B, D)."""
-    return x[torch.arange(len(x), device=x.device), position]
+    return x[torch.arange(x.shape[0], device=x.device), position]  # `len` would fix the batch size of an export
 
 
 class _ScalarLookup(torch.autograd.Function):
