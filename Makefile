@@ -6,7 +6,7 @@ RUN := lightning_configs/run
 PROFILE ?= smoke
 WORKERS ?= 1
 RUNS ?= runs
-PAPER := table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5
+PAPER := table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 ladder
 
 .DEFAULT_GOAL := help
 
@@ -53,7 +53,7 @@ realdata: install ## pytest with the slow and the real-data tests (MMREC_DATA=fo
 movielens: install ## the full model on MovieLens with posters (MMREC_DATA=folder of the raw data)
 	@$(BIN)/lightning fit --config $(RUN)/movielens_mm_racl_kal.yaml
 
-paper: install ## all tables and figures of the paper; one alone: make table5 (PROFILE=smoke|ml1m|paper, WORKERS=1)
+paper: install ## all tables and figures of the paper; one alone: make table5 (PROFILE=smoke|ml1m|hm|paper, WORKERS=1)
 	@$(BIN)/mmrec paper all --profile $(PROFILE) --workers $(WORKERS)
 
 $(PAPER): install

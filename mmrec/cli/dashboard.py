@@ -18,7 +18,7 @@ def dashboard(args: Sequence[str]) -> None:
     parser = ArgumentParser(prog="mmrec dashboard", description=dashboard.__doc__, exit_on_error=False)
     parser.add_argument("runs", type=Path, nargs="*", default=[Path("runs")], help="where the baseline's run is found")
     parser.add_argument("--tables", type=str, nargs="+", default=["all"], help="tables and figures, by name or file")
-    parser.add_argument("--profile", type=str, default="paper", help="profile of the tables: smoke, ml1m or paper")
+    parser.add_argument("--profile", type=str, default="paper", help="profile of the tables: smoke, ml1m, hm or paper")
     parser.add_argument("--baseline", type=str, default="sasrec", help="model that is pinned in the workspaces")
     parser.add_argument("--entity", type=str | None, default=None, help="W&B team or user; the account's by default")
     parser.add_argument("--project", type=str, default="mmrec", help="W&B project")

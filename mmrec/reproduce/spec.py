@@ -76,7 +76,7 @@ class Profile:
     """The datasets, seeds and options that a table is run with.
 
     Args:
-        name: "smoke", "ml1m" or "paper".
+        name: "smoke", "ml1m", "hm" or "paper".
         datasets: names of data configs ("toy", "movielens", "amazon_fashion", "movielens_25m"), or files.
         seeds: seeds of every row.
         options: options of every run, for example ("trainer.max_epochs", "3").
@@ -95,7 +95,7 @@ class Spec:
     """One table or figure.
 
     Args:
-        name: name of its file, "table1" to "figure5".
+        name: name of its file, "table1" to "figure5" or "ladder".
         title: title as printed.
         kind: layout.
         paper_table: number of the table in `experiments/paper_numbers.csv`, None if the paper prints no numbers.

@@ -111,11 +111,12 @@ def test_tables_are_found_by_name_or_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_every_table_and_figure_of_the_paper_ships_for_every_profile() -> None:
     specs = read_specs(["all"])
     numbers = [*(f"table{n}" for n in range(1, 7)), *(f"figure{n}" for n in range(2, 6))]
-    assert [spec.name for spec in specs] == numbers
+    assert sorted(spec.name for spec in specs) == sorted([*numbers, "ladder"])
     for spec in specs:
-        assert list(spec.profiles) == ["smoke", "ml1m", "paper"], spec.name
+        assert list(spec.profiles) == ["smoke", "ml1m", "hm", "paper"], spec.name
         assert spec.paper_table == (int(spec.name[-1]) if spec.name.startswith("table") else None)
     assert all(spec.profiles["paper"].seeds == (1, 2, 3) for spec in specs)
+    assert all(spec.profiles["hm"].seeds == (1, 2, 3, 4, 5) for spec in specs)
 
 
 def test_every_option_of_the_shipped_tables_is_one_of_the_configs() -> None:
