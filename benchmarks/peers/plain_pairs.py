@@ -263,7 +263,7 @@ def raw_features(start: Mapping[str, Any]) -> SimpleNamespace:
     """Put the features into the form that models are given; every item but padding has them."""
     present = np.arange(start["n_items"]) > 0
     rows = {modality: start[modality].numpy() for modality in ("text", "image")}
-    return SimpleNamespace(**rows, text_present=present, image_present=present)
+    return SimpleNamespace(transforms=None, **rows, text_present=present, image_present=present)
 
 
 def main() -> None:

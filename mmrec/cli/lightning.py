@@ -31,7 +31,7 @@ from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.training.callbacks import SaveRecommendations
 from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
 from mmrec.training.instantiate import find_class
-from mmrec.training.run_folder import EarlierRun, only_writer
+from mmrec.training.run_folder import EarlierRun, keep_transforms, only_writer, save_transforms
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory
 from mmrec.utils.shipped import configs_folder
@@ -50,14 +50,16 @@ log = logging.getLogger("pytorch_lightning")
 
 
 class SaveConfig(SaveConfigCallback):
-    """Keeps the effective configuration of a run in its folder, and sends it to every logger."""
+    """Keeps the effective configuration and the feature transforms of a run, and sends the former to every logger."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save when a fit starts; a later `test` leaves the file of the fit alone unless there was none."""
+        """Save when a fit starts; a later `test` leaves the files of the fit alone unless there were none."""
         for key in NOT_SAVED:
             self.config.pop(key, None)
         if stage == "fit" or (stage == "test" and not _trainable(pl_module)):
             super().setup(trainer, pl_module, stage)
+            if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+                save_transforms(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Send the configuration and what identifies the run: dataset, its hash, protocol, class and name."""
@@ -235,6 +237,10 @@ class RecCLI(LightningCLI):
             self._choose_lists(config)
         if self.subcommand != "fit" and config.ckpt_path is None and _trainable(self.model):
             config.ckpt_path = self._checkpoint("best")
+        if config.ckpt_path is not None:
+            keep_transforms(self.datamodule, Path(config.ckpt_path).parent.parent)
+        elif self.subcommand != "fit":
+            keep_transforms(self.datamodule, self.run_dir)
 
     def _choose_lists(self, config: Any) -> None:
         """Set the users that `predict` makes lists for, and how long the lists are.

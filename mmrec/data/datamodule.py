@@ -18,6 +18,7 @@ from mmrec.data.features.encoders import FeatureEncoder
 from mmrec.data.features.encoders.processes import Devices, count_devices
 from mmrec.data.features.extract import extract_features
 from mmrec.data.features.store import Features
+from mmrec.data.features.transforms import FeatureTransforms, read_by
 from mmrec.data.features.whitened import whiten_features
 from mmrec.data.loaders.ablation import InputAblation, ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
 from mmrec.data.loaders.evaluation import EvalLoader, uniform_candidates
@@ -114,6 +115,7 @@ class RecDataModule(pl.LightningDataModule):
         self.input_ablation = input_ablation
 
         self.predicted_users: Tensor | None = None
+        self.transforms: FeatureTransforms | None = None
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -130,10 +132,18 @@ class RecDataModule(pl.LightningDataModule):
                 )
             return None
         folder = extract_features(self.catalog.folder, self.encoder, count_devices(self.encoder_devices))
+        features = raw = Features(folder)
         if self.whiten is not None:
             trained = self.catalog.train.popularity.numpy() > 0
-            folder = whiten_features(folder, trained, self.whiten)
-        return ablate_features(Features(folder), self.input_ablation)
+            features = Features(whiten_features(folder, trained, self.whiten))
+        if self.transforms is not None:
+            features = read_by(self.transforms, features, raw)
+        return ablate_features(features, self.input_ablation)
+
+    def keep_transforms(self, transforms: FeatureTransforms) -> None:
+        """Let models read the features by the transforms of an earlier run, not by those fitted on this catalogue."""
+        self.transforms = transforms
+        self.__dict__.pop("features", None)
 
     @property
     def n_users(self) -> int:

@@ -16,7 +16,7 @@ from mmrec.explain.knowledge import Knowledge
 from mmrec.explain.llm import LLM
 from mmrec.explain.pipeline import ExplanationPipeline
 from mmrec.explain.similarity import Least, Similarity
-from mmrec.explain.themes import Themes
+from mmrec.explain.themes import DescribedItems, Themes
 from mmrec.explain.writing.writer import WritingOptions
 from mmrec.models.recommender import Recommender
 
@@ -26,14 +26,14 @@ CALIBRATION_USERS = 200
 log = logging.getLogger(__name__)
 
 
-def knowledge_of(data: RecDataModule) -> Knowledge:
-    """Return the facts of a dataset, with theme words by CLIP where its features and weights are available."""
+def knowledge_of(data: DescribedItems) -> Knowledge:
+    """Return the facts of the items, with theme words by CLIP where their features and its weights are available."""
     try:
         themes = Themes.of(data)
     except UserError as error:  # the features are older than the cache the weights were in
         log.warning("theme words by colour and brightness alone: %s", error)
         themes = None
-    return Knowledge.load(data.catalog.folder, themes)
+    return Knowledge(data.catalog.item_table, str(data.catalog.folder / "items.parquet"), themes)
 
 
 def similarity_of(

@@ -18,6 +18,40 @@ from mmrec.models.recommender import Recommender
 
 
 @dataclass(frozen=True)
+class Request:
+    """A question why an item is recommended to somebody.
+
+    Args:
+        history: indices of the user's items, oldest first.
+        item: index of the recommended item.
+        times: seconds since 1970 of each item of the history, for models that are time-aware.
+        now: time of the request in seconds since 1970; the last time of the history if None.
+        user: index of a user of the dataset, for models with a vector per user; 0 for anybody.
+        read_images: whether image files that were not read before are opened, which takes longer.
+    """
+
+    history: Sequence[int]
+    item: int
+    times: Sequence[int] | None = None
+    now: int | None = None
+    user: int = 0
+    read_images: bool = False
+
+    def batch(self) -> SequenceBatch:
+        """Return the history as a batch of one."""
+        items = torch.tensor([list(self.history)])
+        taken = torch.tensor([list(self.times)]) if self.times is not None else torch.zeros_like(items)
+        last = taken[:, -1:] if self.now is None else torch.full((1, 1), self.now)
+        return SequenceBatch(
+            user=torch.tensor([self.user]),
+            items=items,
+            earlier=items.new_empty(0),
+            earlier_offsets=torch.zeros(2, dtype=torch.int64),
+            clock=Clock(taken, torch.cat([taken[:, 1:], last], dim=1)),
+        )
+
+
+@dataclass(frozen=True)
 class RequestExplanation:
     """An explanation with its evidence.
 
@@ -32,71 +66,36 @@ class RequestExplanation:
     statements: tuple[Statement, ...]
 
 
-def explain(
-    model: Recommender,
-    knowledge: Knowledge,
-    history: Sequence[int],
-    item: int,
-    *,
-    times: Sequence[int] | None = None,
-    now: int | None = None,
-    read_images: bool = False,
-) -> RequestExplanation:
-    """Return why a model recommends an item to a user with this history, in a few milliseconds.
+def explain(model: Recommender, knowledge: Knowledge, request: Request) -> RequestExplanation:
+    """Return why a model recommends an item, in a few milliseconds.
 
     The model should be between `begin_evaluation()` and `end_evaluation()`, so that the item vectors are computed once.
 
     Args:
         model: a trained model in evaluation mode.
         knowledge: facts of the items.
-        history: indices of the user's items, oldest first.
-        item: index of the recommended item.
-        times: seconds since 1970 of each item of the history, for models that are time-aware.
-        now: time of the request in seconds since 1970; the last time of the history if None.
-        read_images: open image files that were not read before, which takes longer.
+        request: the history and the item.
 
     Raises:
         UserError: an item is not in the dataset.
     """
-    evidence = evidence_of_request(model, knowledge, history, item, times=times, now=now, read_images=read_images)
+    evidence = evidence_of_request(model, knowledge, request)
     sentences = tuple(write(default_plan(evidence), evidence))
     return RequestExplanation(" ".join(s.text for s in sentences), sentences, evidence.statements)
 
 
 @torch.no_grad()
-def evidence_of_request(
-    model: Recommender,
-    knowledge: Knowledge,
-    history: Sequence[int],
-    item: int,
-    *,
-    times: Sequence[int] | None = None,
-    now: int | None = None,
-    read_images: bool = False,
-) -> Evidence:
-    """Return the statements about one item for a user with this history; arguments as for `explain`."""
+def evidence_of_request(model: Recommender, knowledge: Knowledge, request: Request) -> Evidence:
+    """Return the statements about the item of a request."""
     falls: tuple[float, ...] = ()
     signals: dict[str, float] = {}
+    item, history = request.item, list(request.history)
     if history:
-        batch = _batch_of(history, times, now)
+        batch = request.batch()
         measured = falls_of_row(model, batch, 0)
         falls = tuple(measured[:, item].tolist()) if measured.shape[1] > item else ()
         signals = model.signals(model.transfer_batch_to_device(batch, model.device, 0))[0]
     table = model.neighbours()
     near = [] if table is None else [i for i in dict.fromkeys(history) if bool((table[i] == item).any())]
-    recommendation = Recommendation("", item, 1, 0.0, list(history), near, signals, None, falls)
-    return evidence_of(recommendation, knowledge, read_images)
-
-
-def _batch_of(history: Sequence[int], times: Sequence[int] | None, now: int | None) -> SequenceBatch:
-    """Return a batch of one history."""
-    items = torch.tensor([list(history)])
-    taken = torch.tensor([list(times)]) if times is not None else torch.zeros_like(items)
-    last = taken[:, -1:] if now is None else torch.full((1, 1), now)
-    return SequenceBatch(
-        user=torch.zeros(1, dtype=torch.int64),
-        items=items,
-        earlier=items.new_empty(0),
-        earlier_offsets=torch.zeros(2, dtype=torch.int64),
-        clock=Clock(taken, torch.cat([taken[:, 1:], last], dim=1)),
-    )
+    recommendation = Recommendation("", item, 1, 0.0, history, near, signals, None, falls)
+    return evidence_of(recommendation, knowledge, request.read_images)

@@ -8,17 +8,34 @@ least `LEAST` are the item's, `MOST` at most. Without CLIP, `describe_image` nam
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrec.data.datamodule import RecDataModule
-from mmrec.data.features.encoders import OpenClipEncoder
+from mmrec.data.catalog import Catalog
+from mmrec.data.features.encoders import FeatureEncoder, OpenClipEncoder
+from mmrec.data.features.store import Features
 
 THEMES_FILE = Path(__file__).with_name("themes.txt")
 LEAST = 1.0  # standard deviations: one image in six is that near to a word
 MOST = 3
+
+
+class DescribedItems(Protocol):
+    """Items with their features: a datamodule, or what a trained recommender has in its place."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """The items."""
+
+    @property
+    def features(self) -> Features | None:
+        """Their features; None without an encoder."""
+
+    @property
+    def encoder(self) -> FeatureEncoder | None:
+        """What made the features."""
 
 
 class Themes:
@@ -47,9 +64,9 @@ class Themes:
         self._best = dict(zip(np.flatnonzero(present).tolist(), zip(best, near, strict=True), strict=True))
 
     @classmethod
-    def of(cls, data: RecDataModule) -> Themes | None:
-        """Return the themes of a dataset with CLIP features as CLIP made them; None for others."""
-        if not isinstance(data.encoder, OpenClipEncoder) or data.whiten is not None or data.features is None:
+    def of(cls, data: DescribedItems) -> Themes | None:
+        """Return the themes of items with CLIP features as CLIP made them; None for others."""
+        if not isinstance(data.encoder, OpenClipEncoder) or data.features is None or data.features.whitened:
             return None
         words = vocabulary()
         texts = data.encoder.text_tower()([f"a picture of {word}" for word in words])

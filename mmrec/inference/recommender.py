@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 from mmrec.batch import PAD
 from mmrec.errors import InvalidArgument, require
+from mmrec.explain import Knowledge
+from mmrec.explain.request import Request, RequestExplanation, explain
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
 from mmrec.models.recommender import Recommender
@@ -169,6 +171,37 @@ class TrainedRecommender:
         cosine[[PAD, row]] = -torch.inf
         best = cosine.topk(min(k, len(cosine) - 2))
         return [self._recommendation(int(i), float(c)) for c, i in zip(*best, strict=True)]
+
+    def explain(
+        self, history: Sequence[str], item: str, *, times: Sequence[int] | None = None, user: str | None = None
+    ) -> RequestExplanation:
+        """Return why the item is recommended after this history, from facts alone and without a language model.
+
+        The result has the `text`, its `sentences` and the `statements` they rest on. The first call reads the facts of
+        the whole catalogue; the next ones take some milliseconds.
+
+        Args:
+            history: raw item ids, oldest first.
+            item: raw id of the recommended item.
+            times: as in `recommend`.
+            user: as in `recommend`.
+
+        Raises:
+            InvalidArgument: the item is not in the catalogue.
+        """
+        row = self._item(item, "item")
+        known = self._history(history, times, user)
+        newest = self.catalog.newest
+        taken = known.times or (newest,) * len(known.items)  # as `assemble` has it
+        now = max((newest, *taken[-1:]))
+        return explain(self._ready(), self._knowledge, Request(known.items, row, taken, now, known.user))
+
+    @cached_property
+    def _knowledge(self) -> Knowledge:
+        """The facts of the items."""
+        from mmrec.explain.of_run import knowledge_of  # half a second, for the clients of language models
+
+        return knowledge_of(self.data)
 
     def item_vectors(self) -> tuple[list[str], np.ndarray]:
         """Return the raw ids of all items and their vectors (n, D) float32, for any vector database.

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmrec.data.features.encoders.base import MODALITIES, Modality
 from mmrec.data.features.store import Features
+from mmrec.data.features.transforms import fit_centring
 from mmrec.errors import InvalidArgument
 
 
@@ -15,7 +17,7 @@ class ItemFeatures(nn.Module):
 
     Pretrained encoders map everything into a narrow cone: text vectors of one catalogue often have a mean cosine above
     .8. What all items share does not distinguish any of them, so the mean over the items that have the modality is
-    subtracted before the rows are scaled.
+    subtracted before the rows are scaled. A trained model keeps that mean with its transforms.
 
     Args:
         n_items: I, padding included.
@@ -33,8 +35,11 @@ class ItemFeatures(nn.Module):
 
     def __init__(self, n_items: int, *, text_dim: int, image_dim: int, text: bool, image: bool) -> None:
         super().__init__()
-        widths = {"text": text_dim if text else None, "image": image_dim if image else None}
-        self.modalities = [name for name, width in widths.items() if width is not None]
+        widths: dict[Modality, int | None] = {
+            "text": text_dim if text else None,
+            "image": image_dim if image else None,
+        }
+        self.modalities = [name for name in MODALITIES if widths[name] is not None]
         for name, width in widths.items():
             if width == 0:
                 raise InvalidArgument(
@@ -48,16 +53,22 @@ class ItemFeatures(nn.Module):
             self.register_buffer(f"{name}_mean", torch.zeros(width or 0), persistent=False)
 
     def attach(self, features: Features | None) -> None:
-        """Take the rows of the modalities in use; `features` may be None if there are none in use."""
-        for name in self.modalities if features is not None else ():
-            present = torch.tensor(getattr(features, f"{name}_present"))
-            rows = torch.tensor(getattr(features, name)).float()
-            # The mean of a single item is that item, and centring would erase it.
-            mean = rows[present].mean(dim=0) if present.sum() > 1 else torch.zeros(rows.shape[1])
+        """Take the rows of the modalities in use, centred by the transforms of the features if they have any.
+
+        Args:
+            features: the features; None if no modality is in use.
+        """
+        if features is None:
+            return
+        kept = features.transforms
+        for name in self.modalities:
+            vectors, present = getattr(features, name), getattr(features, f"{name}_present")
+            centring = fit_centring(vectors, present) if kept is None else kept.modalities[name].centring
             device = self.rows(name).device
-            setattr(self, f"{name}_mean", mean.to(device))
-            setattr(self, f"{name}_present", present.to(device))
-            setattr(self, name, self.scaled(name, rows.to(device)).masked_fill(~self.present(name)[:, None], 0.0))
+            setattr(self, f"{name}_mean", centring.mean.to(device))
+            setattr(self, f"{name}_present", torch.tensor(present).to(device))
+            rows = self.scaled(name, torch.tensor(vectors).to(device).float())
+            setattr(self, name, rows.masked_fill(~self.present(name)[:, None], 0.0))
 
     def forward(self, items: Tensor | None = None) -> Tensor:
         """Return the modalities of some items (n,), or of all items, concatenated, (n, F) float32."""

@@ -19,6 +19,7 @@ import yaml  # type: ignore[import-untyped]
 from filelock import FileLock, Timeout
 
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.features import transforms
 from mmrec.errors import UserError
 from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.training.checkpoints import read_checkpoint
@@ -153,6 +154,7 @@ def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
     folder = run_folder(checkpoint)
     sections = _sections(folder / "config.yaml")
     data = build(RecDataModule, sections["data"])
+    keep_transforms(data, folder)
     model = build(Recommender, sections["model"], {name: getattr(data, name) for name in FROM_DATA})
     model.attach(data.catalog, data.features)
     model.data_hash = data.catalog.manifest.data_hash
@@ -163,6 +165,22 @@ def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
     return model.eval(), data
+
+
+def keep_transforms(data: RecDataModule, folder: Path) -> None:
+    """Let data be read by the feature transforms of a run, if its folder has them.
+
+    Raises:
+        UserError: the file is damaged, or the data has other features.
+    """
+    if data.encoder is not None and (folder / transforms.FILE).is_file():
+        data.keep_transforms(transforms.FeatureTransforms.load(folder / transforms.FILE))
+
+
+def save_transforms(data: RecDataModule, folder: Path) -> None:
+    """Keep the transforms by which the model of a run reads the features of the data."""
+    if data.features is not None:
+        transforms.transforms_of(data.features).save(folder / transforms.FILE)
 
 
 def _sections(file: Path) -> dict[str, Any]:

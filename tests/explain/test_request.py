@@ -8,7 +8,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.explain import Knowledge
 from mmrec.explain.attribution import MOST, falls_of_row, histories_of_row
-from mmrec.explain.request import explain
+from mmrec.explain.request import Request, explain
 from tests.contracts.conftest import build
 
 LIMIT = 0.02
@@ -28,13 +28,13 @@ def test_any_model_explains_an_item_for_a_history(name: str, toy: RecDataModule,
     model = build(name, toy).eval()
     history = history_of(toy, 3)
     item = next(i for i in range(1, toy.n_items) if i not in history)
-    made = explain(model, shop, history, item)
+    made = explain(model, shop, Request(history, item))
     assert made.text == " ".join(sentence.text for sentence in made.sentences)
     known = {statement.id for statement in made.statements}
     assert all(set(sentence.statements) <= known for sentence in made.sentences)
-    assert explain(model, shop, [], item).text
+    assert explain(model, shop, Request([], item)).text
     with pytest.raises(UserError, match="another dataset"):
-        explain(model, shop, history, 10**6)
+        explain(model, shop, Request(history, 10**6))
 
 
 def test_an_explanation_takes_at_most_20_milliseconds(toy: RecDataModule, shop: Knowledge) -> None:
@@ -42,11 +42,11 @@ def test_an_explanation_takes_at_most_20_milliseconds(toy: RecDataModule, shop: 
     model.begin_evaluation()
     history = history_of(toy, 3)
     items = [i for i in range(1, 60) if i not in history]
-    explain(model, shop, history, items[0])  # what is computed once for a catalogue
+    explain(model, shop, Request(history, items[0]))  # what is computed once for a catalogue
     seconds = []
     for item in items:
         start = time.thread_time()  # other work on the machine does not count
-        explain(model, shop, history, item)
+        explain(model, shop, Request(history, item))
         seconds.append(time.thread_time() - start)
     model.end_evaluation()
     assert sorted(seconds)[len(seconds) // 2] < LIMIT

@@ -33,5 +33,5 @@ def test_only_clip_features_have_themes(toy: RecDataModule, monkeypatch):
     assert all((words is not None) == there for words, there in zip(found, present, strict=True))
     assert any(found)
     assert all(len(words) <= MOST for words in found if words)
-    monkeypatch.setattr(toy, "whiten", 8)
+    monkeypatch.setitem(toy.features.manifest, "whitening", {})
     assert Themes.of(toy) is None

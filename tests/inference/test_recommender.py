@@ -1,5 +1,6 @@
 """What a trained model answers, against the lists that `predict` makes of the same data."""
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 import mmrec
 from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.features.transforms import FeatureTransforms
 from mmrec.errors import InvalidArgument
 
 
@@ -106,6 +108,25 @@ def test_similar_items_are_the_nearest_by_cosine(trained: mmrec.TrainedRecommend
     assert [one.item for one in trained.similar(ids[7], k=3)] == [ids[i] for i in nearest if i != 7][:3]
 
 
+def test_an_explanation_has_its_statements_and_takes_at_most_20_milliseconds(
+    trained: mmrec.TrainedRecommender, toy: RecDataModule
+) -> None:
+    history = histories(toy)[3]
+    listed = trained.recommend(history, k=20)
+    first = trained.explain(history, listed[0].item)  # what is computed once for a catalogue
+    assert first.text == " ".join(sentence.text for sentence in first.sentences)
+    assert {name for one in first.sentences for name in one.statements} <= {one.id for one in first.statements}
+    assert trained.explain([], listed[0].item).text
+    seconds = []
+    for one in listed:
+        start = time.thread_time()  # other work on the machine does not count
+        trained.explain(history, one.item)
+        seconds.append(time.thread_time() - start)
+    assert sorted(seconds)[len(seconds) // 2] < 0.02
+    with pytest.raises(InvalidArgument, match="'nothing' is not in the catalogue"):
+        trained.explain(history, "nothing")
+
+
 def test_a_model_with_a_vector_per_user_needs_a_known_one(toy: RecDataModule) -> None:
     model = mmrec.LightGCN.for_data(toy)
     model.attach(toy.catalog, toy.features)
@@ -136,7 +157,10 @@ def test_a_run_opens_as_it_was_tested(tmp_path: Path, toy: RecDataModule, monkey
     main(["fit", "--data", "toy", "--model", "mm_racl_kal", "--trainer.max_epochs", "1", *data, *quiet])
     main(["predict", "--data", "toy", "--model", "mm_racl_kal", *data, *quiet])
     lists = pl.read_parquet("runs/toy/mm_racl_kal/seed1/recommendations.parquet").sort("user", "rank")
-    shop = mmrec.load("runs/toy/mm_racl_kal/seed1")
+    run = Path("runs/toy/mm_racl_kal/seed1")
+    shop = mmrec.load(run)
+    kept = FeatureTransforms.load(run / "transforms.npz")
+    assert torch.equal(kept.modalities["text"].centring.mean, shop.model.item_encoder.features.text_mean)
     user = toy.catalog.user_ids[11]
     made = shop.recommend(histories(toy)[11])
     assert [one.item for one in made] == lists.filter(pl.col("user") == user)["item"].to_list()

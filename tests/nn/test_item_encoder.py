@@ -12,7 +12,7 @@ PRESENT = {"text": torch.tensor([0, 1, 1, 0, 0]).bool(), "image": torch.tensor([
 def features(present: dict[str, torch.Tensor]) -> SimpleNamespace:
     widths = {"text": 3, "image": 6}
     rows = {name: torch.randn(5, width).numpy() for name, width in widths.items()}
-    return SimpleNamespace(**rows, **{f"{name}_present": has.numpy() for name, has in present.items()})
+    return SimpleNamespace(transforms=None, **rows, **{f"{name}_present": has.numpy() for name, has in present.items()})
 
 
 def encoder(**switches: float) -> ItemEncoder:

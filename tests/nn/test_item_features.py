@@ -10,6 +10,7 @@ from mmrec.nn.item_features import ItemFeatures
 from tests.contracts.conftest import build
 
 FEATURES = SimpleNamespace(
+    transforms=None,
     text=np.array([[0, 0], [3, 1], [1, 3], [0, 0]], dtype=np.float16),
     text_present=np.array([False, True, True, False]),
     image=np.array([[0.0], [np.nan], [2], [4]], dtype=np.float16),

@@ -18,7 +18,7 @@ from __future__ import annotations
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from mmrec.utils.arrays import read_array
 from mmrec.utils.checksums import check_content
 from mmrec.utils.files import hash_file
 from mmrec.utils.json_files import Shape, read_json
+
+if TYPE_CHECKING:
+    from mmrec.data.features.transforms import FeatureTransforms
 
 MANIFEST = "features.json"
 PART: Shape = {"dim": int, "sha256": str, "present_sha256": (str, None)}
@@ -61,6 +64,8 @@ class Features:
         revision: identifies the encoder's weights, preprocessing and code, and the whitening.
         encoder_revision: the encoder's part of it.
         manifest: the whole content of `features.json`.
+        transforms: the transforms of a trained model, by which its rows are made; None where they are fitted on these
+            features.
 
     Raises:
         UserError: the folder is incomplete, or a file is damaged or was changed.
@@ -73,6 +78,7 @@ class Features:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.transforms: FeatureTransforms | None = None
         self.manifest = read_manifest(folder)
         self.encoder: str = self.manifest["name"]
         self.revision: str = self.manifest["revision"]

@@ -1,7 +1,7 @@
 """Fitted transforms between an encoder's vectors and the rows that a model reads, saved with a run.
 
 They are fitted once, on the items of one catalogue, and then apply to any vector: an item that comes later is placed
-among the others without moving them.
+among the others without moving them. A run keeps them as `transforms.npz`.
 
 | transform | result |
 |---|---|
@@ -11,7 +11,9 @@ among the others without moving them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,16 @@ from mmrec.data.features.store import WHITENING, Features
 from mmrec.errors import UserError
 from mmrec.utils.arrays import read_archive, write_archive
 
+log = logging.getLogger(__name__)
+
 Doubles = NDArray[np.float64]
 Halves = NDArray[np.float16]
 
 CHUNK = 4096  # rows in fp64 at a time
 RANK_TOLERANCE = float(np.finfo(np.float16).eps) ** 2
 """Variance, relative to the largest, below which a direction of float16 vectors is rounding and not signal."""
+FILE = "transforms.npz"
+"""Name of the file in the folder of a run."""
 LARGEST_HALF = float(np.finfo(np.float16).max)
 REMEDY = "remove the folder of this file and run again"
 
@@ -57,6 +63,10 @@ class Whitening:
         """Transform vectors (n, T) to (n, k)."""
         whitened: Doubles = (vectors.astype(np.float64) - self.mean) @ self.matrix
         return whitened
+
+    def equals(self, other: Whitening) -> bool:
+        """Return whether two whitenings give the same numbers."""
+        return np.array_equal(self.mean, other.mean) and np.array_equal(self.matrix, other.matrix)
 
     def apply_half(self, vectors: NDArray[Any]) -> Halves:
         """Transform vectors (n, T) to (n, k) as they are stored, in float16."""
@@ -148,12 +158,14 @@ class Transform:
         """Width of an encoder's vector, T."""
         return len(self.centring.mean) if self.whitening is None else len(self.whitening.mean)
 
+    def stored(self, vectors: NDArray[Any]) -> Halves:
+        """Transform an encoder's vectors (n, T) to what a feature folder holds, (n, T) or (n, k), before centring."""
+        halves: Halves = vectors.astype(np.float16)  # as extraction writes them
+        return halves if self.whitening is None else self.whitening.apply_half(halves)
+
     def apply(self, vectors: NDArray[Any]) -> Tensor:
         """Transform an encoder's vectors (n, T) to rows (n, T) or (n, k) float32; an item without vector has no row."""
-        stored = vectors.astype(np.float16)  # as extraction writes them
-        if self.whitening is not None:
-            stored = self.whitening.apply_half(stored)
-        return self.centring.apply(torch.from_numpy(stored))
+        return self.centring.apply(torch.from_numpy(self.stored(vectors)))
 
 
 @dataclass(frozen=True)
@@ -248,3 +260,62 @@ def fit_transforms(features: Features, fitting: NDArray[np.bool_] | None = None)
             rows = present if fitting is None else present & fitting
             found[modality] = Transform(fit_centring(vectors, rows), whitenings.get(modality))
     return FeatureTransforms(features.encoder, features.encoder_revision, found)
+
+
+def transforms_of(features: Features) -> FeatureTransforms:
+    """Return the transforms by which a model reads features: those they carry, else fitted on them."""
+    return features.transforms or fit_transforms(features)
+
+
+def read_by(transforms: FeatureTransforms, features: Features, raw: Features) -> Features:
+    """Return features that a model reads by the transforms of an earlier run.
+
+    Whitened features are kept where the run's whitening has made them. On a catalogue that has changed since, another
+    one was fitted, and the features are whitened anew by that of the run.
+
+    Args:
+        transforms: the transforms of the run.
+        features: the features, whitened if the data are.
+        raw: the same before whitening.
+
+    Raises:
+        UserError: the features are by another encoder, or of another width.
+    """
+    if features.encoder != transforms.encoder:
+        raise UserError(
+            f"the model was trained on features of {transforms.encoder}, but the data has those of {features.encoder}: "
+            "choose the encoder it was trained with, or train anew"
+        )
+    if features.encoder_revision != transforms.revision:
+        log.warning(
+            "%s: the model was trained on features of revision %s, the data has %s",
+            features.encoder, transforms.revision, features.encoder_revision,
+        )  # fmt: skip
+    own = load_whitenings(features.folder / WHITENING) if features.whitened else {}
+    read = copy(features)
+    read.transforms = transforms
+    for modality in MODALITIES:
+        transform, vectors = transforms.modalities.get(modality), getattr(features, modality)
+        if not vectors.shape[1]:
+            continue
+        if transform is None or (transform.whitening is None) != (modality not in own):
+            raise UserError(f"the model was trained without these {modality} features: train anew")
+        whitening = transform.whitening
+        if whitening is not None and not whitening.equals(own[modality]):
+            setattr(read, modality, _whitened(whitening, getattr(raw, modality), getattr(raw, f"{modality}_present")))
+        width, trained = getattr(read, modality).shape[1], len(transform.centring.mean)
+        if width != trained:
+            raise UserError(f"the model was trained on {modality} features of width {trained}, the data has {width}")
+    return read
+
+
+def _whitened(whitening: Whitening, vectors: NDArray[Any], present: NDArray[np.bool_]) -> Halves:
+    if vectors.shape[1] != len(whitening.mean):
+        words = f"was fitted on vectors of width {len(whitening.mean)}, the data has {vectors.shape[1]}"
+        raise UserError(f"the model's whitening {words}: choose the encoder it was trained with")
+    made = np.zeros((len(vectors), whitening.matrix.shape[1]), np.float16)
+    rows = np.flatnonzero(present)
+    for start in range(0, len(rows), CHUNK):
+        some = rows[start : start + CHUNK]
+        made[some] = whitening.apply_half(vectors[some])
+    return made

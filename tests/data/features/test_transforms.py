@@ -1,6 +1,7 @@
 """Fitted transforms: what a model reads, saved without pickle, and applied to vectors that were not fitted on."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from torch.nn import functional as F
 
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder
-from mmrec.data.features.transforms import FeatureTransforms, fit_transforms, load_whitenings
+from mmrec.data.features.transforms import (
+    Centring,
+    FeatureTransforms,
+    Transform,
+    fit_transforms,
+    fit_whitening,
+    load_whitenings,
+)
 from mmrec.errors import UserError
 from mmrec.nn.item_features import ItemFeatures
 
@@ -59,6 +67,41 @@ def test_items_that_are_not_fitted_on_move_no_others(toy: RecDataModule) -> None
     assert torch.equal(centring.mean, fitted_on.mean(dim=0))
     vector = torch.ones(1, toy.text_dim)
     assert torch.equal(centring.apply(vector), F.normalize(vector - centring.mean, dim=1))
+
+
+def test_rows_are_those_of_the_transforms_that_a_run_has_kept(toy: RecDataModule, whitened: RecDataModule) -> None:
+    """The same numbers on the same catalogue, and no other centre or whitening on one that has changed."""
+    kept = fit_transforms(whitened.features)
+    data = RecDataModule(toy.source, prepare=toy.options, encoder=HandcraftedEncoder(), root=str(toy.root), whiten=12)
+    data.keep_transforms(kept)
+    assert data.features.folder == whitened.features.folder
+    np.testing.assert_array_equal(data.features.text, whitened.features.text)
+    model = ItemFeatures(data.n_items, text_dim=12, image_dim=12, text=True, image=True)
+    model.attach(whitened.features)
+    expected = model.rows("text")
+    model.attach(data.features)
+    assert torch.equal(model.rows("text"), expected)
+
+    some = np.arange(toy.n_items) % 2 == 0
+    other = fit_whitening(toy.features.text, np.flatnonzero(some & toy.features.text_present), 12)
+    centring = Centring(torch.full((12,), 0.5))
+    data.keep_transforms(replace(kept, modalities={**kept.modalities, "text": Transform(centring, other)}))
+    model.attach(data.features)
+    present = toy.features.text_present
+    vectors = torch.from_numpy(other.apply_half(toy.features.text[present]))
+    assert torch.equal(model.rows("text")[torch.tensor(present)], centring.apply(vectors))
+
+
+def test_features_of_another_encoder_or_width_are_refused(toy: RecDataModule) -> None:
+    kept = fit_transforms(toy.features)
+    data = RecDataModule(toy.source, prepare=toy.options, encoder=HandcraftedEncoder(), root=str(toy.root))
+    data.keep_transforms(replace(kept, encoder="open_clip"))
+    with pytest.raises(UserError, match="trained on features of open_clip, but the data has those of handcrafted"):
+        _ = data.features
+    narrow = {**kept.modalities, "text": Transform(Centring(torch.zeros(9)))}
+    data.keep_transforms(replace(kept, modalities=narrow))
+    with pytest.raises(UserError, match="trained on text features of width 9, the data has 256"):
+        _ = data.features
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", None])
