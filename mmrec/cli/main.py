@@ -21,6 +21,7 @@ from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
     "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
+    "export",
 )  # fmt: skip
 """Commands of `mmrec`; each is the function of that name in a module of that name here."""
 ALTERNATIVES = (
@@ -41,6 +42,7 @@ mmrec report runs/DATASET          the same with curves, users and explanations,
 mmrec explain --ckpt RUN --user U  why a trained model recommends what it does; `mmrec explain evaluate` measures it
 mmrec search SWEEP.yaml            find options on the validation split
 mmrec paper table5 | all           the tables and figures of the paper: trains what is missing, writes their files
+mmrec export RUN --to BUNDLE       a folder that answers without raw data, here or in other programs
 mmrec dashboard RUNS               a W&B workspace for each dataset and a report for each table
 mmrec sync RUNS                    send runs that were recorded offline to W&B
 mmrec lightning ...                the command `lightning`, below; `mmrec fit|test|predict` is short for it

@@ -20,6 +20,7 @@ from mmrec.batch import PAD
 from mmrec.errors import InvalidArgument, require
 from mmrec.explain import Knowledge
 from mmrec.explain.request import Request, RequestExplanation, explain
+from mmrec.inference.bundle import VectorIndex, is_bundle, load_bundle
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
 from mmrec.models.recommender import Recommender
@@ -60,11 +61,13 @@ class TrainedRecommender:
     Args:
         model: trained and attached to its data.
         data: the data it was trained on: a `RecDataModule`, or that of a bundle.
+        index: approximate index of the item vectors; None for exact search.
     """
 
-    def __init__(self, model: Recommender, data: RecommenderData) -> None:
+    def __init__(self, model: Recommender, data: RecommenderData, index: VectorIndex | None = None) -> None:
         self.model = model.eval()
         self.data = data
+        self.index = index
         self.catalog = data.catalog
         self._raw_ids: list[str] = self.catalog.item_table["raw_id"].to_list()
         self._index = {raw: index for index, raw in enumerate(self._raw_ids) if index != PAD}
@@ -322,15 +325,17 @@ class TrainedRecommender:
 
 
 def load(run: str | Path) -> TrainedRecommender:
-    """Open a trained model by its run.
+    """Open a trained model by its run or its bundle.
 
     Args:
-        run: the run's folder, for example "runs/toy/sasrec/seed1", for its best checkpoint; or a checkpoint in it.
+        run: the run's folder, for example "runs/toy/sasrec/seed1", for its best checkpoint; a checkpoint in it; or a
+            bundle that `mmrec export` has written.
 
     Raises:
         UserError: the run does not exist or is damaged, or its data has changed.
     """
-    return TrainedRecommender(*load_run(Path(run)))
+    path = Path(run)
+    return TrainedRecommender(*(load_bundle(path) if is_bundle(path) else load_run(path)))
 
 
 def _as_text(value: Any) -> str | None:

@@ -20,7 +20,6 @@ LEAST_RECALL = 0.95
 NEEDED = "faiss is not installed: pip install 'mmrec[cpu]' (or 'mmrec[gpu]')"
 
 
-
 class VectorIndex:
     """The items with the largest inner products, by Faiss. Positions count from 0, in the order of `items.json`.
 

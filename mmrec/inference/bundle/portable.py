@@ -15,7 +15,6 @@ from mmrec.models import MMRaclKal, MMRaclKalNeighbours
 from mmrec.models.content_knn import ContentKNN
 from mmrec.models.next_item import NextItemModel
 from mmrec.models.recommender import Recommender
-from mmrec.nn import time_bias
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.history_scores import HistoryScores
 
@@ -36,7 +35,7 @@ class Window(nn.Module):
         self.length = length
 
     def forward(self, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the columns (B, L) of the window in `items` (B, N), where it holds an item, and its last place (B,)."""
+        """Return the columns (B, L) of the windows in `items` (B, N), which hold items, and the last place (B,)."""
         count = (items != PAD).sum(dim=1)
         column = (count - self.length).clamp(min=0)[:, None] + torch.arange(self.length, device=items.device)
         inside = column < count[:, None]
