@@ -29,7 +29,9 @@ def paper(args: Sequence[str]) -> None:
     from mmrec.cli.run_identity import identify
 
     parser = ArgumentParser(prog="mmrec paper", description=paper.__doc__, exit_on_error=False)
-    parser.add_argument("tables", nargs="+", help="table1 to table6, figure2 to figure5, ladder, all, or your own files")
+    parser.add_argument(
+        "tables", nargs="+", help="table1 to table6, figure2 to figure5, ladder, all, or your own files"
+    )
     parser.add_argument("--profile", type=str, default="smoke", help="smoke, ml1m, hm or paper, see docs/paper.md")
     parser.add_argument("--out", type=Path, default=Path("experiments/paper"), help="files are written to OUT/PROFILE")
     parser.add_argument("--runs", type=Path, default=Path("runs/paper"), help="folder of the runs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,15 +16,18 @@ import polars as pl
 
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.encoders import FeatureEncoder
-from mmrec.data.features.store import Features
+from mmrec.data.features.encoders.base import MODALITIES
+from mmrec.data.features.store import MANIFEST, WHITENING, Features
+from mmrec.data.features.transforms import FeatureTransforms
 from mmrec.data.schema import SEQUENCES, Split
 from mmrec.errors import UserError
 from mmrec.training.instantiate import build
 from mmrec.utils.arrays import write_array
-from mmrec.utils.files import hash_file
+from mmrec.utils.files import hash_file, write_whole
 
 DATA = "data"
 IMAGES = "images"
+TRANSFORMS = "transforms.npz"
 
 
 class BundleCatalog(Catalog):
@@ -79,8 +83,12 @@ class BundleData:
 
     @cached_property
     def features(self) -> Features | None:
-        """The features of the items."""
-        return None if self._features is None else Features(self._features)
+        """The features of the items, with the transforms by which the model reads them."""
+        if self._features is None:
+            return None
+        features = Features(self._features)
+        features.transforms = FeatureTransforms.load(self.catalog.folder.parent / TRANSFORMS)
+        return features
 
     @cached_property
     def encoder(self) -> FeatureEncoder | None:
@@ -146,10 +154,19 @@ def write_data(catalog: Catalog, folder: Path, *, users: bool, images: bool) -> 
     ).save(folder)
 
 
-def copy_features(features: Features, folder: Path) -> Path:
-    """Copy a feature folder below a dataset folder, and return its new place."""
+def write_features(features: Features, folder: Path) -> Path:
+    """Write the features as the model reads them, before centring, below a dataset folder; return their folder."""
     target = folder / "features" / features.folder.name
-    shutil.copytree(features.folder, target, ignore=shutil.ignore_patterns(".*"))
+    parts: dict[str, Any] = {}
+    for modality in MODALITIES:
+        vectors, present = target / f"{modality}.npy", target / f"{modality}_present.npy"
+        write_array(vectors, np.asarray(getattr(features, modality)))
+        write_array(present, np.asarray(getattr(features, f"{modality}_present")))
+        hashes = {"sha256": hash_file(vectors), "present_sha256": hash_file(present)}
+        parts[modality] = {**features.manifest[modality], **hashes}
+    if features.whitened:
+        shutil.copyfile(features.folder / WHITENING, target / WHITENING)
+    write_whole(target / MANIFEST, json.dumps({**features.manifest, **parts}, indent=2) + "\n")
     return target
 
 

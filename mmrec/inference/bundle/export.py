@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +28,10 @@ import yaml  # type: ignore[import-untyped]
 import mmrec
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.features.transforms import transforms_of
 from mmrec.errors import UserError, require
 from mmrec.inference.bundle.card import write_card
-from mmrec.inference.bundle.data import DATA, copy_features, write_data
+from mmrec.inference.bundle.data import DATA, TRANSFORMS, write_data, write_features
 from mmrec.inference.bundle.graphs import write_graphs
 from mmrec.inference.bundle.index import IndexKind, build_index, recall, tune
 from mmrec.inference.bundle.manifest import BundleManifest, hash_files, is_bundle
@@ -49,7 +49,6 @@ from mmrec.utils.lock import locked, partial_folder
 
 QUERIES = 500
 """Training histories whose vectors measure the recall of an index."""
-TRANSFORMS = "transforms.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +89,7 @@ def export_run(run: Path, to: Path, options: ExportOptions = ExportOptions()) ->
     result = read_result(file) if file.is_file() else None
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     encoder = config["data"].get("encoder")
-    transforms = folder / TRANSFORMS
-
-    def more(partial: Path) -> None:
-        if transforms.is_file():
-            shutil.copyfile(transforms, partial / TRANSFORMS)
-
-    return export_model(model, data, to, options, encoder=encoder, result=result, more=more)
+    return export_model(model, data, to, options, encoder=encoder, result=result)
 
 
 def export_model(
@@ -107,7 +100,6 @@ def export_model(
     *,
     encoder: dict[str, object] | None = None,
     result: Result | None = None,
-    more: Callable[[Path], None] = lambda folder: None,
 ) -> BundleManifest:
     """Write a trained model as a bundle, see `export_run`.
 
@@ -118,7 +110,6 @@ def export_model(
         options: the index and the images.
         encoder: class and arguments of the features' encoder, as in a config.
         result: the content of the run's `result.json`, for the model card.
-        more: writes further files into the folder that it is given.
     """
     if data.input_ablation is not None:
         raise UserError(f"the model was trained with input_ablation: {data.input_ablation}, so it is not for use")
@@ -132,7 +123,6 @@ def export_model(
             partial.mkdir(parents=True)
             manifest = _write(model.eval(), data, partial, options, encoder)
             write_card(partial / "README.md", manifest, result)
-            more(partial)
             manifest.files.update(hash_files(partial))
             manifest.save(partial)
             _put(partial, to)
@@ -155,7 +145,10 @@ def _write(
     model.begin_evaluation()
     by_user = not model.reads_history or getattr(model, "known_users", None) is not None
     write_data(catalog, folder / DATA, users=by_user, images=options.images)
-    place = None if features is None else copy_features(features, folder / DATA).relative_to(folder).as_posix()
+    place = None
+    if features is not None:
+        place = write_features(features, folder / DATA).relative_to(folder).as_posix()
+        transforms_of(features).save(folder / TRANSFORMS)
     write_tensors(folder / WEIGHTS, model.state_dict())
     write_tensors(folder / ATTACHED, attached_tensors(model))
     ids = catalog.item_table["raw_id"].to_list()[1:]
