@@ -24,6 +24,7 @@ from mmrec.inference.bundle import VectorIndex, is_bundle, load_bundle
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
 from mmrec.models.recommender import Recommender
+from mmrec.nn.kernels.topk import largest
 from mmrec.training.run_folder import load_run
 
 HISTORIES_AT_ONCE = 256
@@ -48,6 +49,23 @@ class Recommendation:
     item: str
     score: float
     title: str | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one list is asked for; `TrainedRecommender.ask` makes it from raw ids.
+
+    Args:
+        history: the history.
+        k: length of the list.
+        candidates: rows (n,) of the items to choose from; None for the whole catalogue.
+        excluded: rows that are never recommended, besides the history's.
+    """
+
+    history: History
+    k: int
+    candidates: Tensor | None = None
+    excluded: tuple[int, ...] = ()
 
 
 class TrainedRecommender:
@@ -110,8 +128,33 @@ class TrainedRecommender:
             InvalidArgument: k is below 1, `times` does not fit the history, `user` is unknown, or no item of
                 `candidates` is in the catalogue.
         """
-        allowed = self._allowed(candidates, exclude, filter)
-        return next(iter(self._lists([self._history(history, times, user)], k, allowed)))
+        question = self.ask(history, k, times=times, user=user, candidates=candidates, exclude=exclude, filter=filter)
+        return self.answer([question])[0]
+
+    def ask(
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        *,
+        times: Sequence[int] | None = None,
+        user: str | None = None,
+        candidates: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        filter: ItemFilter | None = None,
+    ) -> Question:
+        """Return the arguments of `recommend` as a question, so that several can be answered together."""
+        require(k >= 1, "k", k, "at least 1")
+        chosen = self._candidates(candidates, filter)
+        excluded = tuple(self._index[one] for one in map(str, exclude) if one in self._index)
+        return Question(self._history(history, times, user), k, chosen, excluded)
+
+    def answer(self, questions: Sequence[Question]) -> list[list[Recommendation]]:
+        """Return the list of each question, best first, computed in batches."""
+        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._raw_ids)))
+        lists: list[list[Recommendation]] = []
+        for start in range(0, len(questions), size):
+            lists += self._answer(questions[start : start + size])
+        return lists
 
     def recommend_many(
         self,
@@ -134,8 +177,10 @@ class TrainedRecommender:
         """
         if isinstance(histories, pl.DataFrame):
             histories = histories.group_by("user", maintain_order=True).agg("item")["item"].to_list()
-        allowed = self._allowed(candidates, exclude, filter)
-        return list(self._lists([self._history(history, None, None) for history in histories], k, allowed))
+        require(k >= 1, "k", k, "at least 1")
+        chosen = self._candidates(candidates, filter)
+        excluded = tuple(self._index[one] for one in map(str, exclude) if one in self._index)
+        return self.answer([Question(self._history(one, None, None), k, chosen, excluded) for one in histories])
 
     def rank(
         self,
@@ -260,45 +305,69 @@ class TrainedRecommender:
             raise InvalidArgument(argument, f"{argument}: {raw!r} is not in the catalogue, whose ids look like {some}")
         return self._index[str(raw)]
 
-    def _allowed(
-        self, candidates: Iterable[str] | None, exclude: Iterable[str], filter: ItemFilter | None
-    ) -> Tensor | None:
-        """Return a mask (I,) of the items that may be recommended, None for all."""
-        rows = None if candidates is None else [self._index[c] for c in map(str, candidates) if c in self._index]
+    def _candidates(self, candidates: Iterable[str] | None, filter: ItemFilter | None) -> Tensor | None:
+        """Return the rows (n,) of the items that may be recommended, ascending; None for all."""
+        rows = None if candidates is None else {self._index[c] for c in map(str, candidates) if c in self._index}
         if rows is not None and not rows:
             raise InvalidArgument("candidates", "candidates holds no item of the catalogue")
-        removed = [self._index[one] for one in map(str, exclude) if one in self._index]
-        if rows is None and not removed and filter is None:
-            return None
-        allowed = torch.full((len(self._raw_ids),), rows is None)
-        if rows is not None:
-            allowed[rows] = True
-        allowed[removed] = False
         if filter is not None:
-            kept = filter(self.items)
-            allowed[1:] &= torch.from_numpy(kept.fill_null(value=False).to_numpy().astype(bool))
-        return allowed
+            kept = 1 + np.flatnonzero(filter(self.items).fill_null(value=False).to_numpy())
+            rows = set(kept.tolist()) if rows is None else rows & set(kept.tolist())
+        return None if rows is None else torch.tensor(sorted(rows), dtype=torch.int64)
 
-    def _lists(self, histories: Sequence[History], k: int, allowed: Tensor | None) -> Iterable[list[Recommendation]]:
-        require(k >= 1, "k", k, "at least 1")
-        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._raw_ids)))
-        for part in _parts(histories, size):
-            scores = self._scores(part)
-            scores[:, PAD] = -torch.inf
-            if allowed is not None:
-                scores[:, ~allowed] = -torch.inf
-            if self.data.mask_history:
-                for row, history in enumerate(part):
-                    scores[row, list(history.items)] = -torch.inf
-            best = scores.topk(min(k, scores.shape[1]), dim=1)
-            for values, rows in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-                yield [self._recommendation(i, v) for v, i in zip(values, rows, strict=True) if v > -torch.inf]
+    @torch.no_grad()
+    def _answer(self, questions: Sequence[Question]) -> list[list[Recommendation]]:
+        """Return the lists of questions that fit into one batch."""
+        excluded = [self._excluded(question) for question in questions]
+        if self.index is not None and all(one.candidates is None and one.history.items for one in questions):
+            return self._nearest(self.index, questions, excluded)
+        scores = self._scores([question.history for question in questions])
+        row = [number for number, items in enumerate(excluded) for _ in items]
+        scores[row, [item for items in excluded for item in items]] = -torch.inf
+        k = min(max(question.k for question in questions), scores.shape[1])
+        if any(question.candidates is None for question in questions):
+            best = largest(scores, k)
+            found = list(zip(best.values.tolist(), best.columns.tolist(), strict=True))
+        else:
+            found = [([], []) for _ in questions]
+        for number, question in enumerate(questions):
+            if question.candidates is not None:
+                chosen = scores[number, question.candidates].topk(min(question.k, len(question.candidates)))
+                found[number] = chosen.values.tolist(), question.candidates[chosen.indices].tolist()
+        return [
+            [self._recommendation(i, v) for v, i in zip(values[: one.k], rows[: one.k], strict=True) if v > -torch.inf]
+            for one, (values, rows) in zip(questions, found, strict=True)
+        ]
+
+    def _nearest(
+        self, index: VectorIndex, questions: Sequence[Question], excluded: Sequence[Sequence[int]]
+    ) -> list[list[Recommendation]]:
+        """Return the lists that an index of the item vectors finds."""
+        self._ready()
+        users = self.model.encode_users(self._batch([question.history for question in questions])).float().cpu()
+        depth = max(one.k + len(rows) for one, rows in zip(questions, excluded, strict=True))
+        lists = []
+        for one, never, values, places in zip(
+            questions, map(set, excluded), *index.search(users.numpy(), depth), strict=True
+        ):
+            kept = [
+                (int(p) + 1, float(v)) for p, v in zip(places, values, strict=True) if p >= 0 and p + 1 not in never
+            ]
+            lists.append([self._recommendation(row, value) for row, value in kept[: one.k]])
+        return lists
+
+    def _excluded(self, question: Question) -> list[int]:
+        """Return the rows that are left out of a list, padding among them."""
+        history = question.history.items if self.data.mask_history else ()
+        return [PAD, *history, *question.excluded]
 
     @torch.no_grad()
     def _scores(self, histories: Sequence[History]) -> Tensor:
         """Return the scores (B, I) of all items, on the CPU; popularity for empty histories."""
-        scores = self.catalog.train.popularity.float().repeat(len(histories), 1)
         filled = [row for row, history in enumerate(histories) if history.items or not self.model.reads_history]
+        if len(filled) == len(histories):
+            return self._ready().finite_scores(self._batch(histories)).float().cpu()
+        scores = self.catalog.train.popularity.float().repeat(len(histories), 1)
         if filled:
             batch = self._batch([histories[row] for row in filled])
             scores[filled] = self._ready().finite_scores(batch).float().cpu()
