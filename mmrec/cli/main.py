@@ -20,8 +20,8 @@ from mmrec.errors import find_mistake
 from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
-    "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard", "sync",
-    "export",
+    "demo", "config", "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard",
+    "sync", "export",
 )  # fmt: skip
 """Commands of `mmrec`; each is the function of that name in a module of that name here."""
 ALTERNATIVES = (
@@ -34,6 +34,8 @@ OPTION_OF_CLASS = re.compile(
 )
 """How the parser refuses an option that a class does not have."""
 OVERVIEW = """\
+mmrec demo                         all of it on a small embedded shop, in about two minutes
+mmrec config [NAME]                the shipped configurations, or one of them to copy
 mmrec prepare --data NAME          prepare the data and encode the items, without training
 mmrec validate --data NAME         check the raw data, and write nothing
 mmrec download DATASET | images    fetch the raw data

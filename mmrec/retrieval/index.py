@@ -6,6 +6,8 @@ N(i) = Top-K_j cos(e_i, e_j),  j ≠ i                            (5)
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from math import sqrt
 from typing import Literal, get_args
 
@@ -17,6 +19,8 @@ from mmrec.errors import InvalidArgument, require
 from mmrec.retrieval import exact
 
 Backend = Literal["torch", "faiss", "faiss_ivf"]
+INSTALL = "pip install 'mmrec[cpu]', or 'mmrec[gpu]' for a GPU (one of them: they overwrite each other's files)"
+log = logging.getLogger(__name__)
 PROBED = 16  # inverted lists that a search reads; benchmarks/neighbours.py measures the recall
 
 
@@ -27,8 +31,9 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
         vectors: (I, D) item vectors; row 0 is padding, and is excluded from queries and results.
         k: K.
         backend: "torch" (blocked products, see `mmrec.retrieval.exact`) and "faiss" (a flat inner-product index over
-            normalised vectors) are exact; "faiss_ivf" reads the nearest 16 of 4√I inverted lists and misses some
-            neighbours, for catalogues of several 100,000 items.
+            normalised vectors) are exact, so that "torch" takes the place of a "faiss" that is not installed;
+            "faiss_ivf" reads the nearest 16 of 4√I inverted lists and misses some neighbours, for catalogues of several
+            100,000 items.
 
     Returns:
         (I, K) int64, nearest first. A zero vector has no cosine, so such an item is a neighbour of no other item, and
@@ -36,7 +41,7 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
         than K neighbours were found.
 
     Raises:
-        InvalidArgument: there are fewer than K other items, the backend is unknown, or faiss is not installed.
+        InvalidArgument: there are fewer than K other items, the backend is unknown, or "faiss_ivf" lacks faiss.
     """
     n_items = len(vectors)
     require(1 <= k <= n_items - 2, "k", k, f"between 1 and {n_items - 2}, the number of other items")
@@ -46,7 +51,7 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
     known = 1 + torch.nonzero(vectors[1:].detach().any(dim=1)).squeeze(1)
     if len(known) > 1:
         library, sought = F.normalize(vectors[known].detach().float(), dim=1), min(k + 1, len(known))
-        if backend == "torch":
+        if backend == "torch" or (backend == "faiss" and not _has_faiss()):
             found = exact.search(library, sought)
         else:
             found = _search_faiss(library, sought, inverted_lists=backend == "faiss_ivf")
@@ -56,14 +61,10 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
 
 
 def _search_faiss(library: Tensor, k: int, inverted_lists: bool) -> Tensor:
-    try:
-        import faiss
-    except ImportError:
-        raise InvalidArgument(
-            "backend",
-            f"backend {'faiss_ivf' if inverted_lists else 'faiss'} needs faiss, which is not installed: pip install "
-            "'mmrec[cpu]' (or 'mmrec[gpu]'), or choose backend torch",
-        ) from None
+    if not _has_faiss():
+        raise InvalidArgument("backend", f"backend faiss_ivf needs faiss: {INSTALL}, or choose backend torch")
+    import faiss
+
     rows = library.cpu().numpy()
     index: faiss.Index = faiss.IndexFlatIP(rows.shape[1])
     if inverted_lists:
@@ -77,6 +78,17 @@ def _search_faiss(library: Tensor, k: int, inverted_lists: bool) -> Tensor:
     found = torch.from_numpy(index.search(rows, k)[1]).to(library.device)
     # -1 fills a row for which the lists hold fewer than k vectors.
     return torch.where(found < 0, torch.arange(len(found), device=found.device)[:, None], found)
+
+
+@cache
+def _has_faiss() -> bool:
+    """Whether faiss can be imported; the first answer "no" is logged with the extra to install."""
+    try:
+        import faiss  # noqa: F401
+    except ImportError:
+        log.warning(f"faiss is not installed, so neighbours are searched with PyTorch, exactly as well; {INSTALL}")
+        return False
+    return True
 
 
 def _drop_self(found: Tensor) -> Tensor:

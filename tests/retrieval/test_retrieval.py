@@ -1,3 +1,6 @@
+import sys
+from functools import cache
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -54,6 +57,20 @@ def test_rows_with_too_few_neighbours_end_in_the_item_itself(monkeypatch: pytest
     assert (found >= 1).any()
     assert (found[1:] == torch.arange(1, 241)[:, None]).any()
     assert found.min() >= 0
+
+
+def test_without_faiss_the_exact_search_stands_in_and_one_line_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    vectors = torch.randn(50, 4)
+    expected = nearest_neighbours(vectors, 5, "torch")
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setattr(index, "_has_faiss", cache(index._has_faiss.__wrapped__))
+    for _ in range(2):
+        assert torch.equal(nearest_neighbours(vectors, 5, "faiss"), expected)
+    assert caplog.text.count("mmrec[cpu]") == 1
+    with pytest.raises(InvalidArgument, match="mmrec"):
+        nearest_neighbours(vectors, 5, "faiss_ivf")
 
 
 def test_an_unknown_backend_is_refused() -> None:
