@@ -5,32 +5,28 @@ BIN := .venv/bin
 RUN := lightning_configs/run
 PROFILE ?= smoke
 WORKERS ?= 1
+LOCKED ?= 0
 RUNS ?= runs
 PAPER := table1 table2 table3 table4 table5 table6 figure2 figure3 figure4 figure5 ladder
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test lint types unit fuzz realdata movielens paper $(PAPER) report dashboard wandb-sync benchmark clean
+.PHONY: help install demo test lint types unit fuzz realdata movielens paper $(PAPER) docs wheel lock report dashboard wandb-sync benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/.installed ## make .venv with everything (FAISS=cpu|gpu; the default looks for a GPU)
+install: .venv/.installed ## make .venv with everything (FAISS=cpu|gpu; LOCKED=1: the exact versions of constraints.txt)
 
 .venv/.installed: pyproject.toml
 	@echo "Installing into .venv (about 3 minutes: PyTorch is large) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmrec needs Python 3.11 or newer: make PYTHON=python3.12 " + "install")'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(FAISS),dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(filter 1,$(LOCKED)),-c constraints.txt) -e '.[$(FAISS),dev]'
 	@touch $@
 
-demo: install ## prepare, train, test, explain and report on the embedded toy shop (a few minutes)
-	@$(BIN)/mmrec prepare --config $(RUN)/toy_mm_racl_kal.yaml
-	@$(BIN)/lightning fit --data toy --model popularity
-	@$(BIN)/lightning fit --data toy --model sasrec
-	@$(BIN)/lightning fit --config $(RUN)/toy_mm_racl_kal.yaml
-	@$(BIN)/mmrec compare runs/toy --groups data/toy/raw/tastes.csv
-	@$(BIN)/mmrec report runs/toy --out report.html
+demo: install ## prepare, train, test, explain and report on the embedded toy shop (about two minutes)
+	@$(BIN)/mmrec demo
 
 test: lint types unit ## lint, type-check and test
 
@@ -68,6 +64,18 @@ benchmark: install ## speed against other libraries, the short set (makes .venv-
 	@$(BIN)/python benchmarks/neighbours.py --rounds 3
 	@$(BIN)/python benchmarks/parts.py
 	@$(BIN)/python benchmarks/processes.py
+
+docs: install ## the documentation as a site in site/; a dead link or an undocumented public name fails
+	@$(BIN)/python docs/build/site.py
+
+wheel: install ## wheel and sdist in dist/
+	@$(BIN)/python -m build
+
+lock: ## write constraints.txt anew: the newest versions that fit, for Python 3.11 and newer
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--extra cpu --extra dev --output-file constraints.txt pyproject.toml
 
 report: install ## one HTML page of all results, report.html (RUNS=folder of runs or results)
 	@$(BIN)/mmrec report $(RUNS) --out report.html

@@ -15,7 +15,9 @@ from mmrec.utils.shipped import configs_folder
 def config(args: Sequence[str]) -> None:
     """List the shipped configurations, or print one of them: `mmrec config my_shop > my_shop.yaml`."""
     parser = ArgumentParser(prog="mmrec config", description=config.__doc__, exit_on_error=False)
-    parser.add_argument("name", type=str | None, nargs="?", help="name of a file, with its folder where two share a name")
+    parser.add_argument(
+        "name", type=str | None, nargs="?", help="name of a file, with its folder where two share a name"
+    )
     name = parser.parse_args(list(args)).name
     files = {path.relative_to(configs_folder()).with_suffix("").as_posix(): path for path in _files()}
     if name is None:

@@ -28,6 +28,7 @@ from mmrec.errors import InvalidArgument, UserError, find_mistake, require, requ
 from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
+from mmrec.results.card import write_card
 from mmrec.training.callbacks import SaveRecommendations
 from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
 from mmrec.training.instantiate import find_class
@@ -272,6 +273,12 @@ class RecCLI(LightningCLI):
             # The first checkpoint callback is the one with a monitor; without any, the weights as they are.
             best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
+            self.after_test()
+
+    def after_test(self) -> None:
+        """Write the run's model card, once the result is there."""
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            write_card(self.run_dir)
 
 
 def add_options(parser: LightningArgumentParser) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-import mmrec
 from mmrec.errors import UserError
 from mmrec.metrics.ranking import rank_metrics
 from mmrec.results.aggregate import boards
@@ -63,11 +62,13 @@ def facts(result: Result) -> str:
         "class": result.get("class") or "unknown",
         "dataset": result["dataset"],
         "data hash": result["data_hash"],
-        "features": "none" if features is None else " ".join(str(features.get(k) or "") for k in ("encoder", "revision")),
+        "features": "none"
+        if features is None
+        else " ".join(str(features.get(k) or "") for k in ("encoder", "revision")),
         "input ablation": result.get("input_ablation") or "none",
         "parameters": f"{result['parameters']:,}",
         "training": f"{training['epochs']} epochs, {training['seconds']:.0f} s; best epoch {training['best_epoch']}",
-        "code": f"mmrec {mmrec.__version__}, commit {code}",
+        "commit": code,
         "machine": ", ".join(f"{key} {value}" for key, value in (result.get("machine") or {}).items()),
         "finished": result.get("finished") or "unknown",
     }
@@ -82,8 +83,13 @@ def metric_sections(run: Run) -> list[str]:
     """
     result = run.result
     bounds = _intervals(run)
-    metrics = [(name, f"{value:.4f}", bounds.get(name.partition("_")[0], "")) for name, value in result["metrics"].items()]
-    sections = [f"## Metrics\n\n{boards([run])[0].protocol_words}.", _table(("metric", "value", "95 % interval"), metrics)]
+    metrics = [
+        (name, f"{value:.4f}", bounds.get(name.partition("_")[0], "")) for name, value in result["metrics"].items()
+    ]
+    sections = [
+        f"## Metrics\n\n{boards([run])[0].protocol_words}.",
+        _table(("metric", "value", "95 % interval"), metrics),
+    ]
     slices = {name: row for name, row in (result.get("slices") or {}).items() if row.get("instances")}
     if slices:
         names = list(next(iter(slices.values())))
@@ -100,8 +106,8 @@ def repeat(folder: Path, result: Result) -> str:
     config = folder / "config.yaml"
     return (
         f"```\nlightning fit --config {config}\n```\n\n"
-        f"On the same raw files the data hash is `{result['data_hash'][:12]}` again, and on a CPU of the same kind with "
-        "the same number of threads the numbers are the same."
+        f"The same raw files give the data hash `{result['data_hash'][:12]}` again. A CPU of the same kind with the "
+        "same number of threads gives the same numbers."
     )
 
 
@@ -113,11 +119,11 @@ def _intervals(run: Run) -> dict[str, str]:
         return {}
     values = {name: pl.Series(value.numpy()) for name, value in rank_metrics(ranks["rank"].to_torch()).items()}
     table = ranks.select("user", count=1).with_columns(**values).group_by("user").sum()
-    bounds = {}
+    counts, bounds = table["count"].to_numpy(), {}
     for name in values:
-        mean = table[name].sum() / len(ranks)
-        rest = (table[name] - mean * table["count"]).pow(2).sum()
-        half = 1.96 * math.sqrt(rest * len(table) / max(1, len(table) - 1)) / len(ranks)
+        sums = table[name].to_numpy()
+        mean = float(sums.sum() / len(ranks))
+        half = 1.96 * math.sqrt(((sums - mean * counts) ** 2).sum() * len(sums) / max(1, len(sums) - 1)) / len(ranks)
         bounds[name] = f"{max(0.0, mean - half):.4f} to {min(1.0, mean + half):.4f}"
     return bounds
 

@@ -59,6 +59,7 @@ def test_fit_tests_the_best_checkpoint_and_writes_everything(here: Path, toy: Re
     assert len(rows) == 10
     assert all(row["text"] and row["source"] == "facts" and row["reason"] for row in rows)
     assert yaml.safe_load((folder / "config.yaml").read_text())["model"]["class_path"].endswith("MMRaclKal")
+    assert f"| ndcg@10 | {written['metrics']['ndcg@10']:.4f} | 0." in (folder / "README.md").read_text()
 
 
 def test_validate_test_and_predict_find_the_runs_best_checkpoint(here: Path, toy: RecDataModule) -> None:
@@ -158,6 +159,7 @@ def test_another_protocol_does_not_overwrite_the_result(here: Path, toy: RecData
     assert result("sasrec") == before
     names = {path.name for path in Path("runs/toy/sasrec/seed1").glob("result*.json")}
     assert names == {"result.json", "result_uniform100.json", "result_history_kept.json"}
+    assert Path("runs/toy/sasrec/seed1/README.md").read_text().count("## Metrics") == 3
 
 
 def test_a_model_without_modalities_needs_no_features(here: Path, toy: RecDataModule) -> None:
@@ -265,6 +267,7 @@ def test_wandb_records_offline_without_an_account(
 
 
 WRONG = {
+    "a configuration that does not ship": (["config", "my_shoe"], "mmrec config my_shoe: is not a shipped"),
     "no such config": (["fit", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
     "no such data": (
         ["fit", "--data", "movielens", "--model", "sasrec", "--data.source.init_args.path", "absent"],
@@ -371,6 +374,15 @@ def test_a_model_without_training_is_a_run_like_others(here: Path, toy: RecDataM
     assert json.loads(Path("runs/toy/ease/seed1.1/result.json").read_text()) == first
     config = yaml.safe_load(Path("runs/toy/ease/seed1/config.yaml").read_text())
     assert config["model"]["init_args"]["l2"] == 5
+
+
+def test_shipped_configurations_are_listed_and_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["config"])
+    names = capsys.readouterr().out.split()
+    assert "run/my_shop" in names
+    for name in ("my_shop", "run/my_shop.yaml"):
+        main(["config", name])
+        assert "class_path: Tabular" in capsys.readouterr().out
 
 
 def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmrec.inference.bundle.manifest import BundleManifest
-from mmrec.results.load import Result
+from mmrec.results.card import metric_sections
+from mmrec.results.load import Run
 from mmrec.utils.files import write_whole
 
 OPEN = """```python
@@ -20,12 +20,12 @@ model.recommend(["an item's id", "a later item's id"], k=10)
 `mmrec serve {name}` answers over HTTP."""
 
 
-def write_card(file: Path, manifest: BundleManifest, result: Result | None) -> None:
+def write_card(file: Path, manifest: BundleManifest, run: Run | None) -> None:
     """Write `README.md`."""
-    write_whole(file, "\n\n".join(_sections(manifest, result)) + "\n")
+    write_whole(file, "\n\n".join(_sections(manifest, run)) + "\n")
 
 
-def _sections(manifest: BundleManifest, result: Result | None) -> list[str]:
+def _sections(manifest: BundleManifest, run: Run | None) -> list[str]:
     model = manifest.model["class_path"].rpartition(".")[2]
     facts: dict[str, Any] = {
         "model": model,
@@ -40,14 +40,9 @@ def _sections(manifest: BundleManifest, result: Result | None) -> list[str]:
     if manifest.index is not None:
         facts["index"] = f"{manifest.index['kind']}, recall@{manifest.index['k']} {manifest.index['recall']:.4f}"
     sections = [f"# {model} on {manifest.dataset}", _table(("", ""), facts.items())]
-    if result is None:
-        sections.append("## Metrics\n\nThe run was not tested before it was exported.")
-    else:
-        held_out = f"on {result['protocol']['instances']:,} held-out interactions, seed {result['seed']}"
-        sections += [f"## Metrics\n\nTest split, {held_out}.", _table(("metric", "value"), _numbers(result["metrics"]))]
-        if result.get("slices"):
-            rows = [(name, ", ".join(f"{k} {v}" for k, v in _numbers(row))) for name, row in result["slices"].items()]
-            sections += ["By slice of the target item:", _table(("slice", "metrics"), rows)]
+    sections += (
+        ["## Metrics\n\nThe run was not tested before it was exported."] if run is None else metric_sections(run)
+    )
     sections += ["## Use\n\n" + OPEN.format(name="path/of/this/folder"), "## Limits\n\n" + _limits(manifest)]
     if manifest.absent:
         sections += ["## Parts that this model does not have", _table(("part", "reason"), manifest.absent.items())]
@@ -71,10 +66,6 @@ def _limits(manifest: BundleManifest) -> str:
 
 def _by_user(manifest: BundleManifest) -> bool:
     return "a vector per user" in manifest.absent.get("user_encoder", "")
-
-
-def _numbers(row: Mapping[str, float | None]) -> list[tuple[str, str]]:
-    return [(name, "none" if value is None else f"{value:.4f}") for name, value in row.items()]
 
 
 def _table(head: tuple[str, str], rows: Any) -> str:

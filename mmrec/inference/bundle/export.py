@@ -41,7 +41,7 @@ from mmrec.inference.bundle.state import attached_tensors, write_tensors
 from mmrec.inference.histories import History, assemble
 from mmrec.models import MMRaclKal
 from mmrec.models.recommender import Recommender
-from mmrec.results.load import Result, read_result
+from mmrec.results.load import Run, read_run
 from mmrec.training.run_folder import load_run, run_folder
 from mmrec.utils.arrays import write_array
 from mmrec.utils.files import write_whole
@@ -86,10 +86,10 @@ def export_run(run: Path, to: Path, options: ExportOptions = ExportOptions()) ->
     folder = run_folder(run)
     model, data = load_run(run)
     file = folder / "result.json"
-    result = read_result(file) if file.is_file() else None
+    tested = read_run(file) if file.is_file() else None
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     encoder = config["data"].get("encoder")
-    return export_model(model, data, to, options, encoder=encoder, result=result)
+    return export_model(model, data, to, options, encoder=encoder, tested=tested)
 
 
 def export_model(
@@ -99,7 +99,7 @@ def export_model(
     options: ExportOptions = ExportOptions(),
     *,
     encoder: dict[str, object] | None = None,
-    result: Result | None = None,
+    tested: Run | None = None,
 ) -> BundleManifest:
     """Write a trained model as a bundle, see `export_run`.
 
@@ -109,7 +109,7 @@ def export_model(
         to: the bundle.
         options: the index and the images.
         encoder: class and arguments of the features' encoder, as in a config.
-        result: the content of the run's `result.json`, for the model card.
+        tested: the run's result, for the model card.
     """
     if data.input_ablation is not None:
         raise UserError(f"the model was trained with input_ablation: {data.input_ablation}, so it is not for use")
@@ -122,7 +122,7 @@ def export_model(
         try:
             partial.mkdir(parents=True)
             manifest = _write(model.eval(), data, partial, options, encoder)
-            write_card(partial / "README.md", manifest, result)
+            write_card(partial / "README.md", manifest, tested)
             manifest.files.update(hash_files(partial))
             manifest.save(partial)
             _put(partial, to)
