@@ -21,7 +21,7 @@ from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
     "demo", "config", "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard",
-    "sync", "export",
+    "sync", "export", "serve",
 )  # fmt: skip
 """Commands of `mmrec`; each is the function of that name in a module of that name here."""
 ALTERNATIVES = (
@@ -45,6 +45,7 @@ mmrec explain --ckpt RUN --user U  why a trained model recommends what it does; 
 mmrec search SWEEP.yaml            find options on the validation split
 mmrec paper table5 | all           the tables and figures of the paper: trains what is missing, writes their files
 mmrec export RUN --to BUNDLE       a folder that answers without raw data, here or in other programs
+mmrec serve BUNDLE                 recommendations over HTTP, with a page to try them
 mmrec dashboard RUNS               a W&B workspace for each dataset and a report for each table
 mmrec sync RUNS                    send runs that were recorded offline to W&B
 mmrec lightning ...                the command `lightning`, below; `mmrec fit|test|predict` is short for it

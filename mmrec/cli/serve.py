@@ -1,0 +1,24 @@
+"""`mmrec serve`: recommendations over HTTP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+
+from mmrec.inference.serve.options import ServeOptions
+from mmrec.inference.serve.server import serve as serve_model
+
+TOKEN = "MMREC_TOKEN"
+"""Environment variable of the bearer token: a command line is visible to everybody on the machine."""
+
+
+def serve(args: Sequence[str]) -> None:
+    """Answer over HTTP for a bundle or a run, with a page to try it; a bundle that is replaced is taken over."""
+    parser = ArgumentParser(prog="mmrec serve", description=serve.__doc__, exit_on_error=False)
+    parser.add_argument("model", type=str, help="a bundle of `mmrec export`, or the folder of a run")
+    parser.add_class_arguments(ServeOptions, skip={"model", "token"})
+    options = parser.parse_args(list(args))
+    values = {name: getattr(options, name) for name in ServeOptions.__dataclass_fields__ if name != "token"}
+    serve_model(ServeOptions(**values, token=os.environ.get(TOKEN)))

@@ -1,0 +1,269 @@
+"""The routes of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import torch
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+import mmrec
+from mmrec.errors import InvalidArgument, UserError
+from mmrec.inference.recommender import ItemFilter, Question, Recommendation, TrainedRecommender
+from mmrec.inference.serve import bodies
+from mmrec.inference.serve.engine import Busy, Engine
+from mmrec.inference.serve.guard import Guard
+from mmrec.inference.serve.measures import Measures
+from mmrec.inference.serve.options import ServeOptions
+
+HERE = Path(__file__).parent
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": bodies.Problem, "description": words}
+    for status, words in {
+        400: "The question cannot be answered", 401: "The token is missing or wrong", 404: "There is no such item",
+        413: "The body is too large", 422: "The body has another form", 503: "The queue is full",
+        504: "The answer took too long",
+    }.items()
+}  # fmt: skip
+
+
+def build_app(options: ServeOptions) -> Guard:
+    """Return the server's application.
+
+    Raises:
+        UserError: the model cannot be opened.
+    """
+    torch.set_num_threads(options.threads)
+    # Requests with unknown ids are counted, and must not fill the log.
+    logging.getLogger("mmrec.inference.recommender").setLevel(logging.ERROR)
+    engine, measures = Engine(Path(options.model), options.batch, options.queue), Measures()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(engine.watch(options.watch)) if options.watch else None
+        yield
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        engine.close()
+
+    app = FastAPI(
+        title="mmrec", version=mmrec.__version__, docs_url=None, redoc_url=None, lifespan=lifespan,
+        description="Recommendations from a trained model.",
+    )  # fmt: skip
+    _add_problems(app)
+    _add_answers(app, engine, measures, options.timeout)
+    _add_items(app, engine)
+    _add_pages(app, engine, measures)
+    return Guard(app, options, measures)
+
+
+def _add_answers(app: FastAPI, engine: Engine, measures: Measures, timeout: float) -> None:
+    """Add what the model computes."""
+
+    async def compute(function: Callable[[], Any]) -> Any:
+        async with asyncio.timeout(timeout):
+            return await engine.call(function)
+
+    @app.post("/recommend", response_model=bodies.ListAnswer, responses=PROBLEMS)
+    async def recommend(body: bodies.RecommendBody) -> Response:
+        """Return the best items after a history."""
+        shop = engine.served.shop
+
+        def ask() -> Question:
+            return shop.ask(
+                body.history, body.k, times=body.times, user=body.user, candidates=body.candidates,
+                exclude=body.exclude, filter=_filter(shop, body.where),
+            )  # fmt: skip
+
+        question = await compute(ask) if body.where else ask()
+        async with asyncio.timeout(timeout):
+            made = await engine.ask(shop, question)
+        measures.unknown.inc(question.history.unknown)
+        return _json(_list(made, question, shop))
+
+    @app.post("/rank", response_model=bodies.ListAnswer, responses=PROBLEMS)
+    async def rank(body: bodies.RankBody) -> Response:
+        """Return given items in the order of their scores."""
+        shop = engine.served.shop
+        question = shop.ask(body.history, times=body.times, user=body.user)
+        made = await compute(lambda: shop.rank(body.history, body.items, times=body.times, user=body.user))
+        measures.unknown.inc(question.history.unknown)
+        return _json(_list(made, question, shop))
+
+    @app.post("/similar", response_model=bodies.ListAnswer, responses=PROBLEMS)
+    async def similar(body: bodies.SimilarBody) -> Response:
+        """Return the items whose vectors are most similar to that of one item."""
+        shop = engine.served.shop
+        made = await compute(lambda: shop.similar(body.item, body.k))
+        return _json({"items": [asdict(one) for one in made], "unknown": 0, "popular": False})
+
+    @app.post("/explain", response_model=bodies.ExplainAnswer, responses=PROBLEMS)
+    async def explain(body: bodies.ExplainBody) -> Response:
+        """Return why an item is recommended, from facts alone."""
+        shop = engine.served.shop
+        made = await compute(lambda: shop.explain(body.history, body.item, times=body.times, user=body.user))
+        return _json(
+            {
+                "text": made.text,
+                "sentences": [{"text": one.text, "statements": list(one.statements)} for one in made.sentences],
+                "statements": [{"id": one.id, "kind": str(one.kind), "text": one.text} for one in made.statements],
+            }
+        )
+
+
+def _add_items(app: FastAPI, engine: Engine) -> None:
+    """Add the catalogue."""
+
+    @app.get("/items", response_model=bodies.ItemsAnswer, responses=PROBLEMS)
+    def items(
+        search: Annotated[str, Query(max_length=200, description="Words of the title.")] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 24,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> Response:
+        """Return items by words of their titles, the most popular first."""
+        return _json(engine.served.catalogue.search(search, limit, offset))
+
+    # Ids may hold slashes, so an image's route comes first.
+    @app.get("/items/{item:path}/image", response_class=FileResponse, responses=PROBLEMS)
+    def image(item: str) -> Response:
+        """Return the image of an item."""
+        found = engine.served.catalogue.image(item)
+        if found is None:
+            return _problem(404, f"the item {item!r} has no image here")
+        return FileResponse(found[0], media_type=found[1], headers={"cache-control": "private, max-age=3600"})
+
+    @app.get("/items/{item:path}", response_model=bodies.ItemAnswer, responses=PROBLEMS)
+    def describe(item: str) -> Response:
+        """Return the facts of an item."""
+        catalogue = engine.served.catalogue
+        if item not in catalogue:
+            return _problem(404, f"the item {item!r} is not in the catalogue")
+        return _json(catalogue.describe(item))
+
+
+def _add_pages(app: FastAPI, engine: Engine, measures: Measures) -> None:
+    """Add the pages, and what tells how the server is."""
+    for path, name in (("/", "page.html"), ("/docs", "docs.html")):
+        html = (HERE / name).read_text(encoding="utf-8")
+        page = HTMLResponse(html, headers={"content-security-policy": _policy(html)})
+        app.add_route(path, _constant(page), include_in_schema=False)
+
+    @app.get("/health", response_model=bodies.HealthAnswer)
+    async def health() -> Response:
+        """Return what is served."""
+        served = engine.served
+        return _json(
+            {
+                "status": "ok",
+                "model": type(served.shop.model).__name__,
+                "data_hash": served.shop.model.data_hash,
+                "items": len(served.shop.catalog.item_table) - 1,
+                "loaded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(served.loaded)),
+            }
+        )
+
+    @app.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Return counts and durations in the text format of Prometheus."""
+        measures.waiting.set(engine.waiting)
+        for result, count in engine.swaps.items():
+            engine.swaps[result] = 0
+            measures.swaps.labels(result).inc(count)
+        return Response(measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_problems(app: FastAPI) -> None:
+    """Turn what goes wrong into a status and one sentence."""
+
+    @app.exception_handler(RequestValidationError)
+    async def other_form(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return _problem(422, "the body is not valid JSON")
+        place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+        words, more = first["msg"], len(error.errors()) - 1
+        return _problem(422, f"{place}: {words[:1].lower()}{words[1:]}" + (f"; {more} more" if more else ""))
+
+    @app.exception_handler(InvalidArgument)
+    async def wrong_argument(_: Request, error: InvalidArgument) -> Response:
+        return _problem(404 if "is not in the catalogue" in str(error) else 400, str(error))
+
+    @app.exception_handler(UserError)
+    async def wrong(_: Request, error: UserError) -> Response:
+        return _problem(400, str(error))
+
+    @app.exception_handler(Busy)
+    async def busy(_: Request, error: Busy) -> Response:
+        return _problem(503, "too many requests are waiting: try again later", {"retry-after": "1"})
+
+    @app.exception_handler(TimeoutError)
+    async def late(_: Request, error: TimeoutError) -> Response:
+        return _problem(504, "the answer took too long")
+
+    @app.exception_handler(404)
+    async def nowhere(request: Request, error: Exception) -> Response:
+        return _problem(404, "there is no such path; /docs names all")
+
+    @app.exception_handler(405)
+    async def other_method(request: Request, error: Exception) -> Response:
+        return _problem(405, f"the method {request.method} is not allowed for this path; /docs names all")
+
+
+def _constant(response: Response) -> Callable[[Request], Response]:
+    return lambda _: response
+
+
+def _filter(shop: TrainedRecommender, where: dict[str, str | list[str]]) -> ItemFilter | None:
+    """Return the filter of items by the values of their attributes."""
+    if not where:
+        return None
+    for name in where:
+        if name not in shop.items.columns:
+            columns = ", ".join(column for column in shop.items.columns if column not in ("title", "text"))
+            raise InvalidArgument("where", f"where: the items have no attribute {name!r}; they have {columns}")
+    wanted = [pl.col(name).is_in([value] if isinstance(value, str) else value) for name, value in where.items()]
+    return lambda items: items.select(pl.all_horizontal(wanted)).to_series()
+
+
+def _list(made: list[Recommendation], question: Question, shop: TrainedRecommender) -> dict[str, Any]:
+    history = question.history
+    popular = shop.model.reads_history and not history.items
+    return {"items": [asdict(one) for one in made], "unknown": history.unknown, "popular": popular}
+
+
+def _json(content: Any) -> Response:
+    return Response(json.dumps(content, ensure_ascii=False), media_type="application/json")
+
+
+def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": " ".join(detail.split())}, status, headers)
+
+
+def _policy(html: str) -> str:
+    """Return the Content-Security-Policy by which a page runs its own script and style, and talks to this server."""
+
+    def hashes(tag: str) -> str:
+        found = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in found]
+        return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+    return (
+        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
