@@ -20,14 +20,14 @@ FLAGS = (
 
 
 class Page:
-    """A page of a file on disk. Use as a context manager.
+    """A page of a file on disk, or at an address. Use as a context manager.
 
     Attributes:
         errors: errors and warnings of the console, of the page's code and of its security policy.
         requests: addresses that the page requested.
     """
 
-    def __init__(self, file: Path, profile: Path) -> None:
+    def __init__(self, file: Path | str, profile: Path) -> None:
         assert CHROMIUM is not None
         to_browser, self._writer = os.pipe()
         reader, from_browser = os.pipe()
@@ -85,7 +85,8 @@ class Page:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         self.loaded = False
-        self.call("Page.navigate", url=self._file.resolve().as_uri())
+        address = self._file if isinstance(self._file, str) else self._file.resolve().as_uri()
+        self.call("Page.navigate", url=address)
         while not self.loaded:
             self._next()
 

@@ -16,6 +16,7 @@ from mmrec.data.features.store import Features
 from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
 from mmrec.nn.item_features import ItemFeatures
+from mmrec.nn.kernels.sparse import csr
 from mmrec.utils.files import write_whole
 
 SPARSE = ("crow", "col", "value", "shape")
@@ -45,7 +46,7 @@ def restore(model: Recommender, features: Features | None, tensors: dict[str, Te
         owner, _, leaf = name.rpartition(".")
         if f"{name}:crow" in tensors:
             crow, col, value, shape = (tensors[f"{name}:{suffix}"] for suffix in SPARSE)
-            buffer = torch.sparse_csr_tensor(crow, col, value, tuple(shape.tolist()))
+            buffer = csr(crow.diff(), col, value, int(shape[1]))
         else:
             buffer = tensors[name]
         setattr(model.get_submodule(owner), leaf, buffer)

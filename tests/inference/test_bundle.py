@@ -1,0 +1,189 @@
+"""A bundle answers as its run does, in every form, and is refused when a file of it is damaged."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import polars as pl
+import pytest
+import torch
+
+import mmrec
+from mmrec.batch import PAD
+from mmrec.data.datamodule import RecDataModule
+from mmrec.errors import UserError
+from mmrec.inference.bundle import export as exporting
+from mmrec.inference.bundle import is_bundle
+from mmrec.inference.bundle.export import ExportOptions, export_model
+from mmrec.inference.bundle.index import build_index, recall, tune
+from mmrec.models.recommender import Recommender
+from tests.contracts.conftest import MODELS, build
+
+ONE_PER_CLASS = {"mm_racl_kal", "mm_racl_kal_id", "racl_kal", "sasrec_text_image_time", "gru4rec", "lightgcn", "vbpr"}
+ONE_PER_CLASS |= {"mmgcn", "ease", "itemknn", "content_knn", "popularity"}
+CONFIGS = [
+    name if name in ONE_PER_CLASS else pytest.param(name, marks=pytest.mark.slow)
+    for name in sorted(MODELS)
+    if "-" not in name
+]
+
+
+def histories(data: RecDataModule) -> list[list[str]]:
+    raw = data.catalog.item_table["raw_id"].to_list()
+    return [[raw[i] for i in data.catalog.items[a:b].tolist()] for a, b in pairwise(data.catalog.offsets.tolist())]
+
+
+def make(name: str, data: RecDataModule) -> Recommender:
+    """Return a model of a config; its parameters are those of seed 0 and not trained."""
+    return build(name, data).eval()
+
+
+@pytest.fixture
+def without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out torch.export and ONNX, which take seconds per model."""
+    monkeypatch.setattr(exporting, "write_graphs", lambda *_: {})
+
+
+@pytest.mark.usefixtures("without_graphs")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_model_answers_from_its_bundle_as_before(name: str, toy: RecDataModule, tmp_path: Path) -> None:
+    model = make(name, toy)
+    made = export_model(model, toy, tmp_path / "bundle")
+    before, after = mmrec.TrainedRecommender(model, toy), mmrec.load(tmp_path / "bundle")
+    for user, history in enumerate(histories(toy)[:5]):
+        known = {} if model.reads_history else {"user": toy.catalog.user_ids[user]}
+        assert after.recommend(history, **known) == before.recommend(history, **known)
+    assert after.recommend([], user=toy.catalog.user_ids[0] if not model.reads_history else None)
+    names = pl.read_parquet(tmp_path / "bundle" / "data" / "users.parquet")["raw_id"].to_list()
+    assert (names == toy.catalog.user_ids) == (not model.reads_history)
+    parts = {"item_vectors", "index", "user_encoder", "scorer"}
+    assert all(reason and "\n" not in reason for reason in made.absent.values())
+    assert made.absent.keys() <= parts
+    if model.is_dot_product:
+        assert (tmp_path / "bundle" / "index.faiss").is_file()
+
+
+@pytest.mark.parametrize("name", ["mm_racl_kal", pytest.param("mm_racl_kal_id", marks=pytest.mark.slow)])
+def test_onnx_ranks_as_the_model(name: str, toy: RecDataModule, tmp_path: Path) -> None:
+    model = make(name, toy)
+    bundle = tmp_path / "bundle"
+    export_model(model, toy, bundle)
+    some = [row for row in histories(toy)[:30] if row]
+    ids = json.loads((bundle / "items.json").read_text())
+    rows = {raw: row for row, raw in enumerate(ids, start=1)}
+    items = np.zeros((len(some), max(map(len, some)) + 3), np.int64)
+    for number, history in enumerate(some):
+        items[number, : len(history)] = [rows[one] for one in history]
+    given = {
+        "items": items,
+        "item_time": np.full_like(items, toy.catalog.newest),
+        "query_time": np.full(len(items), toy.catalog.newest),
+    }
+    file = bundle / ("user_encoder.onnx" if model.is_dot_product else "scorer.onnx")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {one.name: given[one.name] for one in session.get_inputs()})
+    scores = made @ np.load(bundle / "item_vectors.npy").T if model.is_dot_product else made[:, 1:]
+    shop = mmrec.TrainedRecommender(model, toy)
+    for number, history in enumerate(some):
+        scores[number, [rows[one] - 1 for one in history]] = -np.inf
+        best = [ids[place] for place in (-scores[number]).argsort(kind="stable")[:10]]
+        assert best == [one.item for one in shop.recommend(history)]
+    if model.is_dot_product:
+        program = torch.export.load(bundle / "user_encoder.pt2").module()
+        np.testing.assert_allclose(program(torch.from_numpy(items[:1])).detach().numpy(), made[:1], atol=1e-5)
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_a_damaged_file_is_named(toy: RecDataModule, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    export_model(make("sasrec", toy), toy, bundle)
+    file = bundle / "weights.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"weights\.safetensors: its content does not match the checksum") as raised:
+        mmrec.load(bundle)
+    assert "\n" not in str(raised.value)
+    file.unlink()
+    with pytest.raises(UserError, match=r"weights\.safetensors: is missing"):
+        mmrec.load(bundle)
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_a_bundle_is_whole_or_not_there(toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / "bundle"
+    export_model(make("sasrec", toy), toy, bundle)
+    before = (bundle / "manifest.json").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "write_card", fail)
+    for target in (bundle, tmp_path / "other"):
+        with pytest.raises(UserError, match="No space left on device"):
+            export_model(make("racl_kal", toy), toy, target)
+    assert (bundle / "manifest.json").read_bytes() == before
+    assert not (tmp_path / "other").exists()
+    assert not list(tmp_path.glob("*.partial"))
+    with pytest.raises(UserError, match="exists and is not a bundle"):
+        export_model(make("sasrec", toy), toy, tmp_path)
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_a_manifest_cannot_name_foreign_code(toy: RecDataModule, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    export_model(make("sasrec_text", toy), toy, bundle, encoder={"class_path": "subprocess.Popen", "init_args": {}})
+    with pytest.raises(UserError, match=r"subprocess\.Popen is not an encoder of mmrec"):
+        _ = mmrec.load(bundle).data.encoder
+    manifest = bundle / "manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "model": {"class_path": "pathlib.Path", "init_args": {}}}))
+    with pytest.raises(UserError, match=r"pathlib\.Path is not a model"):
+        mmrec.load(bundle)
+    manifest.write_text(json.dumps({**content, "files": {"../../etc/hostname": "0"}}))
+    with pytest.raises(UserError, match="lies outside the bundle"):
+        mmrec.load(bundle)
+    assert is_bundle(bundle)
+    assert not is_bundle(toy.catalog.folder)
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_an_approximate_index_answers_with_its_recall(toy: RecDataModule, tmp_path: Path) -> None:
+    model = make("sasrec", toy)
+    exact = mmrec.TrainedRecommender(model, toy)
+    made = export_model(model, toy, tmp_path / "bundle", ExportOptions(index="hnsw"))
+    assert made.index is not None
+    assert made.index["recall"] >= 0.9
+    shop = mmrec.load(tmp_path / "bundle")
+    assert shop.index is not None
+    some = histories(toy)[:20]
+    share = [
+        len({one.item for one in a} & {one.item for one in b}) / 10
+        for a, b in zip(shop.recommend_many(some), exact.recommend_many(some), strict=True)
+    ]
+    assert np.mean(share) > 0.9
+    assert not set(some[0]) & {one.item for one in shop.recommend(some[0], k=100)}
+    assert shop.recommend(some[0], candidates=some[1]) == exact.recommend(some[0], candidates=some[1])
+
+
+def test_tuning_reaches_the_recall() -> None:
+    vectors = np.random.default_rng(0).standard_normal((3000, 16)).astype(np.float32)
+    exact, index = build_index(vectors, "exact"), build_index(vectors, "ivf")
+    index.effort = 1
+    low = recall(index, exact, vectors[:100], 10)
+    assert low < 0.9 < 0.95 <= tune(index, exact, vectors[:100], 10)
+    assert index.effort > 1
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_unknown_rows_and_padding_stay_out_of_a_bundle(toy: RecDataModule, tmp_path: Path) -> None:
+    export_model(make("sasrec", toy), toy, tmp_path / "bundle")
+    ids = json.loads((tmp_path / "bundle" / "items.json").read_text())
+    assert len(ids) == toy.n_items - 1 == len(np.load(tmp_path / "bundle" / "item_vectors.npy"))
+    catalog = mmrec.load(tmp_path / "bundle").catalog
+    assert (catalog.split == 0).all()
+    assert torch.equal(catalog.train.items, toy.catalog.train.items)
+    assert catalog.item_table["raw_id"][PAD] == ""
+    assert catalog.newest == toy.catalog.newest
