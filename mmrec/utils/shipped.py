@@ -1,4 +1,4 @@
-"""The files that ship with the package: configurations, and what makes the tables of the paper."""
+"""The files that ship with the package: configurations, what makes the tables of the paper, and a trained model."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def configs_folder() -> Path:
 def experiments_folder() -> Path:
     """Return the folder of the shipped tables, their profiles and the paper's numbers."""
     return _shipped("experiments", "tables")
+
+
+def toy_bundle() -> Path:
+    """Return the bundle of MM-RACL-KAL on the toy shop, which `tools/make_toy_bundle.py` writes into the package."""
+    return Path(mmrec.__file__).parent / "shipped" / "toy"
 
 
 def find_config(value: str) -> str | None:
