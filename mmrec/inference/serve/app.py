@@ -162,7 +162,7 @@ def _add_pages(app: FastAPI, engine: Engine, measures: Measures) -> None:
     for path, name in (("/", "page.html"), ("/docs", "docs.html")):
         html = (HERE / name).read_text(encoding="utf-8")
         page = HTMLResponse(html, headers={"content-security-policy": _policy(html)})
-        app.add_route(path, _constant(page), include_in_schema=False)
+        app.add_api_route(path, _constant(page), include_in_schema=False)
 
     @app.get("/health", response_model=bodies.HealthAnswer)
     async def health() -> Response:
@@ -225,8 +225,8 @@ def _add_problems(app: FastAPI) -> None:
         return _problem(405, f"the method {request.method} is not allowed for this path; /docs names all")
 
 
-def _constant(response: Response) -> Callable[[Request], Response]:
-    return lambda _: response
+def _constant(response: Response) -> Callable[[], Response]:
+    return lambda: response
 
 
 def _filter(shop: TrainedRecommender, where: dict[str, str | list[str]]) -> ItemFilter | None:
