@@ -6,6 +6,7 @@ What a notebook needs, imported when it is first used:
 |---|---|
 | `prepare` | raw data to a prepared data module |
 | `load`, `TrainedRecommender` | a trained run, ready to recommend to anybody |
+| `NewItem` | an item that comes after training |
 | `MMRaclKal`, `SASRec`, `GRU4Rec`, ... | the models, Lightning modules |
 | `RecDataModule`, `PrepareOptions` | the data module and its options |
 | `Tabular`, `Sequences`, `Amazon`, `MovieLens`, ... | sources of raw data |
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mmrec.data.features.encoders import SentenceTransformerEncoder as SentenceTransformerEncoder
     from mmrec.data.features.encoders import TimmEncoder as TimmEncoder
     from mmrec.data.features.encoders import WithAttributesEncoder as WithAttributesEncoder
+    from mmrec.data.features.new_items import NewItem as NewItem
     from mmrec.data.prepare.options import PrepareOptions as PrepareOptions
     from mmrec.data.sources import Amazon as Amazon
     from mmrec.data.sources import ItemRecords as ItemRecords
@@ -70,6 +72,7 @@ _HOMES = {
         "HandcraftedEncoder", "JoinedEncoder", "OpenClipEncoder", "PrecomputedEncoder", "SentenceTransformerEncoder",
         "TimmEncoder", "WithAttributesEncoder",
     ),
+    "mmrec.data.features.new_items": ("NewItem",),
     "mmrec.data.prepare.options": ("PrepareOptions",),
     "mmrec.data.sources": (
         "Amazon", "ItemRecords", "MovieLens", "RecBole", "Sequences", "TableFormat", "Tabular", "Toy",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -71,6 +73,7 @@ class Catalog:
         timestamp: (n,) int64, time of each interaction in seconds.
         split: (n,) int8, `Split` of each interaction.
         offsets: (U + 1,) int64, where each user's interactions start.
+        added: numbers of items of each addition after the preparation, see `with_items`; they are the last items.
 
     Raises:
         UserError: the folder was not made by `prepare`, or a file of it is damaged or was changed.
@@ -78,6 +81,7 @@ class Catalog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self.added: tuple[int, ...] = ()
         self.manifest = Manifest.load(self.folder)
         self.n_users = self.manifest.n_users
         self.n_items = self.manifest.n_items
@@ -124,6 +128,22 @@ class Catalog:
         before = torch.zeros(len(keep) + 1, dtype=torch.int64)
         torch.cumsum(keep, 0, out=before[1:])
         return TrainView(self.n_users, self.n_items, before[self.offsets], self.items[keep], self.timestamp[keep])
+
+    def with_items(self, table: pl.DataFrame, added: Sequence[int]) -> Catalog:
+        """Return a catalogue with more items at its end, which have no interactions.
+
+        Args:
+            table: n rows with the columns raw_id, title, text, image and attributes.
+            added: numbers of items of each addition, together n.
+        """
+        grown = copy(self)
+        for name in ("train", "item_table"):  # those that depend on the items
+            grown.__dict__.pop(name, None)
+        grown.n_items = self.n_items + table.height
+        grown.added = (*self.added, *added)
+        numbered = table.with_columns(item=pl.int_range(self.n_items, grown.n_items, dtype=pl.Int32))
+        grown.item_table = pl.concat([self.item_table, numbered], how="diagonal")
+        return grown
 
     @cached_property
     def newest(self) -> int:

@@ -17,9 +17,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmrec.batch import PAD
+from mmrec.data.catalog import Catalog
+from mmrec.data.features.encoders import FeatureEncoder
+from mmrec.data.features.new_items import AddedItems, NewItem
+from mmrec.data.features.store import Features
+from mmrec.data.features.transforms import transforms_of
 from mmrec.errors import InvalidArgument, require
 from mmrec.explain import Knowledge
 from mmrec.explain.request import Request, RequestExplanation, explain
+from mmrec.inference.additions import Addition, Model, encode_new_items, grow
 from mmrec.inference.bundle import VectorIndex, is_bundle, load_bundle
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
@@ -86,10 +92,23 @@ class TrainedRecommender:
         self.model = model.eval()
         self.data = data
         self.index = index
-        self.catalog = data.catalog
-        self._raw_ids: list[str] = self.catalog.item_table["raw_id"].to_list()
+        self.added: AddedItems | None = None
+        self._take(data.catalog, data.features)
+
+    def _take(self, catalog: Catalog, features: Features | None) -> None:
+        """Answer for the items of a catalogue from now on."""
+        self.catalog = catalog
+        self.features = features
+        self._raw_ids: list[str] = catalog.item_table["raw_id"].to_list()
         self._index = {raw: index for index, raw in enumerate(self._raw_ids) if index != PAD}
-        self._titles: list[str | None] = self.catalog.item_table["title"].to_list()
+        self._titles: list[str | None] = catalog.item_table["title"].to_list()
+        for name in ("items", "_knowledge"):  # kept from the catalogue before
+            self.__dict__.pop(name, None)
+
+    @property
+    def encoder(self) -> FeatureEncoder | None:
+        """What made the features of the items."""
+        return self.data.encoder
 
     @cached_property
     def items(self) -> pl.DataFrame:
@@ -214,11 +233,59 @@ class TrainedRecommender:
         """
         require(k >= 1, "k", k, "at least 1")
         row = self._item(item, "item")
-        vectors = F.normalize(self._vectors(), dim=1)
+        if not self.model.has_item_vectors:
+            raise InvalidArgument(
+                "model", f"{type(self.model).__name__} has no item vectors: it scores items otherwise"
+            )
+        vectors = F.normalize(self._item_vectors(), dim=1)
         cosine = vectors @ vectors[row]
         cosine[[PAD, row]] = -torch.inf
         best = cosine.topk(min(k, len(cosine) - 2))
         return [self._recommendation(int(i), float(c)) for c, i in zip(*best, strict=True)]
+
+    def add_items(
+        self,
+        items: str | Path | Iterable[NewItem],
+        images: str | Path | None = None,
+        *,
+        encoder: FeatureEncoder | None = None,
+    ) -> Addition:
+        """Add items without interactions: at once candidates, neighbours and possible history, by their features.
+
+        The scores of all other items stay as they are. An item that exists already, one without any text or image that
+        the model reads, and repeated ones are left out; an image that is missing or cannot be read counts as none. One
+        log line counts them.
+
+        Args:
+            items: a CSV, JSON lines or Parquet file with the columns id, title, text, image and attributes, or those of
+                the run's own source; or the items themselves.
+            images: folder where image paths start; the folder of the file by default. Where a file has no column
+                image, the images in this folder are named by the items' ids.
+            encoder: the encoder of new items; the run's own by default. For features that came as arrays, one that
+                reads arrays with rows of the new items.
+
+        Raises:
+            UserError: the file cannot be read, or the encoder is not the one that the model was trained with.
+            InvalidArgument: the model knows items by id alone.
+        """
+        self.model.require_content()
+        assert self.features is not None  # a model that reads content has them
+        asked = Model(
+            self.model.read_modalities, transforms_of(self.features), encoder or self.encoder, self._index.keys(),
+            getattr(self.data, "source", None),
+        )  # fmt: skip
+        added, report = encode_new_items(items, images, asked)
+        if report.added:
+            self.restore_items(added)
+        log.info("%s", report)
+        return report
+
+    def restore_items(self, added: AddedItems) -> None:
+        """Take items that were added before, with their vectors; from then on the search is exact, without an index."""
+        self.index = None
+        for some in added.additions():
+            self._take(*grow(self.model, self.catalog, self.features, some))
+        self.added = added if self.added is None else self.added.joined(added)
 
     def explain(
         self, history: Sequence[str], item: str, *, times: Sequence[int] | None = None, user: str | None = None
@@ -249,7 +316,7 @@ class TrainedRecommender:
         """The facts of the items."""
         from mmrec.explain.of_run import knowledge_of  # half a second, for the clients of language models
 
-        return knowledge_of(self.data)
+        return knowledge_of(self)
 
     def item_vectors(self) -> tuple[list[str], np.ndarray]:
         """Return the raw ids of all items and their vectors (n, D) float32, for any vector database.
@@ -387,6 +454,10 @@ class TrainedRecommender:
         """Return the item vectors (I, D)."""
         if not self.model.is_dot_product:
             raise InvalidArgument("model", f"{type(self.model).__name__} has no vectors: it scores items otherwise")
+        return self._item_vectors()
+
+    @torch.no_grad()
+    def _item_vectors(self) -> Tensor:
         return self._ready().item_vectors().float()
 
     def _recommendation(self, row: int, score: float) -> Recommendation:

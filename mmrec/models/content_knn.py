@@ -49,7 +49,18 @@ class ContentKNN(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features and find the neighbours."""
         self.features.attach(features)
-        self.graph.set_features(self.features)
+        self.graph.set_features(self.features, catalog.added)
+
+    def add_items(self, catalog: Catalog, features: Features) -> None:
+        """Take the features of new items, and find their neighbours."""
+        self.append_items(catalog.n_items, catalog.added[-1])
+        self.features.attach(features)
+        self.graph.add_items(self.features, catalog.added[-1])
+
+    def item_vectors(self) -> Tensor:
+        """Return the features (I, F), such that the product of two items is the weight of their edge."""
+        rows = [self.graph.shares[name] ** 0.5 * self.features.rows(name) for name in self.features.modalities]
+        return torch.cat(rows, dim=1)
 
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return (B, I)."""

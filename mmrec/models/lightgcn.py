@@ -12,6 +12,7 @@ from mmrec.data.features.store import Features
 from mmrec.errors import require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.models.rows import Rows
 from mmrec.nn.graph_encoder import GraphEncoder
 from mmrec.nn.item_encoder import ItemEncoder, ItemInputs
 from mmrec.nn.kernels.lookup import look_up
@@ -95,6 +96,11 @@ class LightGCN(Recommender):
         self.graph.set_graph(catalog.train)
         self.known_users.set_view(catalog.train)
         self.item_encoder.attach(features)
+
+    def row_parameters(self) -> dict[str, Rows]:
+        """Return the user embeddings, and the item ids if there are any."""
+        new, rows = self.item_encoder.new_id(), {"user_embedding.weight": Rows(("users",))}
+        return rows if new is None else {**rows, "item_encoder.id.weight": Rows(("items",), new)}
 
     def ego(self) -> tuple[Tensor, Tensor]:
         """Return E^(0): users (U, D) and items (I, D)."""

@@ -23,6 +23,7 @@ from mmrec.errors import InvalidArgument, require
 from mmrec.losses.mm_ef_cl import ContrastiveLoss, ContrastOptions
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.models.rows import Rows
 from mmrec.nn.gated_fusion import GatedFusion
 from mmrec.nn.graph_encoder import GraphEncoder, Pooling
 from mmrec.nn.item_encoder import INIT_STD, ItemEncoder, ItemInputs, ItemVectors
@@ -209,6 +210,15 @@ class MMRaclKal(Recommender):
             self.known_users.set_view(catalog.train)
         if self.contrast is not None:
             self.contrast.set_view(catalog.train)
+
+    def row_parameters(self) -> dict[str, Rows]:
+        """Return the id vectors and the user nodes, those that the model has."""
+        new, rows = self.item_encoder.new_id(), {}
+        if new is not None:
+            rows["item_encoder.id.weight"] = Rows(("items",), new)
+        if self.static is not None:
+            rows["user_nodes.weight"] = Rows(("users",))
+        return rows
 
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         """L = L_rec + β (λ_ui L_ui + λ_ii L_ii + λ_mm L_mm), eq. 16 and 18."""

@@ -90,14 +90,28 @@ class MMRaclKalNeighbours(MMRaclKal):
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features and the train-only view, and build the two graphs of them."""
-        super().attach(catalog, features)
-        if self.popularity is not None:
-            self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
+        self._attach_all_but_graphs(catalog, features)
         for graph in self.graphs.values():
             if isinstance(graph, CoOccurrenceScores):
                 graph.set_view(catalog.train)
             elif isinstance(graph, ContentScores):
-                graph.set_features(self.item_encoder.features)
+                graph.set_features(self.item_encoder.features, catalog.added)
+
+    def add_items(self, catalog: Catalog, features: Features) -> None:
+        """Take new items and their features, and add their edges to the two graphs."""
+        count = catalog.added[-1]
+        self.append_items(catalog.n_items, count)
+        self._attach_all_but_graphs(catalog, features)
+        for graph in self.graphs.values():
+            if isinstance(graph, CoOccurrenceScores):
+                graph.add_items(count)
+            elif isinstance(graph, ContentScores):
+                graph.add_items(self.item_encoder.features, count)
+
+    def _attach_all_but_graphs(self, catalog: Catalog, features: Features | None) -> None:
+        super().attach(catalog, features)
+        if self.popularity is not None:
+            self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
 
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return z, (B, I)."""

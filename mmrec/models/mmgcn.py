@@ -13,6 +13,7 @@ from mmrec.data.features.store import Features
 from mmrec.errors import InvalidArgument, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.models.rows import Rows
 from mmrec.nn.bipartite_graph import BipartiteGraph
 from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.kernels.lookup import look_up
@@ -107,6 +108,11 @@ class MMGCN(Recommender):
         self.graph.set_graph(catalog.train)
         self.known_users.set_view(catalog.train)
         self.features.attach(features)
+
+    def row_parameters(self) -> dict[str, Rows]:
+        """Return the ids, those of a new item the mean of the trained ones, and the users' preferences."""
+        preferences = {f"modalities.{name}.preference": Rows(("users",)) for name in self.modalities}
+        return {"ids.weight": Rows(("users", "items"), self.ids.weight[self.n_users + 1 :].mean(dim=0)), **preferences}
 
     @once_per_evaluation
     def nodes(self) -> Tensor:

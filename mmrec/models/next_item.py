@@ -10,6 +10,7 @@ from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
 from mmrec.losses.objective import NextItemLoss
 from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.models.rows import Rows
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.item_encoder import ItemEncoder
 
@@ -45,6 +46,11 @@ class NextItemModel(Recommender):
         """Take the features, and the seen pairs of the train-only view."""
         self.item_encoder.attach(features)
         self.next_item_loss.set_view(catalog.train)
+
+    def row_parameters(self) -> dict[str, Rows]:
+        """Return the id vectors, if there are any."""
+        new = self.item_encoder.new_id()
+        return {} if new is None else {"item_encoder.id.weight": Rows(("items",), new)}
 
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Predict the next item at every position that has one."""

@@ -16,12 +16,15 @@ from torch import Tensor
 from mmrec.batch import PAD, EvalBatch, PairBatch, SequenceBatch, TrainBatch, TrainsOn
 from mmrec.compat import complete_epoch
 from mmrec.data.catalog import Catalog
+from mmrec.data.features.encoders.base import MODALITIES, Modality
 from mmrec.data.features.store import Features
-from mmrec.errors import Diverged, require
-from mmrec.metrics.beyond_accuracy import LENGTH, MODALITIES, BeyondAccuracy
+from mmrec.errors import Diverged, InvalidArgument, require
+from mmrec.metrics.beyond_accuracy import LENGTH, BeyondAccuracy
 from mmrec.metrics.means import SampleMeans
 from mmrec.metrics.ranking import RankingMetrics, candidate_scores, rank_of_target
 from mmrec.models.checkpoint import require_same_data, require_same_model
+from mmrec.models.rows import Rows, append_rows
+from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.kernels.topk import largest
 from mmrec.utils.seed import global_seed
 
@@ -113,9 +116,64 @@ class Recommender(pl.LightningModule):
         """Whether scores are the products of user and item vectors."""
         return type(self).score is Recommender.score
 
+    @property
+    def has_item_vectors(self) -> bool:
+        """Whether items have vectors, by which they are similar; the scores may be more than their products."""
+        return type(self).item_vectors is not Recommender.item_vectors
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the trainable parameters in groups for the optimizer; one group by default."""
         return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
+    # Items that come after training.
+
+    def row_parameters(self) -> dict[str, Rows]:
+        """Return the parameters with a row per user or item, by name, with the row of an item not trained on."""
+        return {}
+
+    @property
+    def read_modalities(self) -> tuple[Modality, ...]:
+        """The modalities of the items that the model reads; empty if it knows items by id alone."""
+        parts = [part for part in self.modules() if isinstance(part, ItemFeatures)]
+        return tuple(name for name in MODALITIES if any(name in part.modalities for part in parts))
+
+    def add_items(self, catalog: Catalog, features: Features) -> None:
+        """Take a catalogue with new items at its end, which are scored by their features; all other scores stay.
+
+        Args:
+            catalog: the catalogue that the model is attached to, grown once by `Catalog.with_items`.
+            features: the features of its items, with the transforms of the model.
+
+        Raises:
+            InvalidArgument: the model knows items by id alone.
+        """
+        self.append_items(catalog.n_items, catalog.added[-1])
+        self.attach(catalog, features)
+
+    def append_items(self, n_items: int, count: int) -> None:
+        """Append the rows of new items to the parameters that have a row per item.
+
+        Args:
+            n_items: I with the new items.
+            count: number of new items.
+
+        Raises:
+            InvalidArgument: the model knows items by id alone.
+        """
+        self.require_content()
+        for name, rows in self.row_parameters().items():
+            append_rows(self, name, rows, count)
+        self.hparams["n_items"] = n_items
+        self.end_evaluation()
+
+    def require_content(self) -> None:
+        """Raise InvalidArgument if the model knows items by id alone."""
+        if not self.read_modalities:
+            raise InvalidArgument(
+                "items",
+                f"items cannot be added: {type(self).__name__} knows items by their ids alone here, and a new item has "
+                "no interactions to learn from; train a model that reads text or images, for example with text: true",
+            )
 
     # What a model that retrieves or explains defines too.
 

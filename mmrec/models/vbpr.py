@@ -14,6 +14,7 @@ from mmrec.data.features.store import Features
 from mmrec.errors import InvalidArgument, require
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
+from mmrec.models.rows import Rows
 from mmrec.nn.item_features import ItemFeatures
 from mmrec.nn.kernels.lookup import look_up
 from mmrec.nn.known_users import KnownUsers
@@ -97,6 +98,12 @@ class VBPR(Recommender):
         """Take the users of the train-only view, and the features."""
         self.known_users.set_view(catalog.train)
         self.features.attach(features)
+
+    def row_parameters(self) -> dict[str, Rows]:
+        """Return the factors and the bias; a new item has γ_i and β_i of zero, towards which L2 draws them."""
+        items = {name: self.get_parameter(name) for name in ("item_factors.weight", "item_bias.weight")}
+        rows = {name: Rows(("items",), torch.zeros_like(weight[0])) for name, weight in items.items()}
+        return {**rows, "user_factors.weight": Rows(("users",)), "user_tastes.weight": Rows(("users",))}
 
     @once_per_evaluation
     def user_vectors(self) -> Tensor:

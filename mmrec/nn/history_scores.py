@@ -16,10 +16,12 @@ as a frequent one:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmrec.batch import SequenceBatch
 from mmrec.data.catalog import TrainView
@@ -119,15 +121,57 @@ class ContentScores(HistoryScores):
         self.shares = {"text": 1.0, "image": image_share}
 
     @torch.no_grad()
-    def set_features(self, features: ItemFeatures) -> None:
-        """Find the neighbours by what the model reads: rows that are centred and of length 1."""
+    def set_features(self, features: ItemFeatures, added: Sequence[int] = ()) -> None:
+        """Find the neighbours by what the model reads: rows that are centred and of length 1.
+
+        Args:
+            features: the features of all items.
+            added: numbers of items of each addition after the preparation, see `add_items`; they are the last items.
+        """
+        known = features.n_items - sum(added)
+        self._keep(
+            [
+                self._largest(self._weights(features, first, min(first + BLOCK, known), known), first)
+                for first in range(0, known, BLOCK)
+            ]
+        )
+        for count in added:
+            self.add_items(features, count)
+
+    @torch.no_grad()
+    def add_items(self, features: ItemFeatures, count: int) -> None:
+        """Add the edges of new items, those that they would have if they had been here before; all others stay.
+
+        An item keeps its neighbours where a new one is more similar, so its row may have more than K.
+
+        Args:
+            features: the features of all items.
+            count: number of new items, the first of those that have no edges yet.
+        """
+        known, width = self.weight.shape
+        end = known + count
+        rows, edges = [], [self.weight.new_zeros(known, 0)]
+        for first in range(known, end, BLOCK):
+            weights = self._weights(features, first, min(first + BLOCK, end), end)
+            edges.append(weights[:, :known].T.clone())  # before the largest are chosen in place
+            rows.append(self._largest(weights, first))
+        to_new = torch.cat(edges, dim=1)
+        largest = torch.cat([self.weight, to_new], dim=1).topk(min(self.k, end - 2), dim=1)
+        chosen = (largest.indices >= width) & (largest.values > 0)
+        chosen[0] = False  # padding
+        first_chosen = chosen.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+        first_chosen = first_chosen[:, : int(chosen.sum(dim=1).max())]
+        weight = (largest.values * chosen).gather(1, first_chosen)
+        neighbour = ((largest.indices - width + known) * chosen).gather(1, first_chosen)
+        old = torch.cat([self.weight, weight], dim=1), torch.cat([self.neighbour, neighbour], dim=1)
+        longest = max(old[0].shape[1], rows[0][0].shape[1])
+        blocks = [old, *rows]
+        self._keep([(_widened(weights, longest), _widened(columns, longest)) for weights, columns in blocks])
+
+    def _weights(self, features: ItemFeatures, first: int, end: int, total: int) -> Tensor:
+        """Return w (n, I) between the items from `first` to `end` and the first `total` items."""
         modalities = [(self.shares[name], features.rows(name)) for name in features.modalities]
-        blocks = []
-        for first in range(0, len(modalities[0][1]), BLOCK):
-            part = slice(first, first + BLOCK)
-            cosines = torch.stack([share * (rows[part] @ rows.T) for share, rows in modalities]).sum(0)
-            blocks.append(self._largest(cosines, first))
-        self._keep(blocks)
+        return torch.stack([share * (rows[first:end] @ rows[:total].T) for share, rows in modalities]).sum(0)
 
 
 class CoOccurrenceScores(HistoryScores):
@@ -153,3 +197,12 @@ class CoOccurrenceScores(HistoryScores):
         for rows, count in co_occurrence_weighted(view, degree):
             blocks.append(self._largest(count / (norm[rows, None] * norm + self.shrinkage).clamp_(min=1.0), rows.start))
         self._keep(blocks)
+
+    def add_items(self, count: int) -> None:
+        """Add new items, which nobody has interacted with, so that they have no edges."""
+        self.weight, self.neighbour = (F.pad(part, (0, 0, 0, count)) for part in (self.weight, self.neighbour))
+
+
+def _widened(rows: Tensor, width: int) -> Tensor:
+    """Return rows (n, K) with columns of zeros up to a width: edges to padding, of weight zero."""
+    return F.pad(rows, (0, width - rows.shape[1]))

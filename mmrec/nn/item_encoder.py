@@ -97,6 +97,7 @@ class ItemEncoder(nn.Module):
         self.features = ItemFeatures(
             n_items, text_dim=inputs.text_dim, image_dim=inputs.image_dim, text=text, image=image
         )
+        self.features_first = features_first
         self.id = nn.Embedding(n_items, dim) if item_id else None
         self.text_projection = nn.Linear(inputs.text_dim, dim, bias=False) if text else None
         self.image_projection = nn.Linear(inputs.image_dim, dim, bias=False) if image else None
@@ -140,6 +141,17 @@ class ItemEncoder(nn.Module):
             return has_text.float(), has_image.float()
         both = has_text & has_image
         return torch.where(both, alpha, has_text), torch.where(both, 1 - alpha, has_image)
+
+    def new_id(self) -> Tensor | None:
+        """Return the id vector (D,) of an item that was not trained on; None without ids.
+
+        Where training starts at the features, an id is a small correction to them, and zero stands for none. Otherwise
+        ids carry what all items have in common, and the mean of the trained ones stands for it.
+        """
+        if self.id is None:
+            return None
+        known = self.id.weight[1:]
+        return torch.zeros_like(known[0]) if self.features_first else known.mean(dim=0)
 
     @property
     def alpha(self) -> Tensor | None:

@@ -88,6 +88,11 @@ class ItemFeatures(nn.Module):
         return F.normalize(vectors - self.get_buffer(f"{name}_mean"), dim=1)
 
     @property
+    def n_items(self) -> int:
+        """I, padding included."""
+        return len(self.present("text"))
+
+    @property
     def width(self) -> int:
         """F, the total width of the modalities in use."""
         return sum(self.rows(name).shape[1] for name in self.modalities)

@@ -15,6 +15,7 @@ extraction continues.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrec.data.features.encoders.base import MODALITIES
+from mmrec.data.features.encoders.base import MODALITIES, Modality
 from mmrec.utils.arrays import read_array
 from mmrec.utils.checksums import check_content
 from mmrec.utils.files import hash_file
@@ -101,6 +102,29 @@ class Features:
         changed = copy(self)
         changed.text, changed.image = text, image
         return changed
+
+    def with_items(
+        self,
+        vectors: Mapping[Modality, NDArray[np.float16]],
+        present: Mapping[Modality, NDArray[np.bool_]],
+        transforms: FeatureTransforms,
+    ) -> Features:
+        """Return a copy with more items at its end.
+
+        Args:
+            vectors: (n, T) and (n, M) of the modalities that the features have.
+            present: (n,) of the same.
+            transforms: the transforms by which all items are read, fitted without the new ones.
+        """
+        grown = copy(self)
+        grown.transforms = transforms
+        count = len(next(iter(present.values())))
+        for modality in MODALITIES:
+            own, mask = getattr(self, modality), getattr(self, f"{modality}_present")
+            more = vectors.get(modality, np.zeros((count, own.shape[1]), np.float16))
+            setattr(grown, modality, np.concatenate([own, more]))
+            setattr(grown, f"{modality}_present", np.concatenate([mask, present.get(modality, np.zeros(count, bool))]))
+        return grown
 
     @property
     def whitened(self) -> bool:
