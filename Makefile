@@ -66,7 +66,7 @@ benchmark: install ## speed against other libraries, the short set (makes .venv-
 	@$(BIN)/python benchmarks/processes.py
 
 docs: install ## the documentation as a site in site/; a dead link or an undocumented public name fails
-	@$(BIN)/python docs/build/site.py
+	@$(BIN)/python tools/build_site.py
 
 wheel: install ## wheel and sdist in dist/
 	@$(BIN)/python -m build
