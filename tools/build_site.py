@@ -114,7 +114,8 @@ def relink(text: str, folder: Path, homes: dict[str, str]) -> str:
             return f"[{match[1]}]({homes[path]}{match[3] or ''})"
         return match[0] if path.startswith("docs/") else match[1]
 
-    return LINK.sub(replace, text)
+    both = r"![\1](\2.svg#only-light)![\1](\2-dark.svg#only-dark)"  # one image for each colour scheme
+    return re.sub(r"!\[([^\]]*)\]\((architecture)\.svg\)", both, LINK.sub(replace, text))
 
 
 def expand(nav: Iterable[Any]) -> list[Any]:
