@@ -36,7 +36,7 @@ def explain(args: Sequence[str]) -> None:
     require(options.top_k >= 1, "--top_k", options.top_k, "at least 1")
     require(options.corrections >= 0, "--corrections", options.corrections, "at least 0")
     folder = run_folder(options.ckpt)
-    model, data = load_run(options.ckpt)
+    model, data = load_run(options.ckpt, with_added=True)
     user = torch.tensor([user_index(data, options.user)])
     writing = WritingOptions(way=options.writing, corrections=options.corrections)
     pipeline = pipeline_of(model, data, options.llm, options.prompt_file, writing, options.similarity)

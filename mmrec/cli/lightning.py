@@ -29,10 +29,11 @@ from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.results.card import write_card
+from mmrec.training import added_items
 from mmrec.training.callbacks import SaveRecommendations
 from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
 from mmrec.training.instantiate import find_class
-from mmrec.training.run_folder import EarlierRun, keep_transforms, only_writer, save_transforms
+from mmrec.training.run_folder import EarlierRun, keep_transforms, load_weights, only_writer, save_transforms
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory
 from mmrec.utils.shipped import configs_folder
@@ -242,6 +243,20 @@ class RecCLI(LightningCLI):
             keep_transforms(self.datamodule, Path(config.ckpt_path).parent.parent)
         elif self.subcommand != "fit":
             keep_transforms(self.datamodule, self.run_dir)
+        if self.subcommand == "predict":
+            self._take_added_items(config)
+
+    def _take_added_items(self, config: Any) -> None:
+        """Let `predict` recommend the items that were added to the run as well.
+
+        Raises:
+            UserError: they do not fit the data, or the checkpoint does not.
+        """
+        folder = self.run_dir if config.ckpt_path is None else Path(config.ckpt_path).parent.parent
+        if (folder / added_items.FILE).is_file():
+            load_weights(self.model, self.datamodule, Path(config.ckpt_path or folder))
+            added_items.restore_added(self.model, self.datamodule, folder)
+            config.ckpt_path = None  # the model has grown beyond its checkpoint
 
     def _choose_lists(self, config: Any) -> None:
         """Set the users that `predict` makes lists for, and how long the lists are.

@@ -21,7 +21,7 @@ from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
     "demo", "config", "prepare", "validate", "download", "compare", "explain", "search", "paper", "report", "dashboard",
-    "sync", "export", "serve",
+    "sync", "export", "items", "serve",
 )  # fmt: skip
 """Commands of `mmrec`; each is the function of that name in a module of that name here."""
 ALTERNATIVES = (
@@ -42,6 +42,7 @@ mmrec download DATASET | images    fetch the raw data
 mmrec compare runs/DATASET         one table of all runs
 mmrec report runs/DATASET          the same with curves, users and explanations, as one HTML page
 mmrec explain --ckpt RUN --user U  why a trained model recommends what it does; `mmrec explain evaluate` measures it
+mmrec items add RUN FILE           new items for a trained run, by their text and images, without training
 mmrec search SWEEP.yaml            find options on the validation split
 mmrec paper table5 | all           the tables and figures of the paper: trains what is missing, writes their files
 mmrec export RUN --to BUNDLE       a folder that answers without raw data, here or in other programs

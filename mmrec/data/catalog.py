@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -140,6 +140,7 @@ class Catalog:
         for name in ("train", "item_table"):  # those that depend on the items
             grown.__dict__.pop(name, None)
         grown.n_items = self.n_items + table.height
+        grown.manifest = replace(self.manifest, n_items=grown.n_items)
         grown.added = (*self.added, *added)
         numbered = table.with_columns(item=pl.int_range(self.n_items, grown.n_items, dtype=pl.Int32))
         grown.item_table = pl.concat([self.item_table, numbered], how="diagonal")

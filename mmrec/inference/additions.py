@@ -10,16 +10,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mmrec.data.catalog import Catalog
 from mmrec.data.features.encoders import FeatureEncoder
 from mmrec.data.features.encoders.base import Modality, RejectedItem
-from mmrec.data.features.new_items import AddedItems, NewItem, describe_items, encode_items
-from mmrec.data.features.store import Features
-from mmrec.data.features.transforms import FeatureTransforms, transforms_of
+from mmrec.data.features.new_items import COLUMNS, AddedItems, NewItem, describe_items, encode_items
+from mmrec.data.features.transforms import FeatureTransforms
 from mmrec.data.schema import Rejected, Source, merge_rejected
 from mmrec.data.sources.tabular import read_new_items
 from mmrec.errors import InvalidArgument
-from mmrec.models.recommender import Recommender
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def encode_new_items(
     faults = merge_rejected(faults, _counted(encoded.rejected))
     readable = [mask for modality, mask in encoded.present.items() if modality in model.modalities]
     kept = np.logical_or.reduce(readable) if readable else np.zeros(new.height, np.bool_)
-    everything = AddedItems(new, encoded.vectors, encoded.present, (new.height,))
+    everything = AddedItems(new.select(COLUMNS), encoded.vectors, encoded.present, (new.height,))
     added = everything.only(kept)
     known_ids, empty_ids = table.filter(known)["raw_id"], new.filter(pl.Series(~kept))["raw_id"]
     report = Addition(tuple(added.table["raw_id"]), tuple(known_ids), tuple(empty_ids), repeated, faults)
@@ -122,19 +119,3 @@ def _counted(rejected: Sequence[RejectedItem]) -> dict[str, Rejected]:
     """Count rejected texts and images by kind."""
     first = {one.kind: one.where for one in reversed(rejected)}
     return {kind: Rejected(count, first[kind]) for kind, count in Counter(one.kind for one in rejected).items()}
-
-
-def grow(
-    model: Recommender, catalog: Catalog, features: Features | None, added: AddedItems
-) -> tuple[Catalog, Features]:
-    """Let a model, and return the catalogue and the features, have the items of one addition.
-
-    Raises:
-        InvalidArgument: the model knows items by id alone.
-    """
-    model.require_content()
-    assert features is not None  # a model that reads content has them
-    grown = catalog.with_items(added.table, added.sizes)
-    vectors = features.with_items(added.vectors, added.present, transforms_of(features))
-    model.add_items(grown, vectors)
-    return grown, vectors

@@ -25,12 +25,13 @@ from mmrec.data.features.transforms import transforms_of
 from mmrec.errors import InvalidArgument, require
 from mmrec.explain import Knowledge
 from mmrec.explain.request import Request, RequestExplanation, explain
-from mmrec.inference.additions import Addition, Model, encode_new_items, grow
+from mmrec.inference.additions import Addition, Model, encode_new_items
 from mmrec.inference.bundle import VectorIndex, is_bundle, load_bundle
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.topk import largest
+from mmrec.training.added_items import grow
 from mmrec.training.run_folder import load_run
 
 HISTORIES_AT_ONCE = 256
@@ -465,7 +466,7 @@ class TrainedRecommender:
 
 
 def load(run: str | Path) -> TrainedRecommender:
-    """Open a trained model by its run or its bundle.
+    """Open a trained model by its run or its bundle, with the items that were added to it.
 
     Args:
         run: the run's folder, for example "runs/toy/sasrec/seed1", for its best checkpoint; a checkpoint in it; or a
@@ -475,7 +476,7 @@ def load(run: str | Path) -> TrainedRecommender:
         UserError: the run does not exist or is damaged, or its data has changed.
     """
     path = Path(run)
-    return TrainedRecommender(*(load_bundle(path) if is_bundle(path) else load_run(path)))
+    return TrainedRecommender(*(load_bundle(path) if is_bundle(path) else load_run(path, with_added=True)))
 
 
 def _as_text(value: Any) -> str | None:

@@ -22,6 +22,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features import transforms
 from mmrec.errors import UserError
 from mmrec.models.recommender import FROM_DATA, Recommender
+from mmrec.training.added_items import restore_added
 from mmrec.training.checkpoints import read_checkpoint
 from mmrec.training.instantiate import build
 from mmrec.utils.files import write_whole
@@ -141,30 +142,55 @@ def run_folder(checkpoint: Path) -> Path:
     return folder
 
 
-def load_run(checkpoint: Path) -> tuple[Recommender, RecDataModule]:
+def load_run(checkpoint: Path, *, with_added: bool = False) -> tuple[Recommender, RecDataModule]:
     """Open a trained model, attached to its data and ready to recommend.
 
     Args:
         checkpoint: a checkpoint file of a run, or the run's folder for its best one. A model without training has a
             folder and no checkpoint.
+        with_added: whether the items that were added to the run belong to its data.
 
     Raises:
         UserError: the run does not exist, is damaged, or its checkpoint does not belong to its config or its data.
     """
     folder = run_folder(checkpoint)
-    sections = _sections(folder / "config.yaml")
-    data = build(RecDataModule, sections["data"])
+    data = open_data(folder)
+    model = build(Recommender, _sections(folder)["model"], {name: getattr(data, name) for name in FROM_DATA})
+    load_weights(model, data, checkpoint)
+    if with_added:
+        restore_added(model, data, folder)
+    return model.eval(), data
+
+
+def open_data(folder: Path) -> RecDataModule:
+    """Return the data of a run, read by its transforms.
+
+    Raises:
+        UserError: the run's config or its transforms are damaged, or its data has other features.
+    """
+    data = build(RecDataModule, _sections(folder)["data"])
     keep_transforms(data, folder)
-    model = build(Recommender, sections["model"], {name: getattr(data, name) for name in FROM_DATA})
+    return data
+
+
+def load_weights(model: Recommender, data: RecDataModule, checkpoint: Path) -> None:
+    """Attach a model to its data, and load what it has learned.
+
+    Args:
+        model: a model of the options of the run.
+        data: its data.
+        checkpoint: a checkpoint file, or the folder of the run for its best one.
+
+    Raises:
+        UserError: the checkpoint is damaged, or does not belong to the model or its data.
+    """
     model.attach(data.catalog, data.features)
     model.data_hash = data.catalog.manifest.data_hash
     model.mask_history = data.mask_history
     if any(parameter.requires_grad for parameter in model.parameters()):
-        file = checkpoint if checkpoint.is_file() else folder / "checkpoints" / "best.ckpt"
-        state = read_checkpoint(file)
+        state = read_checkpoint(checkpoint if checkpoint.is_file() else checkpoint / "checkpoints" / "best.ckpt")
         model.on_load_checkpoint(state)
         model.load_state_dict(state["state_dict"])
-    return model.eval(), data
 
 
 def keep_transforms(data: RecDataModule, folder: Path) -> None:
@@ -183,8 +209,9 @@ def save_transforms(data: RecDataModule, folder: Path) -> None:
         transforms.transforms_of(data.features).save(folder / transforms.FILE)
 
 
-def _sections(file: Path) -> dict[str, Any]:
+def _sections(folder: Path) -> dict[str, Any]:
     """Return the data and the model of a saved config."""
+    file = folder / "config.yaml"
     try:
         saved = yaml.safe_load(file.read_text(encoding="utf-8"))
         sections = {"data": dict(saved["data"]), "model": dict(saved["model"])}

@@ -119,6 +119,7 @@ class Features:
         grown = copy(self)
         grown.transforms = transforms
         count = len(next(iter(present.values())))
+        grown.manifest = {**self.manifest, "n_items": self.manifest["n_items"] + count}
         for modality in MODALITIES:
             own, mask = getattr(self, modality), getattr(self, f"{modality}_present")
             more = vectors.get(modality, np.zeros((count, own.shape[1]), np.float16))

@@ -84,7 +84,7 @@ def export_run(run: Path, to: Path, options: ExportOptions = ExportOptions()) ->
         UserError: the run cannot be opened or was trained on altered input, or `to` is another folder.
     """
     folder = run_folder(run)
-    model, data = load_run(run)
+    model, data = load_run(run, with_added=True)
     file = folder / "result.json"
     tested = read_run(file) if file.is_file() else None
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
