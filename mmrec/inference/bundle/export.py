@@ -59,6 +59,8 @@ class ExportOptions:
         index: "exact", "ivf" or "hnsw", see `build_index`.
         k: length of the lists whose recall is measured and reached.
         images: whether the images of the items are copied into the bundle; otherwise their paths are kept.
+        graphs: whether the forms by `torch.export` and ONNX are written, which takes some seconds and two copies of the
+            item vectors; `mmrec.load` and `mmrec serve` need neither.
 
     Raises:
         InvalidArgument: k is below 1.
@@ -67,6 +69,7 @@ class ExportOptions:
     index: IndexKind = "exact"
     k: int = 10
     images: bool = False
+    graphs: bool = True
 
     def __post_init__(self) -> None:
         require(self.k >= 1, "k", self.k, "at least 1")
@@ -168,7 +171,7 @@ def _write(
         except NoForm as reason:
             absent[name] = str(reason)
             continue
-        absent |= write_graphs(folder, name, module)
+        absent |= write_graphs(folder, name, module) if options.graphs else {name: "left out by --graphs false"}
     model.end_evaluation()
     cls = type(model)
     arguments = {key: value for key, value in model.hparams.items() if not key.startswith("_")}

@@ -20,6 +20,8 @@ ENVIRONMENT = "MMREC_SERVE"
 """Environment variable by which the workers are given the options."""
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable by which prometheus_client names the folder in which several workers count together."""
+BACKLOG = 2048
+"""Connections that may wait until the server takes them."""
 DRAIN = 15
 """Seconds that requests have to end after SIGTERM."""
 
@@ -45,6 +47,7 @@ def serve(options: ServeOptions) -> None:
     words = f"{options.model}: http://{host}:{port}, /docs for programs; Ctrl-C ends"
     if options.workers == 1:
         config = uvicorn.Config(build_app(options), **common)
+        listening.listen(BACKLOG)
         print(words, flush=True)
         uvicorn.Server(config).run(sockets=[listening])
         return
@@ -53,6 +56,7 @@ def serve(options: ServeOptions) -> None:
     with tempfile.TemporaryDirectory(prefix="mmrec_metrics_") as folder:
         os.environ |= {ENVIRONMENT: options.to_json(), SHARED: folder}
         config = uvicorn.Config(f"{__name__}:worker_app", factory=True, workers=options.workers, **common)
+        listening.listen(BACKLOG)
         print(words, flush=True)
         _supervise(config, listening)
 
