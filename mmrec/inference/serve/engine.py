@@ -1,11 +1,10 @@
-"""The engine of a server: one thread that computes, a queue in front of it, and the model that can be exchanged."""
+"""The engine of a server: what computes the answers, and the model that can be exchanged."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Busy(Exception):
-    """The queue is full."""
+    """Too many requests wait."""
 
 
 @dataclass(frozen=True)
@@ -58,28 +57,31 @@ class Served:
         return served
 
 
-@dataclass
-class Job:
-    """Work for the engine, and the future of its result.
+@dataclass(frozen=True)
+class Waiting:
+    """A question that waits for its answer.
 
     Args:
-        work: a question to a model, or a function.
-        shop: the model that a question is for; None for a function.
-        future: where the result goes.
+        shop: the model that it is for.
+        question: the question.
+        future: where the list goes.
     """
 
-    work: Question | Callable[[], Any]
-    shop: TrainedRecommender | None
-    future: asyncio.Future[Any]
+    shop: TrainedRecommender
+    question: Question
+    future: asyncio.Future[list[Recommendation]]
 
 
 class Engine:
-    """Computes answers in one thread. Questions that wait at the same time are answered as one batch.
+    """Computes answers. Questions that wait at the same time are answered as one batch.
+
+    A batch is computed in the thread of the event loop, since the way to another thread and back takes as long as a
+    list, and requests that arrive meanwhile are the next batch. All else is computed in one other thread.
 
     Args:
         path: a bundle or a run's folder.
         batch: questions that are answered together, at most.
-        waiting: jobs in the queue, at most.
+        waiting: questions or other jobs that wait, at most.
 
     Raises:
         UserError: the model cannot be opened.
@@ -90,35 +92,45 @@ class Engine:
         self.served = Served.open(path)
         self.swaps = {"done": 0, "failed": 0}
         self._batch = batch
-        self._waiting = waiting
-        self._jobs: deque[Job] = deque()
-        self._ready = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
-        self._thread.start()
+        self._most = waiting
+        self._questions: deque[Waiting] = deque()
+        self._calls = 0
+        self._caller = ThreadPoolExecutor(1, thread_name_prefix="caller")
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
 
     async def ask(self, shop: TrainedRecommender, question: Question) -> list[Recommendation]:
         """Return the list of a question.
 
         Raises:
-            Busy: the queue is full.
+            Busy: too many questions wait.
         """
-        made: list[Recommendation] = await self._put(Job(question, shop, asyncio.get_running_loop().create_future()))
-        return made
+        if len(self._questions) >= self._most:
+            raise Busy
+        loop = asyncio.get_running_loop()
+        own = Waiting(shop, question, loop.create_future())
+        self._questions.append(own)
+        if len(self._questions) == 1:
+            loop.call_soon(self._answer)
+        return await own.future
 
     async def call(self, function: Callable[[], Any]) -> Any:
-        """Return what a function returns, computed in the engine's thread.
+        """Return what a function returns, computed in the other thread.
 
         Raises:
-            Busy: the queue is full.
+            Busy: too many jobs wait.
         """
-        return await self._put(Job(function, None, asyncio.get_running_loop().create_future()))
+        if self._calls >= self._most:
+            raise Busy
+        self._calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._caller, function)
+        finally:
+            self._calls -= 1
 
     @property
     def waiting(self) -> int:
-        """Number of jobs in the queue."""
-        return len(self._jobs)
+        """Number of questions and other jobs that wait."""
+        return len(self._questions) + self._calls
 
     async def watch(self, seconds: float) -> None:
         """Look at the bundle's manifest again and again, and exchange the model when it has changed.
@@ -146,52 +158,28 @@ class Engine:
                 log.warning("%s: its new model is in service", self.path)
 
     def close(self) -> None:
-        """End the thread when the queue is empty."""
-        with self._ready:
-            self._closed = True
-            self._ready.notify()
-        self._thread.join(10)
-        self._loader.shutdown(wait=False, cancel_futures=True)
+        """End the threads."""
+        for pool in (self._caller, self._loader):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _put(self, job: Job) -> Any:
-        with self._ready:
-            if len(self._jobs) >= self._waiting:
-                raise Busy
-            self._jobs.append(job)
-            self._ready.notify()
-        return await job.future
-
-    def _work(self) -> None:
-        while True:
-            with self._ready:
-                self._ready.wait_for(lambda: self._jobs or self._closed)
-                if not self._jobs:
-                    return
-                jobs = self._take()
-            self._settle(jobs)
-
-    def _take(self) -> list[Job]:
-        """Take the oldest job from the queue, and with a question the questions behind it to the same model."""
-        jobs = [self._jobs.popleft()]
-        while (
-            self._jobs and len(jobs) < self._batch and jobs[0].shop is not None and self._jobs[0].shop is jobs[0].shop
-        ):
-            jobs.append(self._jobs.popleft())
-        return jobs
-
-    def _settle(self, jobs: list[Job]) -> None:
-        """Compute jobs and hand over their results; those that nobody waits for any more are left out."""
-        jobs = [job for job in jobs if not job.future.cancelled()]
-        if not jobs:
+    def _answer(self) -> None:
+        """Answer the oldest question, and together with it those behind it that are for the same model."""
+        batch = [self._questions.popleft()]
+        while self._questions and len(batch) < self._batch and self._questions[0].shop is batch[0].shop:
+            batch.append(self._questions.popleft())
+        if self._questions:
+            asyncio.get_running_loop().call_soon(self._answer)
+        batch = [one for one in batch if not one.future.done()]  # nobody waits for the others any more
+        if not batch:
             return
-        results: list[Any]
         try:
-            questions = [job.work for job in jobs if isinstance(job.work, Question)]
-            shop = jobs[0].shop
-            results = shop.answer(questions) if shop is not None else [job.work() for job in jobs if callable(job.work)]
+            lists = batch[0].shop.answer([one.question for one in batch])
         except Exception as error:
-            results = [error] * len(jobs)
-        jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results)
+            for one in batch:
+                one.future.set_exception(error)
+        else:
+            for one, made in zip(batch, lists, strict=True):
+                one.future.set_result(made)
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:
@@ -201,13 +189,3 @@ def stamp_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return (state.st_ino, state.st_mtime_ns, state.st_size) if is_bundle(path) else None
-
-
-def _deliver(jobs: list[Job], results: list[Any]) -> None:
-    for job, result in zip(jobs, results, strict=True):
-        if job.future.done():
-            continue
-        if isinstance(result, Exception):
-            job.future.set_exception(result)
-        else:
-            job.future.set_result(result)
