@@ -11,6 +11,7 @@ What a notebook needs, imported when it is first used:
 | `RecDataModule`, `PrepareOptions` | the data module and its options |
 | `Tabular`, `Sequences`, `Amazon`, `MovieLens`, ... | sources of raw data |
 | `HandcraftedEncoder`, `OpenClipEncoder`, ... | encoders of text and images |
+| `start_from` | lets a new model go on from a trained run, on data that have grown |
 | `BestCheckpoint`, `LastCheckpoint`, `StopEarly`, ... | callbacks of a run |
 | `RankingMetrics`, `rank_of_target` | full-ranking metrics |
 """
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from mmrec.training.checkpoints import BestCheckpoint as BestCheckpoint
     from mmrec.training.checkpoints import LastCheckpoint as LastCheckpoint
     from mmrec.training.checkpoints import StopEarly as StopEarly
+    from mmrec.training.start_from import start_from as start_from
 
 __version__ = "0.2.0"
 
@@ -85,6 +87,7 @@ _HOMES = {
     ),
     "mmrec.training.callbacks": ("RefreshIndex", "SaveResults"),
     "mmrec.training.checkpoints": ("BestCheckpoint", "LastCheckpoint", "StopEarly"),
+    "mmrec.training.start_from": ("start_from",),
 }  # fmt: skip
 """Where each public name is defined."""
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}

@@ -33,7 +33,15 @@ from mmrec.training import added_items
 from mmrec.training.callbacks import SaveRecommendations
 from mmrec.training.checkpoints import WholeCheckpointIO, read_checkpoint
 from mmrec.training.instantiate import find_class
-from mmrec.training.run_folder import EarlierRun, keep_transforms, load_weights, only_writer, save_transforms
+from mmrec.training.run_folder import (
+    EarlierRun,
+    keep_transforms,
+    load_weights,
+    only_writer,
+    run_folder,
+    save_transforms,
+)
+from mmrec.training.start_from import RecordStart, save_ids, start_from
 from mmrec.training.tracking import Tracking, finish_record, loggers
 from mmrec.utils.allocator import keep_freed_memory
 from mmrec.utils.shipped import configs_folder
@@ -52,7 +60,7 @@ log = logging.getLogger("pytorch_lightning")
 
 
 class SaveConfig(SaveConfigCallback):
-    """Keeps the effective configuration and the feature transforms of a run, and sends the former to every logger."""
+    """Keeps configuration, feature transforms and raw ids of a run, and sends the former to every logger."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save when a fit starts; a later `test` leaves the files of the fit alone unless there were none."""
@@ -62,6 +70,7 @@ class SaveConfig(SaveConfigCallback):
             super().setup(trainer, pl_module, stage)
             if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 save_transforms(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
+                save_ids(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Send the configuration and what identifies the run: dataset, its hash, protocol, class and name."""
@@ -83,6 +92,7 @@ class RecCLI(LightningCLI):
     """LightningCLI with the run's folder, the links from data to model, and the test after the fit."""
 
     run_dir: Path
+    _source: Path | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         """Run the subcommand; an earlier run is put back if this one ends before its first epoch."""
@@ -147,16 +157,20 @@ class RecCLI(LightningCLI):
         config.ckpt_path = self._checkpoint(config.ckpt_path)
         if self.subcommand == "predict" and config.return_predictions is None:
             config.return_predictions = False  # they are written as they are made; kept, they would grow with the users
+        self._source = self._source_run(config) if self.subcommand == "fit" else None
         if self.subcommand == "fit" and not config.trainer.fast_dev_run:
             self._begin_fit(config, dataset, name)
 
     def _begin_fit(self, config: Any, dataset: str, name: str) -> None:
         """Put an earlier run aside, and make the loggers."""
+        inside = self._source_here()
         earlier = EarlierRun(self.run_dir)
         earlier.give_back()  # of a fit that was killed before its first epoch
         aside = earlier.put_aside(resuming=config.ckpt_path is not None)
         if aside is not None:
             log.info(f"kept the earlier {self.run_dir} as {aside}")
+            if inside is not None:
+                self._source = aside / inside
             self._held.callback(self._end_fit, earlier)
         self._loggers = loggers(
             Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
@@ -168,6 +182,28 @@ class RecCLI(LightningCLI):
         back = earlier.give_back()
         if back is not None:
             log.info(f"put the earlier {back} back: this fit has not ended an epoch")
+
+    def _source_run(self, config: Any) -> Path | None:
+        """Return the run that this fit starts from, and have it validated before the first step.
+
+        Raises:
+            UserError: the run does not exist, or the fit is to go on with a checkpoint of its own.
+        """
+        if config["from"] is None:
+            return None
+        if config.ckpt_path is not None:
+            raise UserError(
+                "--from starts a new fit and --ckpt_path goes on with an earlier one: leave one of them out"
+            )
+        source = Path(config["from"])
+        run_folder(source)
+        config.trainer.num_sanity_val_steps = -1
+        return source
+
+    def _source_here(self) -> Path | None:
+        """Return where in this run's folder the fit starts from, which is put aside; None for another folder."""
+        place, here = (self._source or Path("/")).resolve(), self.run_dir.resolve()
+        return place.relative_to(here) if place.is_relative_to(here) else None
 
     def _checkpoint(self, path: str | None) -> str | None:
         """Resolve "best" and "last" to files of this run's folder.
@@ -245,6 +281,10 @@ class RecCLI(LightningCLI):
             keep_transforms(self.datamodule, self.run_dir)
         if self.subcommand == "predict":
             self._take_added_items(config)
+        if self._source is not None:
+            start = start_from(self.model, self.datamodule, self._source)
+            log.info("%s", start)
+            self.trainer.callbacks.append(RecordStart(start))  # type: ignore[attr-defined]  # set at run time
 
     def _take_added_items(self, config: Any) -> None:
         """Let `predict` recommend the items that were added to the run as well.
@@ -303,6 +343,10 @@ def add_options(parser: LightningArgumentParser) -> None:
     parser.add_argument(
         "--test_after_fit", type=bool, default=True, help="fit only: test the best checkpoint when the fit ends"
     )
+    parser.add_argument(
+        "--from", type=str | None, default=None,
+        help="fit only: folder of a trained run to start from, on data that may have grown since",
+    )  # fmt: skip
     parser.add_argument("--explain", type=bool, default=True, help="explain recommendations after the test")
     parser.add_argument(
         "--loss_precision", type=LossPrecision, default="reduced",

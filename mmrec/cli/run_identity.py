@@ -51,6 +51,8 @@ def identify(args: Sequence[str]) -> Identity:
         )
     config = {name: _plain(value) for name, value in parsed.items(branches=True) if "." not in name}
     config = {name: value for name, value in config.items() if name not in OUTSIDE}
+    if config["from"] is None:  # so that a run without it is the one that it was before there was such a start
+        del config["from"]
     callbacks = [one for one in config["trainer"]["callbacks"] or [] if one["class_path"] != EXPLAINS]
     config["trainer"]["callbacks"] = callbacks
     features = reads_features(parsed.model)

@@ -89,7 +89,10 @@ def carry_over(
     for name, value in own.items():
         old, per_row = state[name].to(value), name in rows
         if old.shape[per_row:] != value.shape[per_row:]:
-            raise UserError(f"{name} is {_shape(old)} in the trained model and {_shape(value)} here")
+            what = f"{name} has rows of width" if per_row else f"{name} is"
+            raise UserError(
+                f"{what} {_shape(old.shape[per_row:])} in the trained model and {_shape(value.shape[per_row:])} here"
+            )
         if not per_row:
             value.copy_(old)
             continue
@@ -103,5 +106,5 @@ def carry_over(
             first, start = first + places[axis].total, start + len(place)
 
 
-def _shape(value: Tensor) -> str:
-    return "x".join(map(str, value.shape)) or "a number"
+def _shape(shape: torch.Size) -> str:
+    return "x".join(map(str, shape)) or "a number"

@@ -1,24 +1,58 @@
 """A trained run and data that grow: items that are added to it, and a fit that goes on from it."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 import mmrec
 from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.features.encoders import HandcraftedEncoder
+from mmrec.data.features.transforms import FeatureTransforms
+from mmrec.data.sources import Toy
+from mmrec.errors import UserError
+from mmrec.training.start_from import start_from
 
 QUIET = ("--tracking.wandb", "false", "--trainer.enable_progress_bar", "false", "--explain", "false")
-SMALL = ("--model.init_args.hidden_dim", "16", "--trainer.max_epochs", "1")
+SMALL = (
+    "--model.init_args.hidden_dim", "16", "--model.init_args.static_user", "prefix", "--trainer.max_epochs", "1"
+)  # fmt: skip
+OPTIONS = {
+    "item_id": True,
+    "features_first": True,
+    "static_user": "prefix",
+    "replace_prob": 0.0,
+    "beta": 0.0,
+    "heads": 2,
+}
+UNTIL = "2016-06-01"
 
 
 @pytest.fixture(scope="module")
-def trained(toy: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def earlier(toy: RecDataModule) -> RecDataModule:
+    """The toy shop when it had fewer customers and products."""
+    return RecDataModule(
+        Toy(toy.source.path), prepare=replace(toy.options, until=UNTIL), encoder=HandcraftedEncoder(),
+        root=str(toy.root), max_length=8,
+    )  # fmt: skip
+
+
+def of(data: RecDataModule, runs: Path) -> list[str]:
+    """Return the arguments of a fit on the shop as it was."""
+    place = ["--data.root", str(data.root), "--data.source.init_args.path", data.source.path, "--runs", str(runs)]
+    return ["--data", "toy", "--data.prepare.until", UNTIL, "--model", "mm_racl_kal_id", *place, *SMALL, *QUIET]
+
+
+@pytest.fixture(scope="module")
+def trained(earlier: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all runs, with one of a model with ids, features and both graphs."""
     runs = tmp_path_factory.mktemp("grown") / "runs"
-    main(["fit", "--data", "toy", "--model", "mm_racl_kal_id", *of(toy), "--runs", str(runs), *SMALL, *QUIET])
+    main(["fit", *of(earlier, runs)])
     return runs
 
 
@@ -29,14 +63,10 @@ def run(trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "runs" / "toy" / "mm_racl_kal_id" / "seed1"
 
 
-def of(data: RecDataModule) -> list[str]:
-    return ["--data.root", str(data.root), "--data.source.init_args.path", data.source.path]
-
-
 def test_items_are_added_to_a_run_for_good(
-    run: Path, toy: RecDataModule, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, earlier: RecDataModule, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = toy.catalog.item_table
+    catalog, table = earlier.catalog, earlier.catalog.item_table
     frame = pl.DataFrame({"id": ["n1", "n2"], "title": ["First", "Second"], "text": [table["text"][5], "a red hat"]})
     frame.with_columns(image=pl.Series([table["image"][5], None])).write_parquet(tmp_path / "new.parquet")
     before = mmrec.load(run)
@@ -53,15 +83,12 @@ def test_items_are_added_to_a_run_for_good(
     assert [(one.item, round(one.score, 4)) for one in shop.rank(history, ids)] == [
         (one.item, round(one.score, 4)) for one in before.rank(history, ids)
     ]
-    assert shop.similar("n1", k=1)[0].item == table["raw_id"][5]
-
-    everyone = toy.catalog.n_items + 3
-    model = ["--data", "toy", "--model", "mm_racl_kal_id", *of(toy), "--runs", str(run.parents[2]), *SMALL, *QUIET]
-    main(["predict", *model, "--top_k", str(everyone)])
+    everyone = catalog.n_items + 3
+    main(["predict", *of(earlier, run.parents[2]), "--top_k", str(everyone)])
     lists = pl.read_parquet(run / "recommendations.parquet")
-    assert lists.filter(pl.col("item") == "n1").height == toy.n_users
-    user = toy.catalog.user_ids[11]
-    items = toy.catalog.items[toy.catalog.offsets[11] : toy.catalog.offsets[12]].tolist()
+    assert lists.filter(pl.col("item") == "n1").height == catalog.n_users
+    user = catalog.user_ids[11]
+    items = catalog.items[catalog.offsets[11] : catalog.offsets[12]].tolist()
     made = shop.recommend(table["raw_id"].gather(items).to_list(), k=everyone)
     assert [one.item for one in made] == lists.filter(pl.col("user") == user).sort("rank")["item"].to_list()
 
@@ -71,4 +98,71 @@ def test_items_are_added_to_a_run_for_good(
     with pytest.raises(SystemExit):
         main(["items", "remove", str(run), "n2"])
     assert "n2 is not among the 2 items that were added" in capsys.readouterr().err
-    main(["test", *model])  # of the catalogue it was trained on
+    main(["validate", *of(earlier, run.parents[2])])  # of the catalogue it was trained on
+
+
+def test_a_fit_that_starts_from_a_run_on_the_same_data_begins_at_its_validation(
+    run: Path, earlier: RecDataModule
+) -> None:
+    best = pl.read_csv(run / "metrics.csv")["valid/ndcg@10"].drop_nulls().max()
+    main(["fit", *of(earlier, run.parents[2]), "--from", str(run)])  # which is put aside
+    start = json.loads((run / "result.json").read_text())["started_from"]
+    assert start["run"] == str(run.with_name("seed1.1"))
+    assert start["items"] == {"known": earlier.n_items - 1, "new": 0}
+    assert start["data_hash"] == earlier.catalog.manifest.data_hash
+    assert start["valid"]["ndcg@10"] == pytest.approx(best, abs=1e-6)
+
+
+def test_rows_of_known_users_and_items_are_carried_to_data_that_have_grown(run: Path, toy: RecDataModule) -> None:
+    shop = mmrec.load(run)
+    source, users = shop.model, shop.catalog.user_ids
+    torch.manual_seed(3)
+    data = grown(toy)
+    model = mmrec.MMRaclKalNeighbours.for_data(data, hidden_dim=16, **OPTIONS)
+    nodes = model.user_nodes.weight.detach().clone()
+    start = start_from(model, data, run)
+    assert start.items == {"known": shop.catalog.n_items - 1, "new": toy.n_items - shop.catalog.n_items}
+    assert start.users == {"known": len(users), "new": toy.n_users - len(users)}
+    there = shop.catalog.item_table["raw_id"].to_list()
+    places = [there.index(raw) if raw in there else -1 for raw in toy.catalog.item_table["raw_id"]]
+    for row, place in enumerate(places):
+        expected = source.item_encoder.id.weight[place] if place >= 0 else source.item_encoder.new_id()
+        assert torch.equal(model.item_encoder.id.weight[row], expected)
+    for row, raw in enumerate(toy.catalog.user_ids):
+        expected = source.user_nodes.weight[users.index(raw)] if raw in users else nodes[row]
+        assert torch.equal(model.user_nodes.weight[row], expected)
+    assert torch.equal(model.item_encoder.text_projection.weight, source.item_encoder.text_projection.weight)
+    model.attach(data.catalog, data.features)  # read as the run reads its own
+    kept = FeatureTransforms.load(run / "transforms.npz").modalities["text"].centring.mean
+    assert torch.equal(model.item_encoder.features.text_mean, kept)
+
+
+def grown(toy: RecDataModule) -> RecDataModule:
+    """The toy shop as it is now, for one test alone: the start changes how its features are read."""
+    return RecDataModule(
+        Toy(toy.source.path), prepare=toy.options, encoder=HandcraftedEncoder(), root=str(toy.root), max_length=8
+    )
+
+
+def test_a_start_that_does_not_fit_is_refused_in_one_line(
+    run: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = grown(toy)
+    with pytest.raises(UserError, match="is of MMRaclKalNeighbours, the model of SASRec"):
+        start_from(mmrec.SASRec.for_data(data), data, run)
+    wide = mmrec.MMRaclKalNeighbours.for_data(data, hidden_dim=32, **OPTIONS)
+    with pytest.raises(UserError, match=r"cannot be the start: .* 16 in the trained model and .*32 here"):
+        start_from(wide, data, run)
+    other = RecDataModule(
+        Toy(toy.source.path), prepare=toy.options, encoder=mmrec.WithAttributesEncoder(HandcraftedEncoder()),
+        root=str(toy.root), max_length=8,
+    )  # fmt: skip
+    model = mmrec.MMRaclKalNeighbours.for_data(other, hidden_dim=16, **OPTIONS)
+    with pytest.raises(UserError, match="was trained on features of handcrafted"):
+        start_from(model, other, run)
+    pl.DataFrame({"kind": ["item", "item"], "raw_id": ["", "of another shop"]}).write_parquet(run / "ids.parquet")
+    with pytest.raises(UserError, match="has no item of"):
+        start_from(model, data, run)
+    with pytest.raises(SystemExit):
+        main(["fit", *of(toy, run.parents[2]), "--from", "nowhere"])
+    assert "nowhere: no such file; name a checkpoint, or the folder of a run" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from torch import Tensor
 from mmrec.data.datamodule import RecDataModule
 from mmrec.metrics.slices import item_slices, slice_metrics
 from mmrec.models.recommender import Recommender
+from mmrec.training.start_from import read_start
 from mmrec.training.tracking import mirror_result
 from mmrec.utils import environment
 from mmrec.utils.files import write_whole
@@ -113,6 +114,7 @@ class SaveResults(lightning.Callback):
             "beyond_accuracy": None if beyond is None else _rounded(beyond.compute()),
             "protocol": {**data.protocol(), "instances": len(ranks)},
             "input_ablation": data.input_ablation,
+            "started_from": read_start(folder),
             "data_hash": data.catalog.manifest.data_hash,
             "features": None
             if data.features is None
