@@ -258,3 +258,27 @@ def _until(page: Page, expression: str) -> None:
 def test_the_options_survive_the_way_to_a_worker() -> None:
     options = ServeOptions(model="bundle", token="secret", workers=3)
     assert ServeOptions.from_json(json.dumps(json.loads(options.to_json()))) == options
+
+
+@pytest.mark.slow
+def test_replicas_answer_on_a_local_ray_cluster(
+    bundle: Path, shop: mmrec.TrainedRecommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    serve = pytest.importorskip("ray.serve")
+    from mmrec.inference.serve.ray import build as replicas
+
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    monkeypatch.setenv("PYTHONPATH", str(Path(mmrec.__file__).parents[1]))
+    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": 8437})
+        serve.run(replicas({"model": str(bundle), "replicas": "2"}), route_prefix="/")
+        with httpx.Client(base_url="http://127.0.0.1:8437") as client:
+            for history in histories(shop)[:8]:
+                answer = client.post("/recommend", json={"history": history}, timeout=60)
+                assert [one["item"] for one in answer.json()["items"]] == [one.item for one in shop.recommend(history)]
+            assert client.post("/similar", json={"item": "none"}).status_code == 404
+    finally:
+        serve.shutdown()
+        ray.shutdown()

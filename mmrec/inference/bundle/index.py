@@ -78,6 +78,8 @@ def build_index(vectors: Floats, kind: IndexKind) -> VectorIndex:
     elif kind == "ivf":
         cells = max(1, min(int(4 * sqrt(len(rows))), len(rows) // 39))  # faiss trains a cell on 39 vectors at least
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, cells, faiss.METRIC_INNER_PRODUCT)
+        # A tenth of the default's products: 2 instead of 20 minutes for a million items on one core.
+        index.cp.niter, index.cp.max_points_per_centroid = 10, 64
     else:
         index = faiss.IndexHNSWFlat(width, 32, faiss.METRIC_INNER_PRODUCT)
     index.train(rows)
