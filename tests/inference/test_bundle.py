@@ -1,5 +1,6 @@
 """A bundle answers as its run does, in every form, and is refused when a file of it is damaged."""
 
+import copy
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -9,15 +10,21 @@ import onnxruntime
 import polars as pl
 import pytest
 import torch
+from fastapi.testclient import TestClient
 
 import mmrec
 from mmrec.batch import PAD
+from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.features.new_items import NewItem
+from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.inference.bundle import export as exporting
 from mmrec.inference.bundle import is_bundle
 from mmrec.inference.bundle.export import ExportOptions, export_model
 from mmrec.inference.bundle.index import build_index, recall, tune
+from mmrec.inference.serve.app import build_app
+from mmrec.inference.serve.options import ServeOptions
 from mmrec.models.recommender import Recommender
 from tests.contracts.conftest import MODELS, build
 
@@ -187,3 +194,69 @@ def test_unknown_rows_and_padding_stay_out_of_a_bundle(toy: RecDataModule, tmp_p
     assert torch.equal(catalog.train.items, toy.catalog.train.items)
     assert catalog.item_table["raw_id"][PAD] == ""
     assert catalog.newest == toy.catalog.newest
+
+
+@pytest.mark.usefixtures("without_graphs")
+@pytest.mark.parametrize("name", ["sasrec_text_image", "mm_racl_kal_id"])
+def test_added_items_are_in_the_bundle_and_more_can_be_added(name: str, toy: RecDataModule, tmp_path: Path) -> None:
+    data, model = copy.copy(toy), make(name, toy)
+    shop = mmrec.TrainedRecommender(model, toy)
+    shop.add_items([NewItem("new1", text="gecko collection leather hat")])
+    data.catalog, data.features = shop.catalog, shop.features
+    encoder = {"class_path": "mmrec.data.features.encoders.HandcraftedEncoder"}
+    export_model(model, data, tmp_path / "bundle", encoder=encoder)
+    opened = mmrec.load(tmp_path / "bundle")
+    history = [*histories(toy)[0], "new1"]
+    assert opened.recommend(history, k=300) == shop.recommend(history, k=300)
+    assert "new1" in {one.item for one in opened.recommend(history[:-1], k=300)}
+    for one in (shop, opened):
+        one.add_items([NewItem("new2", text="stork collection silk trousers")])
+    assert opened.recommend(history, k=300) == shop.recommend(history, k=300)
+    assert "new2" in {one.item for one in opened.recommend(history, k=300)}
+
+
+def test_every_form_ranks_as_lightning_test(
+    toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rank of every held-out item of the toy shop, from the run, the bundle, ONNX and HTTP alike."""
+    monkeypatch.chdir(tmp_path)
+    data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
+    quiet = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false", "--explain", "false"]
+    main(["fit", "--data", "toy", "--model", "sasrec", "--trainer.max_epochs", "1", *data, *quiet])
+    run = Path("runs/toy/sasrec/seed1")
+    main(["export", str(run), "--to", "bundle"])
+    ranks = pl.read_parquet(run / "test_ranks.parquet")
+    assert (Path("bundle") / "README.md").read_text().count("ndcg@10") >= 1
+    catalog = toy.catalog
+    raw, users = catalog.item_table["raw_id"].to_list(), {one: row for row, one in enumerate(catalog.user_ids)}
+    before, expected = [], []
+    for user, item, rank in ranks.iter_rows():
+        start = int(catalog.offsets[users[user]])
+        whole = [raw[row] for row in catalog.items[start : int(catalog.offsets[users[user] + 1])].tolist()]
+        before.append(whole[: whole.index(item)])
+        expected.append((item, rank))
+    asked = len(expected)
+    assert asked == len(catalog.instances(Split.TEST))
+
+    session = onnxruntime.InferenceSession("bundle/user_encoder.onnx", providers=["CPUExecutionProvider"])
+    ids = json.loads(Path("bundle/items.json").read_text())
+    rows = {one: place for place, one in enumerate(ids, start=1)}
+    items = np.zeros((asked, max(map(len, before))), np.int64)
+    for number, history in enumerate(before):
+        items[number, : len(history)] = [rows[one] for one in history]
+    scores = session.run(None, {"items": items})[0] @ np.load("bundle/item_vectors.npy").T
+    for number, history in enumerate(before):
+        scores[number, [rows[one] - 1 for one in history]] = -np.inf
+    by_onnx = [1 + int((row > row[rows[item] - 1]).sum()) for row, (item, _) in zip(scores, expected, strict=True)]
+    assert by_onnx == [rank for _, rank in expected]
+
+    lists = {
+        name: mmrec.load(path).recommend_many(before, k=len(ids)) for name, path in (("run", run), ("bundle", "bundle"))
+    }
+    with TestClient(build_app(ServeOptions(model="bundle")), base_url="http://127.0.0.1") as client:
+        for number, (item, rank) in enumerate(expected):
+            for made in lists.values():
+                assert made[number][int(rank) - 1].item == item
+            answer = client.post("/recommend", json={"history": before[number], "k": len(ids)}).json()["items"]
+            assert answer[int(rank) - 1]["item"] == item
+    assert lists[str(run)] == lists["bundle"]

@@ -269,6 +269,9 @@ def test_replicas_answer_on_a_local_ray_cluster(
     from mmrec.inference.serve.ray import build as replicas
 
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by default, which a busy machine starves
+    for name in ("READY", "HEALTH"):
+        monkeypatch.setenv(f"RAY_SERVE_PROXY_{name}_CHECK_TIMEOUT_S", "60")
     monkeypatch.setenv("PYTHONPATH", str(Path(mmrec.__file__).parents[1]))
     ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
     try:

@@ -175,6 +175,8 @@ def _write(
     model.end_evaluation()
     cls = type(model)
     arguments = {key: value for key, value in model.hparams.items() if not key.startswith("_")}
+    if "n_items" in arguments:
+        arguments["n_items"] = catalog.n_items  # more than in training where items were added
     return BundleManifest(
         mmrec_version=mmrec.__version__,
         dataset=catalog.manifest.dataset,
