@@ -20,7 +20,7 @@ from mmrec.training.start_from import start_from
 
 QUIET = ("--tracking.wandb", "false", "--trainer.enable_progress_bar", "false", "--explain", "false")
 SMALL = (
-    "--model.init_args.hidden_dim", "16", "--model.init_args.static_user", "prefix", "--trainer.max_epochs", "1"
+    "--model.init_args.hidden_dim", "16", "--model.init_args.item_id", "true", "--trainer.max_epochs", "1"
 )  # fmt: skip
 OPTIONS = {
     "item_id": True,
@@ -45,12 +45,12 @@ def earlier(toy: RecDataModule) -> RecDataModule:
 def of(data: RecDataModule, runs: Path) -> list[str]:
     """Return the arguments of a fit on the shop as it was."""
     place = ["--data.root", str(data.root), "--data.source.init_args.path", data.source.path, "--runs", str(runs)]
-    return ["--data", "toy", "--data.prepare.until", UNTIL, "--model", "mm_racl_kal_id", *place, *SMALL, *QUIET]
+    return ["--data", "toy", "--data.prepare.until", UNTIL, "--model", "mm_racl_kal", *place, *SMALL, *QUIET]
 
 
 @pytest.fixture(scope="module")
 def trained(earlier: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all runs, with one of a model with ids, features and both graphs."""
+    """The folder of all runs, with one of a model with ids, features and a row per user."""
     runs = tmp_path_factory.mktemp("grown") / "runs"
     main(["fit", *of(earlier, runs)])
     return runs
@@ -60,7 +60,7 @@ def trained(earlier: RecDataModule, tmp_path_factory: pytest.TempPathFactory) ->
 def run(trained: Path, tmp_path: Path) -> Path:
     """A copy of the run, in a folder of its own."""
     shutil.copytree(trained, tmp_path / "runs")
-    return tmp_path / "runs" / "toy" / "mm_racl_kal_id" / "seed1"
+    return tmp_path / "runs" / "toy" / "mm_racl_kal" / "seed1"
 
 
 def test_items_are_added_to_a_run_for_good(
@@ -74,7 +74,8 @@ def test_items_are_added_to_a_run_for_good(
     ids = before.items["item"].to_list()
     main(["items", "add", str(run), str(tmp_path / "new.parquet")])
     assert "added 2 of 2 items" in capsys.readouterr().out
-    frame.with_columns(id=pl.Series(["n2", "n3"])).write_csv(tmp_path / "more.csv")
+    other = {"id": ["n2", "n3"], "text": ["a red hat", "a long blue scarf"]}
+    pl.DataFrame(other).write_csv(tmp_path / "more.csv")
     main(["items", "add", str(run), str(tmp_path / "more.csv")])
     assert "added 1 of 2 items; 1 are in the catalogue already (first n2)" in capsys.readouterr().out
 
@@ -94,7 +95,7 @@ def test_items_are_added_to_a_run_for_good(
 
     main(["items", "remove", str(run), "n2"])
     main(["items", "list", str(run)])
-    assert capsys.readouterr().out.splitlines()[-3:] == ["n1\tFirst", "n3\tSecond", "2 items were added"]
+    assert capsys.readouterr().out.splitlines()[-3:] == ["n1\tFirst", "n3\t", "2 items were added"]
     with pytest.raises(SystemExit):
         main(["items", "remove", str(run), "n2"])
     assert "n2 is not among the 2 items that were added" in capsys.readouterr().err
@@ -118,7 +119,7 @@ def test_rows_of_known_users_and_items_are_carried_to_data_that_have_grown(run: 
     source, users = shop.model, shop.catalog.user_ids
     torch.manual_seed(3)
     data = grown(toy)
-    model = mmrec.MMRaclKalNeighbours.for_data(data, hidden_dim=16, **OPTIONS)
+    model = mmrec.MMRaclKal.for_data(data, hidden_dim=16, **OPTIONS)
     nodes = model.user_nodes.weight.detach().clone()
     start = start_from(model, data, run)
     assert start.items == {"known": shop.catalog.n_items - 1, "new": toy.n_items - shop.catalog.n_items}
@@ -148,16 +149,16 @@ def test_a_start_that_does_not_fit_is_refused_in_one_line(
     run: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = grown(toy)
-    with pytest.raises(UserError, match="is of MMRaclKalNeighbours, the model of SASRec"):
+    with pytest.raises(UserError, match="is of MMRaclKal, the model of SASRec"):
         start_from(mmrec.SASRec.for_data(data), data, run)
-    wide = mmrec.MMRaclKalNeighbours.for_data(data, hidden_dim=32, **OPTIONS)
+    wide = mmrec.MMRaclKal.for_data(data, hidden_dim=32, **OPTIONS)
     with pytest.raises(UserError, match=r"cannot be the start: .* 16 in the trained model and .*32 here"):
         start_from(wide, data, run)
     other = RecDataModule(
         Toy(toy.source.path), prepare=toy.options, encoder=mmrec.WithAttributesEncoder(HandcraftedEncoder()),
         root=str(toy.root), max_length=8,
     )  # fmt: skip
-    model = mmrec.MMRaclKalNeighbours.for_data(other, hidden_dim=16, **OPTIONS)
+    model = mmrec.MMRaclKal.for_data(other, hidden_dim=16, **OPTIONS)
     with pytest.raises(UserError, match="was trained on features of handcrafted"):
         start_from(model, other, run)
     pl.DataFrame({"kind": ["item", "item"], "raw_id": ["", "of another shop"]}).write_parquet(run / "ids.parquet")
