@@ -103,9 +103,7 @@ def gains(shop: TrainedRecommender, whole: Catalog, among: Sequence[str]) -> lis
         if target not in held_out:
             continue
         times = whole.timestamp[start:row].tolist() if whole.manifest.timed else None
-        ranked = [
-            one.item for one in shop.rank(history, everything, times=times) if one.item not in history
-        ]
+        ranked = [one.item for one in shop.rank(history, everything, times=times) if one.item not in history]
         places = ([one for one in ranked if one in held_out].index(target), ranked.index(target))
         found.append(tuple(1 / np.log2(place + 2) if place < 10 else 0.0 for place in places))
     return found
@@ -139,7 +137,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.1, help="share of the items that is held out")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "add_items.json")
     options = parser.parse_args()
-    config = yaml.safe_load(Path(find_config(f"lightning_configs/model/{options.model}.yaml") or options.model).read_text())
+    config = yaml.safe_load(
+        Path(find_config(f"lightning_configs/model/{options.model}.yaml") or options.model).read_text()
+    )
     with tempfile.TemporaryDirectory() as scratch:
         place = {"root": str(Path(scratch) / "data"), "prepare.hold_out_items": options.share}
         whole = data_module(f"lightning_configs/data/{options.data}.yaml", features=True, **place)

@@ -145,7 +145,8 @@ class Knowledge:
 
     @staticmethod
     def split(text: str) -> list[str]:
-        """Split any text into words as the items' texts are split; without Polars, which takes a millisecond to start."""
+        """Split any text into words as the items' texts are split."""
+        # Polars takes a millisecond to start, which is most of the time of an explanation.
         return [word for word in "".join(c if c.isalpha() else " " for c in text.lower()).split() if len(word) >= 3]
 
     def image(self, item: int) -> Path | None:

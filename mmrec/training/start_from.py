@@ -67,7 +67,7 @@ class Start:
         return f"starting from {self.run}: {' and '.join(counts)}"
 
 
-def start_from(model: Recommender, data: RecDataModule, run: Path) -> Start:
+def start_from(model: Recommender, data: RecDataModule, run: str | Path) -> Start:
     """Give a model the parameters of a trained one, before it is trained on data that have grown.
 
     Known users and items have their rows, found by raw id. A new item has the id part of its training form, see
@@ -82,6 +82,7 @@ def start_from(model: Recommender, data: RecDataModule, run: Path) -> Start:
     Raises:
         UserError: the run is of another class, width or encoder, has no parameters, or has no item in common.
     """
+    run = Path(run)
     folder = run_folder(run)
     if not (folder / IDS).is_file():
         raise UserError(f"{folder}/{IDS} is missing: the run is of an earlier version or has not begun; train it again")

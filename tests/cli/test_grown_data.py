@@ -1,6 +1,7 @@
 """A trained run and data that grow: items that are added to it, and a fit that goes on from it."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -167,3 +168,18 @@ def test_a_start_that_does_not_fit_is_refused_in_one_line(
     with pytest.raises(SystemExit):
         main(["fit", *of(toy, run.parents[2]), "--from", "nowhere"])
     assert "nowhere: no such file; name a checkpoint, or the folder of a run" in capsys.readouterr().err
+
+
+def test_examples_of_the_python_page_run(
+    run: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = (Path(mmrec.__file__).parents[1] / "docs" / "python.md").read_text()
+    (tmp_path / "photos").mkdir()
+    shutil.copy(toy.catalog.item_table["image"][5], tmp_path / "photos" / "hat.jpg")
+    (tmp_path / "new.csv").write_text("id,text,image\nn1,a felt hat,hat.jpg\n")
+    monkeypatch.chdir(tmp_path)
+    names = {"data": grown(toy)}
+    for block in re.findall("```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    assert names["added"].added == ("B-17",)
+    assert names["start"].items["new"] > 0
