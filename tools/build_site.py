@@ -48,6 +48,10 @@ def main() -> None:
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     config |= {"docs_dir": "pages", "site_dir": "built"}
     config["nav"] = expand(config["nav"])
+    listed = str(config["nav"])
+    missing = [page.name for page in PAGES.glob("*.md") if f"'{page.name}'" not in listed]
+    if missing:
+        sys.exit(f"mkdocs.yml: its nav lacks {', '.join(sorted(missing))}")
     config["plugins"][1]["mkdocstrings"]["handlers"]["python"]["paths"] = [str(ROOT)]
     (WORK / "mkdocs.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -95,7 +99,7 @@ def write_notebooks() -> None:
             text = text.replace(f"]({name})", f"]({notebook.stem}_{name})")
         note = f"*This page is the notebook `notebooks/{notebook.name}`, run by the tests.*"
         text = re.sub(r"^(# .+)$", rf"\1\n\n{note}", text, count=1, flags=re.MULTILINE)
-        text = text.replace("](../docs/", "](../")
+        text = text.replace("](../docs/", "](../").replace(".ipynb)", ".md)")
         (folder / f"{notebook.stem}.md").write_text(text, encoding="utf-8")
 
 
