@@ -216,6 +216,11 @@ def _add_problems(app: FastAPI) -> None:
     async def late(_: Request, error: TimeoutError) -> Response:
         return _problem(504, "the answer took too long")
 
+    @app.exception_handler(400)
+    async def no_json(_: Request, error: Exception) -> Response:
+        # FastAPI's status for bytes that are not UTF-8 and for lists nested too deeply; nothing here raises it itself.
+        return _problem(422, "the body is not valid JSON")
+
     @app.exception_handler(404)
     async def nowhere(request: Request, error: Exception) -> Response:
         return _problem(404, "there is no such path; /docs names all")
