@@ -128,7 +128,7 @@ def expand(nav: Iterable[Any]) -> list[Any]:
     for entry in nav:
         title, value = next(iter(entry.items()))
         if isinstance(value, str) and value.endswith("/"):
-            pages = sorted((PAGES / value).glob("*.md"))
+            pages = sorted((PAGES / value).glob("*.md"), key=lambda page: (page.stem != "mmrec", page.stem))
             made.append({title: [{_title(page): f"{value}{page.name}"} for page in pages]})
         else:
             made.append({title: expand(value) if isinstance(value, list) else value})

@@ -6,6 +6,11 @@ class TestBPRMF(TrainedModelContract):
 model = BPRMF
 """
 
+from importlib.util import find_spec
+
+if find_spec("pytest") is None:
+    raise ImportError("mmrec.testing needs pytest: pip install 'mmrec[testing]'")
+
 from mmrec.testing.build import build_model
 from mmrec.testing.data import toy_data
 from mmrec.testing.model_contract import ModelContract, SequenceModelContract, TrainedModelContract

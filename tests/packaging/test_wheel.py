@@ -109,3 +109,13 @@ def test_a_fit_by_names_and_a_report(command: Command) -> None:
     command("lightning", "fit", "--data", "toy", "--model", "mm_racl_kal_id", "--trainer.max_epochs", "2")
     assert "page.html" in command("mmrec", "report", "runs", "--out", "page.html")
     assert yaml.safe_load(command("mmrec", "config", "my_shop"))["data"]["source"]["class_path"] == "Tabular"
+
+
+@pytest.mark.slow
+def test_somebodys_own_model_is_tested_in_three_lines(command: Command) -> None:
+    page = (ROOT / "docs/adding-a-model.md").read_text(encoding="utf-8")
+    blocks = [block.split("```")[0] for block in page.split("```python\n")[1:]]
+    folder: Path = command.folder  # type: ignore[attr-defined]
+    (folder / "my_model.py").write_text(blocks[0])
+    (folder / "test_my_model.py").write_text(next(block for block in blocks if "TrainedModelContract" in block))
+    assert " passed" in command("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_model.py")
