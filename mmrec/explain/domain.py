@@ -42,6 +42,6 @@ def domain_of(knowledge: Knowledge) -> Domain:
         return BOOKS
     if "artist" in kinds:
         return MUSIC
-    if kinds & {"price", "material", "colour", "size", "brand"}:
+    if kinds & {"price", "material", "colour", "size", "brand", "section", "pattern"}:
         return SHOP
     return PLAIN

@@ -61,6 +61,6 @@ def is_telling(name: str, value: str) -> bool:
     plain = plain_name(name)
     if not plain or len(value) > MAX_VALUE or _IDENTIFIER_NAME.search(plain) or value.casefold() in _NO_VALUE:
         return False
-    if not any(letter.isalnum() for letter in value):
+    if not any(letter.isalnum() for letter in value) or value.casefold().startswith("other "):
         return False
     return kind_of(name) in ("price", "year", "size") or not _IDENTIFIER.fullmatch(value)

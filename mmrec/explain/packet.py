@@ -13,6 +13,12 @@ from mmrec.batch import PAD
 from mmrec.explain.knowledge import Facts, Knowledge
 
 
+INFLUENCE_SHARE = 0.9
+"""Share of all falls that the most influential items have together."""
+MOST_INFLUENTIAL = 3
+"""Largest number of items that are named as the most influential ones."""
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """One recommended item, as the model returns it. Items are indices into `items.parquet`.
@@ -77,7 +83,7 @@ class Packet:
         neighbours: titles of history items that retrieval holds to be close to the recommended item.
         signals: the model's numbers, to two decimals.
         history_size: number of all items of the user's history, of which `history` shows the newest.
-        influence: title of the history item without which the item's score falls most; empty if not measured.
+        influence: titles of the history items that count most, see `most_influential`.
     """
 
     title: str
@@ -88,7 +94,7 @@ class Packet:
     neighbours: list[str] = field(default_factory=list)
     signals: dict[str, float] = field(default_factory=dict)
     history_size: int = 0
-    influence: str = ""
+    influence: list[str] = field(default_factory=list)
 
 
 def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_length: int = 8) -> Packet:
@@ -118,14 +124,23 @@ def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_l
         neighbours=[knowledge.title(i) for i in recommendation.neighbours if i != PAD][-history_length:],
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
         history_size=len(everything),
-        influence=_most_influential(everything, recommendation.falls, knowledge),
+        influence=[knowledge.title(i) for i in most_influential(everything, recommendation.falls)],
     )
 
 
-def _most_influential(history: Sequence[int], falls: Sequence[float], knowledge: Knowledge) -> str:
-    measured = list(zip(reversed(falls), reversed(history), strict=False))
-    fall, item = max(measured, default=(0.0, PAD))
-    return knowledge.title(item) if fall > 0 else ""
+def most_influential(history: Sequence[int], falls: Sequence[float]) -> list[int]:
+    """Return the few history items that count most, those with the largest fall first.
+
+    They are as few as have `INFLUENCE_SHARE` of all falls above 0 together, and at most `MOST_INFLUENTIAL`; none if the
+    falls were not measured.
+    """
+    measured = dict(zip(reversed(history), reversed(falls), strict=False))
+    total = sum(max(fall, 0.0) for fall in measured.values())
+    found: list[int] = []
+    for item in sorted(measured, key=lambda i: -measured[i])[:MOST_INFLUENTIAL]:
+        if measured[item] > 0 and sum(measured[i] for i in found) < INFLUENCE_SHARE * total:
+            found.append(item)
+    return found
 
 
 def shared_facts(facts: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> Facts:

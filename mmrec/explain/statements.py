@@ -19,10 +19,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mmrec.batch import PAD
-from mmrec.explain.domain import Domain, domain_of
+from mmrec.explain.domain import SHOP, Domain, domain_of
 from mmrec.explain.facts import kind_of, plain_name
+from mmrec.explain.images import COLOURS
 from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
-from mmrec.explain.packet import Recommendation
+from mmrec.explain.packet import Recommendation, most_influential
+from mmrec.explain.text import joined
 
 MAX_HISTORY = 50
 """Newest history items that are counted."""
@@ -36,14 +38,18 @@ SHARPNESS = 3
 """Power of an item's share of the largest fall: the larger, the more the most influential items decide."""
 MAX_WORDS = 3
 """Shared words of the texts that become statements."""
+LEAST_BITS = 0.3
+"""Information content below which a shared fact tells nothing: four of five items have it."""
+SLIGHT = {"year": 0.1, "size": 0.1}
+"""Weights of kinds of facts that are weak reasons although their values are rare."""
 OWN_WEIGHT = 0.1
 """Weight of a fact of the recommended item that no history item shares."""
 WORD_WEIGHT = 0.2
 """Weight of a shared word of the texts against a shared fact."""
 THEME_WEIGHT = 0.3
 """Weight of a shared theme of the images against a shared fact."""
-INFLUENCE_SHARE = 0.25
-"""Share of all falls from which on the most influential item is named as such."""
+LEAST_THEME_BITS = 1.0
+"""Information content below which a shared theme of the images tells nothing."""
 CLOSE_BITS = 1.5
 """Information content of a retrieved neighbour."""
 TITLE = "title"
@@ -63,7 +69,7 @@ class Kind(StrEnum):
     NEIGHBOUR = "neighbour"
     """Retrieval (eq. 5) holds the item to be close to an item of the history."""
     INFLUENCE = "influence"
-    """The item's score falls most when this item is removed from the history."""
+    """The item's score falls most when these items are removed from the history."""
     SHARED_IMAGE = "shared image"
     """The item's image has a theme in common with images of the history."""
     IMAGE = "image"
@@ -174,7 +180,9 @@ class _Maker:
             everything = owners.get((kind_of(name), value.casefold()), [])
             items = [item for item in everything if item in self.weights]
             if items and kind_of(name) != "price":
-                made = self._shared(Kind.SHARED, name, value, items, self.knowledge.bits(name, value))
+                bits = self.knowledge.bits(name, value)
+                told = SLIGHT.get(kind_of(name), 1.0) * bits if bits >= LEAST_BITS else 0.0
+                made = self._shared(Kind.SHARED, name, value, items, told)
                 yield replace(made, count=len(everything))
             else:
                 telling = OWN_WEIGHT * self.knowledge.bits(name, value)
@@ -182,7 +190,7 @@ class _Maker:
                 yield Statement("", Kind.ATTRIBUTE, text, name, value, telling=telling)
         if self.knowledge.has_title(self.item):
             title = self.knowledge.title(self.item)
-            same = [item for item in self.history if self.knowledge.title(item).casefold() == title.casefold()]
+            same = [item for item in self.history if _spelled(self.knowledge.title(item)) == _spelled(title)]
             if same:
                 yield self._shared(Kind.SHARED, TITLE, title, same, math.log2(len(self.knowledge) + 1))
 
@@ -191,12 +199,12 @@ class _Maker:
         if kind is Kind.KEYWORD:
             what = f"description has the word {value}"
         titles = self._titles(items)
-        text = f"Its {what}, in common with {', '.join(titles)}."
+        text = f"Its {what}, in common with {', '.join(titles) or f'{len(items)} {self.domain.nouns}'}."
         telling = bits * sum(sorted((self.weights[item] for item in items), reverse=True)[:2])  # those that are named
         return Statement("", kind, text, name, value, titles, len(items), telling)
 
     def _history(self) -> Iterable[Statement]:
-        for item in self.history[:MAX_TITLES]:
+        for item in filter(self.knowledge.has_title, self.history):
             title = self.knowledge.title(item)
             sort = self.knowledge.type_of(item)
             text = f"You {self.domain.did} {title}{f', of the type {sort}' if sort else ''}."
@@ -205,7 +213,7 @@ class _Maker:
 
     def _neighbours(self) -> Iterable[Statement]:
         for item in dict.fromkeys(reversed(self.recommendation.neighbours)):
-            if item in self.weights:
+            if item in self.weights and self.knowledge.has_title(item):
                 title = self.knowledge.title(item)
                 text = f"By its text and image it is close to {title}."
                 telling = CLOSE_BITS * self.weights[item]
@@ -217,7 +225,10 @@ class _Maker:
             return
         shown = {item: self.knowledge.image_words(item, self.read_images) for item in self.history[:MAX_TITLES]}
         for theme in themes:
-            bits = 0.0 if theme in _TONES else THEME_WEIGHT * self.knowledge.theme_bits(theme, self.read_images)
+            bits = 0.0 if theme in _TONES else self.knowledge.theme_bits(theme, self.read_images)
+            if bits < LEAST_THEME_BITS or (theme in COLOURS and self.domain.image != SHOP.image):
+                bits = 0.0  # white backgrounds and the colours of posters are not why somebody likes an item
+            bits *= THEME_WEIGHT
             items = [item for item, words in shown.items() if theme in words]
             if items:
                 yield self._shared(Kind.SHARED_IMAGE, "image", theme, items, bits)
@@ -239,15 +250,13 @@ class _Maker:
         yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
 
     def _influence(self) -> Iterable[Statement]:
-        falls = _falls(self.history, self.recommendation)
-        if len(falls) < 2:
-            return
-        item = max(falls, key=lambda i: falls[i])
-        total = sum(max(fall, 0.0) for fall in falls.values())
-        if falls[item] > 0 and falls[item] >= INFLUENCE_SHARE * total:
-            title = self.knowledge.title(item)
-            text = f"Of all that you {self.domain.did}, {title} counts most for this."
-            yield Statement("", Kind.INFLUENCE, text, titles=(title,), count=1, telling=0.3)
+        history = [item for item in self.recommendation.history if item != PAD]
+        found = most_influential(history, self.recommendation.falls) if len(self.history) > 1 else []
+        if found and all(self.knowledge.has_title(item) for item in found):
+            titles = tuple(dict.fromkeys(self.knowledge.title(item) for item in found))
+            counts = "counts" if len(titles) == 1 else "count"
+            text = f"Of all that you {self.domain.did}, {joined(titles)} {counts} most for this."
+            yield Statement("", Kind.INFLUENCE, text, titles=titles, count=len(titles), telling=0.3)
 
     def _signals(self) -> Iterable[Statement]:
         gate = self.recommendation.signals.get("gate")
@@ -258,9 +267,14 @@ class _Maker:
             yield Statement("", Kind.SIGNAL, text, "gate", value, telling=0.01)
 
     def _titles(self, items: Sequence[int]) -> tuple[str, ...]:
-        """Return the titles of the items with the largest weights."""
-        best = sorted(items, key=lambda item: -self.weights[item])[:MAX_TITLES]
+        """Return the titles of the items with the largest weights; an item without a title is counted, not named."""
+        best = sorted(filter(self.knowledge.has_title, items), key=lambda item: -self.weights[item])[:MAX_TITLES]
         return tuple(dict.fromkeys(self.knowledge.title(item) for item in best))
+
+
+def _spelled(title: str) -> str:
+    """Return a title in the form in which titles are compared: V-Neck Strap Top. and V-neck strap top are the same."""
+    return title.casefold().strip(" .!")
 
 
 def _falls(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:

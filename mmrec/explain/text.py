@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 MAX_CHARS = 200
 """Longest catalogue string that is kept; a title can have thousands of characters and would displace the rest."""
@@ -24,3 +25,8 @@ def visible(text: str) -> str:
     White space of any kind, line breaks included, becomes a space.
     """
     return "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return the parts as a list in a sentence: "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

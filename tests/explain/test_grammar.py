@@ -41,10 +41,17 @@ def test_the_most_influential_item_is_named_even_if_it_shares_nothing():
     case = CASES["films"]
     moved = dataclasses.replace(case.recommendation, falls=(0.1, 0.1, 3.0, 0.1))  # Red Desert Sky
     evidence = evidence_of(moved, case.knowledge)
-    text = " ".join(sentence.text for sentence in written(evidence))
-    assert text.endswith("Of all that you watched, “Red Desert Sky” counts most for this.")
-    assert Verifier(evidence)(text).ok
-    assert not Verifier(evidence)(text.replace("Red Desert Sky", "Quiet Harbour")).ok
+    endings = set()
+    for seed in range(8):
+        varied = dataclasses.replace(evidence, seed=seed)
+        *_, last = written(varied)
+        assert Verifier(varied)(last.text).ok
+        assert not Verifier(varied)(last.text.replace("Red Desert Sky", "Quiet Harbour")).ok
+        endings.add(last.text)
+    assert endings == {
+        "Of all that you watched, “Red Desert Sky” counts most for this.",
+        "“Red Desert Sky”, which you watched, played the largest part in this choice.",
+    }
 
 
 def test_spans_cover_what_statements_support():
@@ -84,7 +91,7 @@ def test_wordings_vary_with_user_and_item():
     [
         ("films", ["crime", "“Night Train”", "watched"]),
         ("fashion", ["dark blue", "the “Jade slim” trousers", "bought"]),
-        ("shop", ["Atelier Nine", "a pair of trousers"]),
+        ("shop", ["Atelier Nine", "another pair of trousers"]),
         ("beauty", ["by OPI", "“OPI Red Shatter Crackle”"]),
         ("lamps", ["Portugal", "by Lumen"]),
     ],

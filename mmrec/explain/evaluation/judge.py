@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from mmrec.explain.packet import Packet
 
 _QUOTED = re.compile('[“"«„]([^“”"»«]+)[”"»]')
-_INFLUENCE = re.compile("Of all that you [a-z]+, (?:the )?“([^”]+)”[a-z -]* counts most for this")
+_INFLUENCE = re.compile(
+    "Of all that you [a-z]+, (?:“[^”]+”|[^“”.])* counts? most for this"
+    "|(?:“[^”]+”|[^“”.])*(?:, which you [a-z]+,)? played the largest part"
+)
 _NUMBER = re.compile(r"([$€£¥]\s?)?\d[\d.,]*\d|([$€£¥]\s?)?\d")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w’'-]*(?:\s+(?:of|the|and|de|van|von)?\s?[A-Z][\w’'-]*)*")
 _SUSPICIOUS = re.compile(
@@ -63,7 +66,7 @@ class RuleJudge:
         """Return what a text says and how much of it the packet has."""
         known = _Known(packet)
         units = [(match[1], known.has(match[1])) for match in _QUOTED.finditer(text)]
-        units += [(match[0], known.counts_most(match[1])) for match in _INFLUENCE.finditer(text)]
+        units += [(match[0], known.count_most(_QUOTED.findall(match[0]))) for match in _INFLUENCE.finditer(text)]
         rest = _QUOTED.sub(" “” ", _INFLUENCE.sub("", text))
         units += [(match[0], known.has_number(match[0])) for match in _NUMBER.finditer(rest)]
         units += [(match[0], False) for match in _SUSPICIOUS.finditer(rest) if not known.has(match[0])]
@@ -104,7 +107,7 @@ class _Known:
         self._words = {word for text in self._texts for word in text.split()}
         self._numbers = {_plain(match[0]) for string in strings for match in _NUMBER.finditer(string)}
         self._numbers |= {_plain(value) for value in own}
-        self._influence = _short(packet.influence)
+        self._influence = [_short(title) for title in packet.influence]
         self._counts = {str(count) for count in range(1, max(packet.history_size, len(packet.history)) + 1)}
         values = [{" ".join(_words(value))} for _, value in dict.fromkeys(shared)]
         self.anchors = [*values, *({_short(item.title)} for item in packet.history)]
@@ -114,9 +117,10 @@ class _Known:
         words = _words(string)
         return not words or any(f" {' '.join(words)} " in text for text in self._texts) or self._words.issuperset(words)
 
-    def counts_most(self, title: str) -> bool:
-        """Return whether a title is that of the most influential history item."""
-        return bool(self._influence) and " ".join(_words(title)) in (self._influence, _short(self._influence))
+    def count_most(self, titles: list[str]) -> bool:
+        """Return whether titles are those of the most influential history items, or of the first of them."""
+        named = [" ".join(_words(title)) for title in titles]
+        return bool(named) and (named == self._influence[:1] or sorted(named) == sorted(self._influence))
 
     def has_number(self, number: str) -> bool:
         """Return whether the packet has a number with the same currency, or it counts history items."""

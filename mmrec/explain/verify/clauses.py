@@ -236,6 +236,9 @@ class Sentence(Phrases):
             yield end, Clause(ref.marks + said.marks, about=ref)
         for end, (ref,) in self.seq(start, "if you|you", _LIKE, self.items):
             yield end, Clause(ref.marks, about=ref)
+        for end, (own, ref) in self.seq(start, self.own, "go|goes", "with your history as a whole", ",", "such as", self.items):
+            if not ref.more:
+                yield end, Clause(own.marks + ref.marks, about=own)
 
     def _offered(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read the recommended item as an object: "it", "this top", "another crime film by Ana Lopez"."""
@@ -339,15 +342,15 @@ class Sentence(Phrases):
     def _of_images(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "its poster shows a city at night, like the poster of Glass Tower"."""
         own = Ref(own=True)
-        for end, (said,) in self.seq(
-            start, "its|the|their", IMAGE, "shows|show|is|has|are", self.facts("image"),
+        for end, (_, said) in self.seq(
+            start, "its|the|their", IMAGE, self._of_own, "shows|show|is|has|are", self.facts("image"),
         ):  # fmt: skip
             for place in self.words(end, "on it|in it?"):
                 for last, whole in self._tail(place, said):
                     if holds_of(own, whole, self.lexicon):
                         yield last, Clause(whole.marks, whole, own)
-        for end, (said,) in self.seq(
-            start, "its|the", "description|text|story", "mentions|has the word", self.of_kind("text")
+        for end, (_, said) in self.seq(
+            start, "its|the|their", "description|text|story", self._of_own, "mentions|has the word", self._words
         ):
             for last, whole in self._tail(end, said):
                 if holds_of(own, whole, self.lexicon):
@@ -358,6 +361,12 @@ class Sentence(Phrases):
                 if holds_of(ref, said, self.lexicon):
                     yield after, Clause(said.marks + ref.marks, said, own)
 
+    def _of_own(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read "of this film", perhaps nothing."""
+        yield start, Ref(own=True)
+        for end, (ref,) in self.seq(start, "of", self.own):
+            yield end, ref
+
     def _fragment(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read a noun phrase alone: "another crime film by Ana Lopez"."""
         for end, said in self.described(start):
@@ -367,11 +376,15 @@ class Sentence(Phrases):
 
     def _of_user(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "your Basic tee and this top share the same colour", "of all that you watched, Heat counts most"."""
-        beginning = ("of all|of all that", "you", HAD, ",")
-        for end, (ref,) in self.seq(start, *beginning, self.item, "counts most", "for this?"):
-            if ref.titles <= self.lexicon.influence.keys():
-                names = [self.lexicon.influence[title] for title in ref.titles]
-                yield end, Clause(tuple((first, last, names[0]) for first, last, _ in ref.marks[:1]), about=ref)
+        influence: list[tuple[str | Rule, ...]] = [
+            ("of all|of all that", "you", HAD, ",", self.items, "counts most|count most", "for this?"),
+            (self.items, "played the largest part in this", "choice|suggestion|recommendation"),
+        ]
+        for end, (ref,) in (found for parts in influence for found in self.seq(start, *parts)):
+            titles = [*self.lexicon.influence]
+            if titles and not ref.more and ref.titles in ({*titles}, {titles[0]}):
+                name = self.lexicon.influence[titles[0]]
+                yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
         for end, (ref, same) in self.seq(start, self.everything, "share|have", self._same_kinds):
             if all(holds_of(ref, Said(same=((kind, Ref()),)), self.lexicon) for kind in same):
                 yield end, Clause(ref.marks, about=ref)

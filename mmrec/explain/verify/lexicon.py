@@ -69,8 +69,8 @@ class Lexicon:
     `entries` maps the words of a form to what they can mean, `kinds` the noun of a kind of fact to the kinds. `owners`
     has the titles of the history items that share a fact, `counts` how many items do. `names` maps each fact to its
     statement, `history` each title to its own statement, `sorts` each title to the forms of its type. `close` has the
-    retrieved neighbours, `akin` the history items that share a fact which tells something, `influence` the one with
-    the largest influence.
+    retrieved neighbours, `akin` the history items that share a fact which tells something, `influence` those with
+    the largest influence, the first one before the others.
     """
 
     evidence: Evidence
@@ -96,7 +96,7 @@ class Lexicon:
                 if statement.value:
                     self.sorts[statement.titles[0]] = value_forms(statement.value, "type")
             elif statement.kind is Kind.INFLUENCE:
-                self.influence = {statement.titles[0]: statement.id}
+                self.influence = dict.fromkeys(statement.titles, statement.id)
             elif statement.kind is Kind.NEIGHBOUR:
                 self.close[statement.titles[0]] = statement.id
             if statement.kind in _VALUES:

@@ -33,7 +33,7 @@ COUNTS = {
 }  # fmt: skip
 AS_IS = (
     "like|as with|as in|as is|as are|as was|as were|as does|as do|as did|as has|as have|as is that of|as are those of"
-    "|as was that of|as does that of|similar to|like that of"
+    "|as was that of|as does that of|similar to|like that of|like those of"
 )
 ALSO = "also|too|as well|both|likewise"
 _MAKERS = frozenset({"brand", "director", "author", "artist"})
@@ -190,16 +190,25 @@ class Phrases(Matcher):
                     larger = replace(ref, more=count)
                     yield after, larger
                     yield from self._relative(after, larger)
+        for end, count in self._count(start):
+            for after, _ in self.seq(end, NOUNS, "that|which?", "you", HAD):
+                yield after, Ref(more=count)
 
     def _more(self, start: int) -> Iterator[tuple[int, int]]:
-        """Read how many further items there are: "and 3 more films"."""
+        """Read how many further items there are: "and 3 more films", "and 3 others"."""
         for place in self.words(start, "and|, and"):
-            if place < len(self.tokens):
-                key = self.tokens[place].key
-                count = int(key) if key.isdecimal() else COUNTS.get(key, 0)
-                for end, _ in self.seq(place + 1, "more", NOUNS):
-                    if count:
-                        yield end, count
+            for middle, count in self._count(place):
+                for end, _ in self.seq(middle, "more", f"{NOUNS}?"):
+                    yield end, count
+                for end in self.words(middle, "other|others"):
+                    yield end, count
+
+    def _count(self, start: int) -> Iterator[tuple[int, int]]:
+        """Read a number of items."""
+        key = self.tokens[start].key if start < len(self.tokens) else ""
+        count = int(key) if key.isdecimal() else COUNTS.get(key, 0)
+        if count:
+            yield start + 1, count
 
     def everything(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read a reference to any items, the recommended one among them or not."""

@@ -13,6 +13,8 @@ _SILENT = frozenset("'\"")
 """Signs without a meaning of their own; what stands in quotation marks must be known anyway."""
 _IN_NAMES = frozenset(",():-.&!?/+*#")
 """Signs that may stand between the words of a title."""
+_AT_END = frozenset("+*#^")
+"""Signs that may stand at the end of a name, as in "H&M+"."""
 _TITLE_END = re.compile(r'[.!?]+"(?=\s*[a-z,;])')
 """A sign that belongs to a quoted title, because the sentence goes on."""
 _SENTENCE_END = re.compile(r"[.!?]+[\"')]*(?=\s+\S|\s*$)")
@@ -60,7 +62,8 @@ def match_form(tokens: list[Token], start: int, form: Key) -> int | None:
         if place >= len(tokens) or tokens[place].key != word:
             return None
         place += 1
-    return place + (opened and place < len(tokens) and tokens[place].key == ")")
+    signs = place < len(tokens) and tokens[place].key in _AT_END and tokens[place].start == tokens[place - 1].end
+    return place + (signs or (opened and place < len(tokens) and tokens[place].key == ")"))
 
 
 def price_forms(value: str) -> set[Key]:

@@ -10,13 +10,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mmrec.explain.facts import kind_of, plain_name
+from mmrec.explain.facts import kind_of
 from mmrec.explain.statements import TITLE, Evidence, Kind, Statement
-from mmrec.explain.writing.names import is_countable, joined, quoted, shown_value, with_article
-from mmrec.explain.writing.plan import NAMED, Plan
+from mmrec.explain.writing.names import PAIR, is_countable, quoted
+from mmrec.explain.writing.phrases import (
+    MAKERS, Part, bare_noun, is_maker, is_noun, noun_phrase, predicates,
+)  # fmt: skip
+from mmrec.explain.writing.plan import NAMED, Plan, joins
 
 _OF_HISTORY = frozenset({Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD})
-_NOUN_GENRES = frozenset({"drama", "comedy", "thriller", "musical", "western", "documentary", "romance", "film-noir"})
+PLURAL = {"is": "are", "was": "were", "has": "have"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class _Line:
     text: str = ""
     spans: list[tuple[int, int, str]] = field(default_factory=list)
 
-    def add(self, *parts: str | tuple[str, str]) -> _Line:
+    def add(self, *parts: Part) -> _Line:
         """Append plain text, or (text, id of the statement that supports it)."""
         for part in parts:
             text, supported_by = (part, "") if isinstance(part, str) else part
@@ -58,9 +61,17 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Group:
-    """Statements that are said together because they speak of the same history items."""
+    """Statements that are said together of the same history items.
+
+    Args:
+        statements: the statements.
+        titles: history items that all of them speak of, those that count most first.
+        count: number of these items, those without a place in `titles` included.
+    """
 
     statements: tuple[Statement, ...]
+    titles: tuple[str, ...]
+    count: int
 
     @property
     def first(self) -> Statement:
@@ -91,206 +102,251 @@ class _Writer:
         self.types = {s.titles[0]: s.value for s in evidence.statements if s.kind is Kind.HISTORY and s.value}
         self.named: set[str] = set()
         self.noun = self._noun()
+        self.pair = self.noun[0].startswith(PAIR)
 
     def write(self) -> list[Sentence]:
         chosen = [self.evidence.by_id(name) for name in self.plan.statements]
-        groups = _grouped([s for s in chosen if s.kind in _OF_HISTORY and s.name != TITLE])
+        same = {title for s in chosen if s.name == TITLE for title in s.titles}
+        shared = [s for s in chosen if s.kind in _OF_HISTORY and s.name != TITLE and not (set(s.titles) <= same)]
         rest = [s for s in chosen if s.kind not in _OF_HISTORY]
-        lines = [*self._same_title(chosen), *self._shared(groups), *self._others(rest, first=not groups)]
+        lines = self._same_title(chosen)
+        for group in sorted(_grouped(shared, self.evidence), key=self._order):
+            lines.append(self._opening(group) if not lines else self._further(group))
+        lines += self._others(rest, first=not lines)
         return [line.sentence() for line in lines] or [self._without_reasons().sentence()]
 
     def _same_title(self, statements: Sequence[Statement]) -> list[_Line]:
         """Return the sentence of a history item with the same title, such as the same dress in another colour."""
         same = [s for s in statements if s.kind is Kind.SHARED and s.name == TITLE]
-        return [_Line().add(f"you {self.domain.did} ", *self._named(s), ", and this is another one.") for s in same]
+        return [_Line().add(f"you {self.domain.did} ", *self._named(s), ", and this is another one.") for s in same[:1]]
 
-    def _shared(self, groups: Sequence[_Group]) -> list[_Line]:
-        if not groups:
-            return []
-        first = self._opening(groups[0])
-        if len(groups) == 1:
-            return [first]
-        line = _Line()
-        line.add(*(["it "] if self.chance.random() < 0.8 else self._this()))
-        for place, group in enumerate(groups[1:3]):
-            line.add(" and " if place else "")
-            self._verbs(line, group.statements, also=not place)
-            line.add(", " if place or len(groups) > 2 else self.chance.choice([", ", ", just "]))
-            line.add("like ", *self._items(group))
-            line.add("," if place == 0 and len(groups) > 2 else "")
-        return [first, line.add(".")]
+    def _order(self, group: _Group) -> int:
+        """Return the place of a group: first what the item is, then other facts, images and words at the end."""
+        if any(is_noun(s, self.evidence) or kind_of(s.name) == "genre" for s in group.statements):
+            return 0
+        return 1 if group.first.kind is Kind.SHARED else 2
+
+    # The first sentence of a reason.
 
     def _opening(self, group: _Group) -> _Line:
-        did = self.domain.did
-        items = self._items(group)
-        line = _Line()
-        form = self.chance.randrange(5 if self.plan.tone != "warm" else 3)
-        warm = self.plan.tone == "warm"
-        if warm:
-            enjoy = self.chance.random() < 0.5
-            line.add(*(["You may enjoy this one: "] if enjoy else [*self._this(), "may suit you: "]))
-        if form == 0:
-            self._verb(line.add("like ", *items, f", which you {did}, it "), group)
+        phrase = noun_phrase(group.statements, self.evidence)
+        if phrase is not None and (self._order(group) == 0 or (not self.noun[1] and self.chance.random() < 0.5)):
+            return self._another(group, phrase)
+        return self._as_well(group)
+
+    def _another(self, group: _Group, phrase: list[Part]) -> _Line:
+        """Return "You bought A and B; here is another satin shirt", the item as one more of its sort."""
+        did, line, items = self.domain.did, _Line(), self._items(group, phrase)
+        form = self.chance.randrange(5)
+        if self.plan.tone == "warm" or form == 0:
+            enjoy = self.chance.choice(["like", "enjoy"])
+            line.add(f"since you {did} ", *items, f", you may {enjoy} another ", *phrase)
         elif form == 1:
-            line.add(f"you {did} ", *items, ", and ", *(["this "] if self.chance.random() < 0.5 else self._this()))
-            self._verb(line, group)
-            line.add(self.chance.choice([" too", " as well"]))
+            line.add(f"you {did} ", *items, "; here is another ", *phrase)
         elif form == 2:
-            self._verb(line.add("it "), group)
-            line.add(", like ", *items, f" that you {did}" if group.first.count == 1 else f", which you {did}")
+            line.add(f"you {did} ", *items, ", and this is another ", *phrase)
         elif form == 3:
-            self._verb(line.add(*self._this()), group)
-            line.add(", just like ", *items, f", which you {did}")
+            line.add("another ", *phrase, ", like ", *items, f", which you {did}")
         else:
-            self._verb(line.add(f"because you {did} ", *items, ": this "), group)
-            line.add(self.chance.choice([" too", " as well"]))
+            line.add("here is another ", *phrase, ", like ", *items, f", which you {did}")
         return line.add(".")
+
+    def _as_well(self, group: _Group) -> _Line:
+        """Return "This shirt is by Miro, like A and B, which you bought", what the item has in common with others."""
+        did, line = self.domain.did, _Line()
+        items = self._items(group)
+        if is_maker(group.statements) and self.chance.random() < 0.7:
+            also = MAKERS[kind_of(group.first.name)][1]
+            self._verbs(line.add(*self._this()), group.statements)
+            seen = "" if also.startswith("whom you") else f", which you {did}"
+            return line.add(f", {also} ", *items, seen, ".")
+        if group.first.kind is not Kind.SHARED:
+            return self._of_image(group, items, self._this(), f", which you {did}")
+        form = self.chance.randrange(4 if self.plan.tone == "plain" else 2)
+        if form == 0:
+            self._verbs(line.add(f"you {did} ", *items, ", and ", *self._this()), group.statements)
+            line.add(self.chance.choice([" too", " as well"]))
+        elif form == 1:
+            self._verbs(line.add("like ", *items, f", which you {did}, ", *self._this()), group.statements)
+        else:
+            self._verbs(line.add(*self._this()), group.statements)
+            line.add(self.chance.choice([", like ", ", just like "]), *items, f", which you {did}")
+        return line.add(".")
+
+    # Further sentences.
+
+    def _further(self, group: _Group) -> _Line:
+        """Return the sentence of a further reason: "It is also by Miro, like C and 3 others."."""
+        items = self._items(group, again=True)
+        if group.first.kind is not Kind.SHARED:
+            return self._of_image(group, items)
+        line = self._verbs(_Line().add(*self._it()), group.statements, also=True)
+        if is_maker(group.statements):
+            return line.add(f", {MAKERS[kind_of(group.first.name)][1]} ", *items, ".")
+        return line.add(", like ", *items, ".")
+
+    def _of_image(self, group: _Group, items: Sequence[Part], of: Sequence[Part] = (), ending: str = "") -> _Line:
+        """Return "Its photo is blue, like that of A."; words of the description are said in the same way."""
+        words = group.first.kind is Kind.KEYWORD
+        what = "description" if words else self.domain.image
+        line = _Line().add(*([f"the {what} of ", *of] if of else [self._its(), what, " "]))
+        line.add("mentions " if words else "")
+        for place, statement in enumerate(group.statements):
+            line.add(" and " if place else "")
+            line.add((f"“{statement.value}”" if words else _shown(statement.value, place), statement.id))
+        return line.add(f", like {'those' if group.count > 1 else 'that'} of ", *items, ending, ".")
 
     def _others(self, statements: Sequence[Statement], first: bool) -> list[_Line]:
         """Return the sentences of statements that stand alone; facts of the item come in one sentence."""
         lines = []
-        facts = [s for s in statements if s.kind in (Kind.ATTRIBUTE, Kind.IMAGE)]
-        if facts:
-            line = _Line().add(*(self._this() if first else ["it "]))
-            lines.append(self._verbs(line, facts).add("."))
-        for statement in statements:
-            name = [(quoted(title), statement.id) for title in statement.titles[:1]]
-            if statement.kind is Kind.NEIGHBOUR:
-                opening = self.chance.choice(["overall, it is close to ", "as a whole, it resembles "])
-                lines.append(_Line().add(opening, *self._named(statement), "."))
-            elif statement.kind is Kind.INFLUENCE:
-                lines.append(_Line().add(f"of all that you {self.domain.did}, ", *name, " counts most for this."))
-            elif statement.kind is Kind.SIGNAL:
-                lines.append(_Line().add((statement.text[:-1].lower(), statement.id), "."))
+        did = self.domain.did
         history = [s for s in statements if s.kind is Kind.HISTORY]
         if history:
-            line = _Line().add("it comes from your history as a whole, most recently ")
+            line = _Line().add(*(self._this() if first else self._it()), "go" if self.pair else "goes", " with your history as a whole, such as ")
+            first = False
             for place, statement in enumerate(history[:NAMED]):
                 line.add(" and " if place else "", *self._named(statement))
-            lines.insert(0, line.add("."))
+            lines.append(line.add("."))
+        for statement in statements:
+            if statement.kind is Kind.NEIGHBOUR:
+                subject = self._this() if first else self._it()
+                verb = "resemble " if self.pair else "resembles "
+                lines.append(_Line().add("overall, ", *subject, verb, *self._named(statement), "."))
+                first = False
+        facts = [s for s in statements if s.kind is Kind.ATTRIBUTE]
+        images = [s for s in statements if s.kind is Kind.IMAGE]
+        if facts:
+            lines.append(self._verbs(_Line().add(*(self._this() if first else self._it())), facts).add("."))
+        if images:
+            line = _Line().add(self._its(), self.domain.image, " ")
+            for place, statement in enumerate(images):
+                line.add(" and " if place else "", (_shown(statement.value, place), statement.id))
+            lines.append(line.add("."))
+        for statement in statements:
+            if statement.kind is Kind.INFLUENCE:
+                refs: list[Part] = []
+                for place, title in enumerate(statement.titles):
+                    last = place == len(statement.titles) - 1
+                    refs += ["" if not place else " and " if last else ", ", (self._ref(title), statement.id)]
+                if self.chance.random() < 0.5:
+                    count = "counts" if len(statement.titles) == 1 else "count"
+                    lines.append(_Line().add(f"of all that you {did}, ", *refs, f" {count} most for this."))
+                else:
+                    lines.append(_Line().add(*refs, f", which you {did}, played the largest part in this choice."))
+            elif statement.kind is Kind.SIGNAL:
+                lines.append(_Line().add((statement.text[:-1].lower(), statement.id), "."))
         return lines
 
     def _without_reasons(self) -> _Line:
         return _Line("There is no history yet to compare it with.")
 
-    def _this(self) -> list[str | tuple[str, str]]:
-        """Return the recommended item as a subject: "this film "."""
-        return ["this ", self.noun, " "]
+    # Parts of sentences.
+
+    def _this(self) -> list[Part]:
+        """Return the recommended item as a subject: "this film ", "these trousers "."""
+        noun, statement = self.noun
+        return ["these " if self.pair else "this ", (noun.removeprefix(PAIR), statement), " "]
+
+    def _it(self) -> list[Part]:
+        return ["they " if self.pair else "it "]
+
+    def _its(self) -> str:
+        return "their " if self.pair else "its "
 
     def _noun(self) -> tuple[str, str]:
         """Return what the item is called and the statement it rests on: its type where the text does not say it."""
         said = {self.evidence.by_id(name).value for name in self.plan.statements}
         for statement in self.evidence.statements:
-            value = statement.value.lower()
-            kind = kind_of(statement.name)
-            is_noun = kind == "type" or (kind == "category" and value in self.evidence.title.lower())
-            if is_noun and statement.kind in (Kind.SHARED, Kind.ATTRIBUTE) and is_countable(value):
+            if is_noun(statement, self.evidence):
                 if statement.value not in said:
-                    return with_article(value).removeprefix("an ").removeprefix("a "), statement.id
+                    return bare_noun(statement.value), statement.id
                 break
         return self.domain.noun, ""
 
-    def _verb(self, line: _Line, group: _Group) -> _Line:
-        return self._verbs(line, group.statements)
-
     def _verbs(self, line: _Line, statements: Sequence[Statement], also: bool = False) -> _Line:
         """Append what is said of the item: "is a crime film and was directed by Ana Lopez"."""
-        parts = _merged(statements, self.evidence)
+        parts = predicates(statements, self.evidence)
         for place, (text, name) in enumerate(parts):
             line.add("" if not place else " and " if place == len(parts) - 1 else ", ")
             verb, _, rest = text.partition(" ")
-            if also and not place and verb in ("is", "was"):
+            if self.pair:
+                verb = PLURAL.get(verb, verb.removesuffix("s"))
+                text = f"{verb} {rest}"
+            if also and not place and verb in ("is", "was", "are", "were"):
                 line.add((verb, name), " also ", (rest, name))
             else:
                 line.add("also " if also and not place else "", (text, name))
         return line
 
-    def _items(self, group: _Group) -> list[str | tuple[str, str]]:
-        """Return the history items of a group: titles and how many more there are."""
+    def _items(self, group: _Group, phrase: Sequence[Part] = (), again: bool = False) -> list[Part]:
+        """Return the history items of a group: titles and how many more there are, or their number alone.
+
+        Args:
+            group: the statements.
+            phrase: noun phrase of the same sentence; a type that it says is left out of the references.
+            again: whether items were named before: those that were not come first, and if there are none, the items
+                are counted.
+        """
         statement = group.first
-        titles = statement.titles[:NAMED]
-        more = statement.count - len(titles)
-        names: list[str | tuple[str, str]] = []
+        titles = list(group.titles)
+        if again:
+            titles.sort(key=lambda title: title in self.named)
+        titles = titles[:NAMED]
+        if not titles or (again and group.count > NAMED and set(titles) <= self.named):
+            return [self._counted(group)]
+        if again and titles[0] not in self.named:
+            titles = [title for title in titles if title not in self.named]
+        said = " ".join(part if isinstance(part, str) else part[0] for part in phrase)
+        more = group.count - len(titles)
+        names: list[Part] = []
         for place, title in enumerate(titles):
             last = place == len(titles) - 1 and not more
-            names += ["" if not place else " and " if last else ", ", (self._ref(title), statement.id)]
+            names += ["" if not place else " and " if last else ", ", (self._ref(title, said), statement.id)]
         if more:
-            noun = self.domain.noun if more == 1 else self.domain.nouns
-            names.append((f" and {'one' if more == 1 else more} more {noun}", statement.id))
+            names.append((" and one other" if more == 1 else f" and {more} others", statement.id))
         return names
 
-    def _named(self, statement: Statement) -> list[str | tuple[str, str]]:
+    def _counted(self, group: _Group) -> tuple[str, str]:
+        number, noun = ("one", self.domain.noun) if group.count == 1 else (group.count, self.domain.nouns)
+        return f"{number} {noun} that you {self.domain.did}", group.first.id
+
+    def _named(self, statement: Statement) -> list[Part]:
         return [(self._ref(title), statement.id) for title in statement.titles[:1]]
 
-    def _ref(self, title: str) -> str:
-        """Return a history item by its title, with its type where the title does not say it and it was not said."""
+    def _ref(self, title: str, said: str = "") -> str:
+        """Return a history item by its title, with its type where neither title nor text say it."""
         sort = self.types.get(title, "").lower()
         new = title not in self.named
         self.named.add(title)
-        if sort and new and is_countable(sort) and sort not in title.lower():
-            return f"the {quoted(title)} {sort}"
+        if sort and new and is_countable(sort) and sort not in title.lower() and sort not in said:
+            return f"the {quoted(title)} {sort.replace('t-shirt', 'T-shirt')}"
         return quoted(title)
 
 
-def _grouped(statements: Sequence[Statement]) -> list[_Group]:
-    """Put statements that speak of the same items together, in the order of the plan."""
-    groups: dict[tuple[tuple[str, ...], int], list[Statement]] = {}
-    for statement in statements:
-        groups.setdefault((statement.titles, statement.count), []).append(statement)
-    return [_Group(tuple(group)) for group in groups.values()]
+def _shown(theme: str, place: int) -> str:
+    """Return what an image is said to show: "shows a city at night", "is blue"."""
+    verb = "shows" if " " in theme else "is"
+    return theme if place else f"{verb} {theme}"
 
 
-def _merged(statements: Sequence[Statement], evidence: Evidence) -> list[tuple[str, str]]:
-    """Return (what is said, id) for each statement; genres and actors are said together."""
-    said: list[tuple[str, str]] = []
-    done: set[str] = set()
+def _grouped(statements: Sequence[Statement], evidence: Evidence) -> list[_Group]:
+    """Put statements together that speak of the same items, or of one item that counts most for both.
+
+    The second kind is said of the items that have both facts: "another romantic comedy, like A".
+    """
+    groups: list[_Group] = []
     for statement in statements:
-        kind = kind_of(statement.name)
-        if kind in ("genre", "actor") and statement.kind in (Kind.SHARED, Kind.ATTRIBUTE):
-            if kind in done:
+        for place, group in enumerate(groups):
+            together = (*group.statements, statement)
+            common = tuple(title for title in group.titles if title in statement.titles)[:NAMED]
+            if group.first.kind is not statement.kind:
                 continue
-            done.add(kind)
-            values = [s.value for s in statements if kind_of(s.name) == kind]
-            said.append((_genres(values, evidence) if kind == "genre" else f"stars {joined(values)}", statement.id))
+            if (statement.titles, statement.count) == (group.titles, group.count):
+                groups[place] = _Group(together, group.titles, group.count)
+                break
+            if joins(group.first, statement) and noun_phrase(together, evidence) is not None:
+                groups[place] = _Group(together, common, len(common))
+                break
         else:
-            said.append((_said_of(statement, evidence), statement.id))
-    return said
-
-
-def _genres(values: Sequence[str], evidence: Evidence) -> str:
-    names = [value.lower() for value in values]
-    adjectives = [name for name in names if name not in _NOUN_GENRES]
-    nouns = [name.replace("-", " ") for name in names if name in _NOUN_GENRES]
-    if nouns and evidence.domain.noun == "film" and len(adjectives) <= 1 and len(nouns) == 1:
-        return f"is {with_article(' '.join([*adjectives, *nouns]))}"
-    return f"is {with_article(joined(names))} {evidence.domain.noun}"
-
-
-def _said_of(statement: Statement, evidence: Evidence) -> str:
-    """Return what one statement says of the recommended item, as the part of a sentence after "it"."""
-    kind = kind_of(statement.name)
-    if statement.kind in (Kind.SHARED_IMAGE, Kind.IMAGE):
-        shows = f"shows {statement.value} on its {evidence.domain.image}"
-        return shows if " " in statement.value else f"is {statement.value} in its {evidence.domain.image}"
-    if statement.kind is Kind.KEYWORD:
-        return f"has the word “{statement.value}” in its description"
-    value = shown_value(kind, statement.value)
-    title = evidence.title.casefold()
-    if kind == "category":
-        noun = value.lower()
-        named = noun in title and is_countable(noun)
-        return f"is {with_article(noun)}" if named else f"belongs to {statement.value}"
-    forms = {
-        "brand": f"is by {value}", "colour": f"is {value}", "material": f"is made of {value}",
-        "director": f"was directed by {value}", "author": f"was written by {value}", "artist": f"is by {value}",
-        "year": f"is from {value}", "price": f"costs {value}", "collection": f"is from the {value} collection",
-        "country": f"comes from {value}", "size": f"comes in size {value}", "section": f"is from {value}",
-    }  # fmt: skip
-    if kind in forms:
-        return forms[kind]
-    if kind == "type":
-        return f"is {with_article(value)}" if is_countable(value) else f"belongs to {value}"
-    if kind == "pattern":
-        bare = value.removesuffix(" pattern")
-        return "is in one plain colour" if bare == "solid" else f"has {with_article(bare)} pattern"
-    return f"has the {plain_name(statement.name)} {value}"
+            groups.append(_Group((statement,), statement.titles, statement.count))
+    return groups

@@ -12,6 +12,7 @@ _BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
 _LONGEST = 48
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》', "′"))
 _PROPER = PEOPLE | {"brand", "section", "country", "collection", "title"}
+PAIR = "pair of "
 _PAIRS = frozenset(
     {
         "trousers", "shoes", "shorts", "jeans", "leggings", "tights", "sunglasses", "glasses", "gloves", "socks",
@@ -57,18 +58,16 @@ def shown_value(kind: str, value: str) -> str:
 
 def with_article(noun: str) -> str:
     """Return a noun with "a", "an" or "a pair of"."""
-    last = noun.split()[-1] if noun.split() else noun
-    if last in _PAIRS:
-        return f"a pair of {noun}"
+    if _last_word(noun) in _PAIRS:
+        return f"a {PAIR}{noun}"
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def is_countable(noun: str) -> bool:
     """Return whether a noun takes an article: a pair of shoes, or a word that does not look like a plural."""
-    last = noun.split()[-1] if noun.split() else ""
+    last = _last_word(noun)
     return last in _PAIRS or not last.endswith("s") or last.endswith("ss") or last == "dress"
 
 
-def joined(parts: Sequence[str]) -> str:
-    """Return the parts as a list in a sentence: "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+def _last_word(noun: str) -> str:
+    return (re.split(r"[\s/]+", noun.strip().lower()) or [""])[-1]

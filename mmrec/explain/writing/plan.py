@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mmrec.explain.facts import kind_of
-from mmrec.explain.statements import Evidence, Kind, Statement
+from mmrec.explain.statements import SLIGHT, Evidence, Kind, Statement
 
 Tone = Literal["plain", "warm"]
 TONES: tuple[str, ...] = get_args(Tone)
@@ -36,10 +36,10 @@ class Plan:
 def default_plan(evidence: Evidence) -> Plan:
     """Return the plan of the most telling reasons, the one that is used without a language model."""
     reasons: list[Statement] = []
-    for statement in sorted(evidence.statements, key=lambda s: s.kind is Kind.KEYWORD):  # words are the last resort
+    for statement in sorted(evidence.statements, key=_is_slight):
         if statement.kind in _REASONS and statement.telling > 0 and not _repeats(statement, reasons):
             reasons.append(statement)
-    best = [s for s in reasons if s.telling >= LEAST_SHARE * reasons[0].telling][:MOST]
+    best = _few([s for s in reasons if s.telling >= LEAST_SHARE * reasons[0].telling])
     if best and any(s.kind is not Kind.NEIGHBOUR for s in best):
         return Plan(tuple(s.id for s in _with_influence(best, evidence)))
     history = [s for s in evidence.statements if s.kind is Kind.HISTORY]
@@ -48,10 +48,29 @@ def default_plan(evidence: Evidence) -> Plan:
     return Plan(tuple(s.id for s in (*(best or history[:2]), *own[:2])))
 
 
+def joins(first: Statement, second: Statement) -> bool:
+    """Return whether two facts are said together of the items that have both: one that counts most for each does."""
+    if first.kind is not Kind.SHARED or second.kind is not Kind.SHARED:
+        return False
+    return set(first.titles[:NAMED]) & set(second.titles[:NAMED]) > set() and first.titles[0] in second.titles
+
+
+def _few(reasons: Sequence[Statement]) -> list[Statement]:
+    """Return the first two reasons, and a third one if it is said together with one of them."""
+    best = [s for s in reasons if s is reasons[0] or not _is_slight(s) or joins(reasons[0], s)]
+    return best[:2] + [s for s in best[2:] if any(joins(r, s) for r in best[:2])][:1]
+
+
+def _is_slight(statement: Statement) -> bool:
+    """Return whether a reason convinces nobody when another one is there: a word, a year, a size."""
+    return statement.kind is Kind.KEYWORD or kind_of(statement.name) in SLIGHT
+
+
 def _with_influence(reasons: list[Statement], evidence: Evidence) -> list[Statement]:
-    """Return the reasons with the most influential history item, in place of a third reason, if none names it."""
+    """Return the reasons with the most influential history items, in place of a third one, if they do not name all."""
     influence = next((s for s in evidence.statements if s.kind is Kind.INFLUENCE), None)
-    if influence is None or any(influence.titles[0] in reason.titles[:NAMED] for reason in reasons):
+    named = {title for reason in reasons for title in reason.titles[:NAMED]}
+    if influence is None or named.issuperset(influence.titles):
         return reasons
     return [*reasons[: MOST - 1], influence]
 
@@ -64,4 +83,4 @@ def _repeats(statement: Statement, earlier: Sequence[Statement]) -> bool:
         return bool(earlier)
     kind = kind_of(statement.name)
     mergeable = kind in ("genre", "actor")
-    return any(kind_of(s.name) == kind and not (mergeable and s.titles == statement.titles) for s in earlier)
+    return any(kind_of(s.name) == kind and not (mergeable and joins(s, statement)) for s in earlier)
