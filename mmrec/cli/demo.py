@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def demo(args: Sequence[str]) -> None:
 
 
 def _where_things_are(page: Path) -> Table:
-    first = json.loads((RUN / "explanations.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    first = read_rows(RUN / "explanations.jsonl")[0]
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, value in (
         ("page of results", f"{page} ({page.stat().st_size / 1e6:.1f} MB, opens in any browser)"),

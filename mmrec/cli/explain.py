@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmrec.errors import UserError, require
 from mmrec.explain.evidence import recommendations
 from mmrec.explain.of_run import pipeline_of
 from mmrec.explain.outcome import WRITERS
+from mmrec.explain.rows import read_rows
 from mmrec.explain.writing.writer import WritingOptions
 from mmrec.training.run_folder import load_run, only_writer, run_folder
 from mmrec.utils.console import wide_console
@@ -46,8 +46,8 @@ def explain(args: Sequence[str]) -> None:
     out = options.out or folder / f"explanations_{re.sub(r'[^A-Za-z0-9_-]', '_', options.user)[:80]}.jsonl"
     with only_writer(folder):
         summary = pipeline.run(made, out)
-    for line in summary.path.read_text(encoding="utf-8").splitlines():
-        _show(json.loads(line))
+    for row in read_rows(summary.path):
+        _show(row)
     wide_console().print(str(summary), markup=False, highlight=False)
 
 

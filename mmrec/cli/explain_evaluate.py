@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from mmrec.cli.explain_options import explain_parser
 from mmrec.errors import UserError, require
@@ -24,7 +24,7 @@ from mmrec.explain.packet import build_packet
 from mmrec.explain.statements import evidence_of
 from mmrec.explain.writing.prompt import Prompt
 from mmrec.explain.writing.writer import Question, Way
-from mmrec.training.run_folder import load_run, run_folder
+from mmrec.training.run_folder import load_run, only_writer, run_folder
 from mmrec.utils.console import wide_console
 from mmrec.utils.files import write_whole
 
@@ -44,7 +44,12 @@ def evaluate(args: Sequence[str]) -> None:
     require(options.pairs >= 2, "--pairs", options.pairs, "at least 2")
     require(options.corrections >= 0, "--corrections", options.corrections, "at least 0")
     require(set(options.arms) <= set(ARMS), "--arms", options.arms, f"some of {', '.join(ARMS)}")
-    out = options.out or run_folder(options.ckpt) / "explanations"
+    folder = run_folder(options.ckpt)
+    with only_writer(options.out or folder):
+        _evaluate(options, options.out or folder / "explanations")
+
+
+def _evaluate(options: Any, out: Path) -> None:
     model, data = load_run(options.ckpt)
     knowledge = knowledge_of(data)
     pairs = frozen_sample(model, data, options.pairs, options.seed, out / "sample.json")

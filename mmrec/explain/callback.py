@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytorch_lightning as lightning
@@ -15,6 +14,7 @@ from mmrec.errors import UserError
 from mmrec.explain.evidence import first_instances, recommendations
 from mmrec.explain.llm import LLM
 from mmrec.explain.of_run import pipeline_of
+from mmrec.explain.rows import read_rows
 from mmrec.explain.similarity import Least
 from mmrec.explain.writing.writer import Way, WritingOptions
 from mmrec.models.recommender import Recommender
@@ -79,9 +79,9 @@ class ExplainRecommendations(lightning.Callback):
         made = recommendations(pl_module, data, first_instances(data, Split.TEST, self.users), self.top_k)
         summary = pipeline.run(made, Path(trainer.default_root_dir) / "explanations.jsonl")
         rank_zero_info(str(summary))
-        rows = [json.loads(line) for line in summary.path.read_text(encoding="utf-8").splitlines()]
+        rows = read_rows(summary.path)
         if rows:
-            rank_zero_info(f"the first of them: {rows[0]['text']}")
+            rank_zero_info(f"for example: {rows[0]['text']}")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and logged_in():
                 logger.log_table("explanations", list(COLUMNS), [[row[name] for name in COLUMNS] for row in rows])

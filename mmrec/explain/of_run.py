@@ -31,7 +31,7 @@ def knowledge_of(data: DescribedItems) -> Knowledge:
     try:
         themes = Themes.of(data)
     except UserError as error:  # the features are older than the cache the weights were in
-        log.warning("theme words by colour and brightness alone: %s", error)
+        log.warning("images are described by their colours and brightness alone: %s", error)
         themes = None
     return Knowledge(data.catalog.item_table, str(data.catalog.folder / "items.parquet"), themes)
 
@@ -56,8 +56,9 @@ def similarity_of(
         return similarity, None
     calibration = similarity.calibrate(recommendations(model, data, rows, top_k=1), knowledge)
     rank_zero_info(
-        f"semantic similarity by {similarity.method}: least {calibration.least:.3f}; a user's own explanation is "
-        f"nearer than another's with a probability of {calibration.auc:.2f}"
+        f"explanations are compared with the user's interest by {similarity.method}: a free text needs a similarity of "
+        f"{calibration.least:.3f}; a user's own explanation is more similar than another's in {calibration.auc:.0%} of "
+        "cases"
     )
     return similarity, calibration.least
 

@@ -80,12 +80,13 @@ class Summary:
     def __str__(self) -> str:
         """Return in a line who wrote the explanations and why."""
         sources = ", ".join(f"{count} by {WRITERS[source]}" for source, count in sorted(self.sources.items()))
-        causes = "; ".join(f"{cause} ({count})" for cause, count in sorted(self.causes.items()))
-        return f"{self.total} explanations in {self.path}: {sources}{f' - {causes}' if causes else ''}"
+        causes = "; ".join(f"{count} times {cause}" for cause, count in sorted(self.causes.items()))
+        without = f". The language model's own answer was not used: {causes}" if causes else ""
+        return f"{self.total} explanations written to {self.path}: {sources}{without}"
 
 
 WRITERS = {
-    "llm": "the language model", "corrected": "the language model after correction", "facts": "the grammar alone",
-    "none": "nobody",
+    "llm": "the language model", "corrected": "the language model after correction",
+    "facts": "the grammar, without a language model", "none": "nobody",
 }  # fmt: skip
 """Source to words."""

@@ -7,7 +7,6 @@ checked text (3.5.2). Every row says where its text came from and why it is not 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from mmrec.explain.statements import evidence_of
 from mmrec.explain.together import in_order
 from mmrec.explain.writing.prompt import Prompt
 from mmrec.explain.writing.writer import Question, Writer, WritingOptions
+from mmrec.utils.files import replacing
 
 
 class ExplanationPipeline:
@@ -81,22 +81,17 @@ class ExplanationPipeline:
         """
         start = time.monotonic()
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         asker = Asker(self._llm, path.parent / "llm_cache" if self._cache else None)
         sources: Counter[str] = Counter()
         causes: Counter[str] = Counter()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         explained = in_order(partial(self._explain, asker=asker), asker.concurrency, "explaining", recommendations)
-        try:
-            with closing(explained), temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with closing(explained), replacing(path) as temporary:
+            with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
                 for row, outcome in explained:
                     file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
                     sources[outcome.source] += 1
                     if outcome.cause:
                         causes[outcome.cause] += 1
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return Summary(
             path=path,
             total=len(recommendations),

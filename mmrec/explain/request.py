@@ -84,9 +84,14 @@ def explain(model: Recommender, knowledge: Knowledge, request: Request) -> Reque
     return RequestExplanation(" ".join(s.text for s in sentences), sentences, evidence.statements)
 
 
-@torch.no_grad()
 def evidence_of_request(model: Recommender, knowledge: Knowledge, request: Request) -> Evidence:
     """Return the statements about the item of a request."""
+    return evidence_of(recommendation_of_request(model, request), knowledge, request.read_images)
+
+
+@torch.no_grad()
+def recommendation_of_request(model: Recommender, request: Request) -> Recommendation:
+    """Return the item of a request as a recommendation with the model's evidence."""
     falls: tuple[float, ...] = ()
     signals: dict[str, float] = {}
     item, history = request.item, list(request.history)
@@ -97,5 +102,4 @@ def evidence_of_request(model: Recommender, knowledge: Knowledge, request: Reque
         signals = model.signals(model.transfer_batch_to_device(batch, model.device, 0))[0]
     table = model.neighbours()
     near = [] if table is None else [i for i in dict.fromkeys(history) if bool((table[i] == item).any())]
-    recommendation = Recommendation("", item, 1, 0.0, history, near, signals, None, falls)
-    return evidence_of(recommendation, knowledge, request.read_images)
+    return Recommendation("", item, 1, 0.0, history, near, signals, None, falls)

@@ -73,10 +73,10 @@ class Similarity:
             return None
         tower = _tower(model, data)
         if tower is not None:
-            return cls(tower, "text encoder and W_t")
+            return cls(tower, "the text encoder and W_t")
         with torch.no_grad():
             items = model.item_vectors().float().cpu()
-        return cls(word_vectors(knowledge, items), "mean vectors of the items that share the words")
+        return cls(word_vectors(knowledge, items), "the mean vectors of items that share words with the text")
 
     def __call__(self, text: str, interest: NDArray[np.float32]) -> float:
         """Return the cosine of a text and u (D,); 0 where nothing is known of the text."""

@@ -8,35 +8,17 @@ from typing import Any
 
 import polars as pl
 
+from mmrec.explain.rows import read_rows
 from mmrec.report.images import Shelf, find_items
 from mmrec.report.marks import Piece, pieces
 from mmrec.results.aggregate import Board, Model
 from mmrec.results.load import Run
-from mmrec.utils.json_files import read_json_lines
 from mmrec.utils.tables import read_table
 
 MODELS = 6
 """Largest number of models per user, the best ones, so that a page of many models stays small."""
 LIST = 6
 """Items shown of a recommended list."""
-FACTS = {str: [str]}
-SHAPE = {
-    "user": str,
-    "item": str,
-    "rank": int,
-    "text": (str, None),
-    "source": str,
-    "cause": (str, None),
-    "model": (str, None),
-    "history": ([str], None),
-    "sentences": ([{"text": str, "statements": [str], "spans": [[(int, str)]]}], None),
-    "statements": ([{"id": str, "text": str, "name": str, "value": str}], None),
-    "packet": {
-        "title": str, "facts": FACTS, "history": [{"title": str, "shared": FACTS}], "signals": {str: float},
-    },
-}  # fmt: skip
-"""The parts of a row that the page shows, see `mmrec.explain`."""
-AGAIN = "run `lightning test` again, or move the file away"
 
 
 @dataclass(frozen=True)
@@ -141,7 +123,7 @@ def _first_explained(model: Model) -> tuple[Run, list[dict[str, Any]]] | None:
     for run in model.runs:
         file = None if run.folder is None else run.folder / "explanations.jsonl"
         if file is not None and file.is_file():
-            rows = [row for row in read_json_lines(file, SHAPE, AGAIN) if row["text"]]
+            rows = [row for row in read_rows(file) if row["text"]]
             if rows:
                 return run, rows
     return None

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from mmrec.errors import UserError
 from mmrec.metrics.cost import seconds_per_epoch
 
 
@@ -52,7 +53,7 @@ def has_account() -> bool:
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     try:
         return netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc").authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, RuntimeError, netrc.NetrcParseError):  # RuntimeError: this user has no home folder
         return False
 
 
@@ -79,7 +80,7 @@ def _record(tracking: Tracking, dataset: str, model: str, seed: int, config: Map
         return None
     import wandb  # importing it takes a second, which a run without it need not wait for
 
-    return wandb.init(
+    options: dict[str, Any] = dict(
         name=f"{dataset}-{model}-seed{seed}",
         dir=folder,
         id=run_id(config),
@@ -93,6 +94,12 @@ def _record(tracking: Tracking, dataset: str, model: str, seed: int, config: Map
         # Quiet; nothing captured from the terminal, and no process that samples the machine's load during training.
         settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
     )
+    try:
+        return wandb.init(**options)
+    except (KeyError, RuntimeError) as error:  # what Python raises for a user without a home folder or a name
+        raise UserError(
+            f"W&B finds no home folder or name of this user ({error}): set HOME and USER, or pass --tracking.wandb false"
+        ) from error
 
 
 def mirror_result(loggers: Iterable[Logger], result: Mapping[str, Any]) -> None:

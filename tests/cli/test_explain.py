@@ -68,7 +68,7 @@ def test_one_user_is_explained_in_the_terminal(runs: Path, toy: RecDataModule, c
     rows = [json.loads(line) for line in (runs / "with/seed1" / f"explanations_{user}.jsonl").read_text().splitlines()]
     assert [row["rank"] for row in rows] == [1, 2]
     assert " ".join(rows[1]["text"].split()) in shown
-    assert "by the grammar alone: no language model was given" in shown
+    assert "by the grammar, without a language model: no language model was given" in shown
     known = set(toy.catalog.items[toy.catalog.offsets[7] : toy.catalog.offsets[8]].tolist())
     raw = toy.catalog.item_table["raw_id"].to_list()
     assert not known & {raw.index(row["item"]) for row in rows}  # the whole history, the last events included

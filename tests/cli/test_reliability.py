@@ -279,3 +279,61 @@ def test_optimizer_and_schedule_are_options(here: Path, toy: RecDataModule) -> N
     last = torch.load(FOLDER / "checkpoints/last.ckpt", weights_only=True)
     assert last["optimizer_states"][0]["param_groups"][0]["lr"] == 0.0
     assert last["lr_schedulers"]
+
+
+@pytest.mark.parametrize("model", ["sasrec", pytest.param("vbpr", marks=pytest.mark.slow)])
+def test_the_tested_weights_are_those_that_were_validated(model: str, here: Path, toy: RecDataModule) -> None:
+    average = "pytorch_lightning.callbacks.EMAWeightAveraging"
+    options = ["--trainer.max_epochs", "2", f"--trainer.callbacks+={average}", "--trainer.callbacks.decay", "0.9"]
+    run("fit", toy, *options, model=model)
+    folder = FOLDER.parent.parent / model / "seed1"
+    file = folder / "result.json"
+    after_fit = json.loads(file.read_text())["metrics"]
+    state = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)
+    name = next(iter(state["state_dict"]))
+    assert not torch.equal(state["state_dict"][name], state["current_model_state"][name])
+    file.unlink()
+    run("test", toy, model=model)
+    assert json.loads(file.read_text())["metrics"] == after_fit
+    run("validate", toy, model=model)  # the state is the one that validation has chosen
+    curves = pl.read_csv(folder / "metrics.csv")["valid/ndcg@10"].drop_nulls()
+    assert (
+        state["callbacks"][next(k for k in state["callbacks"] if "BestCheckpoint" in k)]["best_model_score"]
+        == curves.max()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--trainer.barebones", "true"], "leaves out the checkpoints"),
+        (
+            [
+                "--trainer.callbacks+=pytorch_lightning.callbacks.StochasticWeightAveraging",
+                "--trainer.callbacks.swa_lrs",
+                "1",
+            ],
+            "averages after the last validation",
+        ),
+        (["--trainer.strategy", "fsdp"], "requires a GPU"),
+    ],
+)
+def test_what_makes_no_run_is_refused_in_one_line(
+    options: list[str], words: str, here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("fit", toy, *options)
+    assert words in error(capsys)
+
+
+def test_a_timer_without_a_duration_is_kept_in_the_config(here: Path, toy: RecDataModule) -> None:
+    run("fit", toy, "--trainer.max_epochs", "1", "--trainer.callbacks+=pytorch_lightning.callbacks.Timer")
+    assert "callbacks.Timer" in (FOLDER / "config.yaml").read_text()
+
+
+def test_a_model_with_a_graph_is_not_averaged(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("fit", toy, "--trainer.callbacks+=pytorch_lightning.callbacks.EMAWeightAveraging", model="lightgcn")
+    assert "the graph of LightGCN cannot be copied" in error(capsys)

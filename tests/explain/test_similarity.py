@@ -18,7 +18,7 @@ def shop(toy: RecDataModule) -> Knowledge:
 def test_an_items_own_text_has_its_projected_vector(toy: RecDataModule, shop: Knowledge) -> None:
     model = build("mm_racl_kal", toy).eval()
     similarity = Similarity.of(model, toy, shop)
-    assert similarity.method == "text encoder and W_t"
+    assert similarity.method == "the text encoder and W_t"
     text = toy.catalog.item_table["text"][7]
     projected = model.item_encoder().text[7].detach()
     assert similarity(text, projected.numpy()) == pytest.approx(1, abs=1e-3)  # features are kept as float16
@@ -27,7 +27,7 @@ def test_an_items_own_text_has_its_projected_vector(toy: RecDataModule, shop: Kn
 
 @pytest.mark.parametrize("name", ["sasrec", "lightgcn"])  # ids alone: W_t is not there
 def test_without_a_projection_the_words_of_the_items_stand_in(name: str, toy: RecDataModule, shop: Knowledge) -> None:
-    assert Similarity.of(build(name, toy), toy, shop).method.startswith("mean vectors of the items")
+    assert Similarity.of(build(name, toy), toy, shop).method.startswith("the mean vectors of items")
 
 
 def test_models_without_vectors_have_no_similarity(toy: RecDataModule, shop: Knowledge) -> None:

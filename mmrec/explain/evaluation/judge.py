@@ -17,7 +17,7 @@ from mmrec.explain.packet import Packet
 _QUOTED = re.compile('[“"«„]([^“”"»«]+)[”"»]')
 _INFLUENCE = re.compile(
     "Of all that you [a-z]+, (?:“[^”]+”|[^“”.])* counts? most for this"
-    "|(?:“[^”]+”|[^“”.])*(?:, which you [a-z]+,)? played the largest part"
+    "|(?:“[^”]+”|[^“”.])*(?:, which you [a-z]+,)? played (?:the largest|a large) part"
 )
 _NUMBER = re.compile(r"([$€£¥]\s?)?\d[\d.,]*\d|([$€£¥]\s?)?\d")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w’'-]*(?:\s+(?:of|the|and|de|van|von)?\s?[A-Z][\w’'-]*)*")
@@ -66,7 +66,9 @@ class RuleJudge:
         """Return what a text says and how much of it the packet has."""
         known = _Known(packet)
         units = [(match[1], known.has(match[1])) for match in _QUOTED.finditer(text)]
-        units += [(match[0], known.count_most(_QUOTED.findall(match[0]))) for match in _INFLUENCE.finditer(text)]
+        for match in _INFLUENCE.finditer(text):
+            titles = _QUOTED.findall(match[0])
+            units.append((match[0], known.count_most(titles, "a large part" in match[0])))
         rest = _QUOTED.sub(" “” ", _INFLUENCE.sub("", text))
         units += [(match[0], known.has_number(match[0])) for match in _NUMBER.finditer(rest)]
         units += [(match[0], False) for match in _SUSPICIOUS.finditer(rest) if not known.has(match[0])]
@@ -117,9 +119,11 @@ class _Known:
         words = _words(string)
         return not words or any(f" {' '.join(words)} " in text for text in self._texts) or self._words.issuperset(words)
 
-    def count_most(self, titles: list[str]) -> bool:
-        """Return whether titles are those of the most influential history items, or of the first of them."""
+    def count_most(self, titles: list[str], some: bool) -> bool:
+        """Return whether titles are those of the most influential history items, the first one, or `some` of them."""
         named = [" ".join(_words(title)) for title in titles]
+        if some:
+            return bool(named) and set(named) <= set(self._influence)
         return bool(named) and (named == self._influence[:1] or sorted(named) == sorted(self._influence))
 
     def has_number(self, number: str) -> bool:

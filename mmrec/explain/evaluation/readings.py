@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from mmrec.errors import UserError
 from mmrec.explain.evaluation.sheet import BEST, QUESTIONS, write_sheet
 from mmrec.explain.packet import HistoryItem, Packet
+from mmrec.utils.json_files import read_json, read_json_lines
 
 NEW, OLD = "new", "old"
+AGAIN = "run `mmrec explain evaluate` again"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def make(folder: Path, new: Sequence[Path], old: Sequence[Path], pairs: int) -> 
     packets: list[Packet] = []
     texts: dict[str, list[str]] = {NEW: [], OLD: []}
     for ours, theirs in zip(new, old, strict=True):
-        samples = [json.loads((path / "sample.json").read_text(encoding="utf-8"))["pairs"] for path in (ours, theirs)]
+        samples = [read_json(path / "sample.json", {"pairs": [Any]}, AGAIN)["pairs"] for path in (ours, theirs)]
         if samples[0] != samples[1]:
             raise UserError(f"{ours} and {theirs}: different samples; use the same run, --pairs and --seed")
         rows = _rows(ours / "facts.jsonl")
@@ -130,7 +133,7 @@ def _kappa(votes: Sequence[Sequence[bool]]) -> float:
 
 
 def _rows(file: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return read_json_lines(file, {"text": str, "packet": {str: Any}}, AGAIN)
 
 
 def _table(file: Path) -> list[dict[str, str]]:

@@ -15,9 +15,15 @@ from mmrec.explain.evidence import first_instances, recommendations
 from mmrec.explain.packet import Recommendation
 from mmrec.models.recommender import Recommender
 from mmrec.utils.files import write_whole
+from mmrec.utils.json_files import read_json
 
 POOL = 4000
 """Users from whom the sample is drawn: enough for a rare stratum without a pass over millions."""
+SHAPE = {
+    "data_hash": str, "seed": int, "asked_for": int,
+    "pairs": [{"row": int, "user": str, "item": int, "stratum": str}],
+}  # fmt: skip
+"""Content of `sample.json`."""
 HEAD_SHARE = 0.2
 """Share of the items, those with the most training interactions, that are the head."""
 
@@ -69,12 +75,9 @@ def frozen_sample(model: Recommender, data: RecDataModule, count: int, seed: int
 
 
 def _read(model: Recommender, data: RecDataModule, count: int, seed: int, file: Path) -> list[Pair]:
-    try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        rows, items = [p["row"] for p in kept["pairs"]], [p["item"] for p in kept["pairs"]]
-        strata, stamped = [p["stratum"] for p in kept["pairs"]], (kept["data_hash"], kept["seed"], kept["asked_for"])
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{file}: not a sample of pairs; remove it, or choose another --out") from None
+    kept = read_json(file, SHAPE, "remove it, or choose another --out")
+    rows, items, strata = ([pair[name] for pair in kept["pairs"]] for name in ("row", "item", "stratum"))
+    stamped = kept["data_hash"], kept["seed"], kept["asked_for"]
     if stamped != (data.catalog.manifest.data_hash, seed, count):
         raise UserError(f"{file}: a sample of other data, seed or size; choose another --out")
     made = recommendations(model, data, torch.tensor(rows), top_k=1)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mmrec.errors import UserError
 from mmrec.explain.llm.base import LLM, FailureKind, LLMFailure, Reply
 from mmrec.explain.llm.reply import cleaned
+from mmrec.utils.files import write_whole
 
 VERSION = 2  # raised when another reply is valid
 
@@ -81,18 +81,8 @@ class CachedLLM:
         return reply
 
     def _keep(self, answer: Mapping[str, object], path: Path) -> None:
-        with contextlib.suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._write(json.dumps(answer), path)
-
-    def _write(self, text: str, path: Path) -> None:
-        number, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self._folder)
-        try:
-            with open(number, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with self._lock, contextlib.suppress(UserError):
+            write_whole(path, json.dumps(answer))
 
 
 def _kept(path: Path) -> Reply | LLMFailure | None:

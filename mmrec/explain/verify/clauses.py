@@ -236,7 +236,9 @@ class Sentence(Phrases):
             yield end, Clause(ref.marks + said.marks, about=ref)
         for end, (ref,) in self.seq(start, "if you|you", _LIKE, self.items):
             yield end, Clause(ref.marks, about=ref)
-        for end, (own, ref) in self.seq(start, self.own, "go|goes", "with your history as a whole", ",", "such as", self.items):
+        for end, (own, ref) in self.seq(
+            start, self.own, "go|goes", "with your history as a whole", ",", "such as", self.items
+        ):
             if not ref.more:
                 yield end, Clause(own.marks + ref.marks, about=own)
 
@@ -384,6 +386,12 @@ class Sentence(Phrases):
             titles = [*self.lexicon.influence]
             if titles and not ref.more and ref.titles in ({*titles}, {titles[0]}):
                 name = self.lexicon.influence[titles[0]]
+                yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
+        for end, (ref,) in self.seq(
+            start, self.items, "played a large part in this", "choice|suggestion|recommendation", "as well|too?"
+        ):
+            if ref.titles and not ref.more and ref.titles <= self.lexicon.influence.keys():
+                name = self.lexicon.influence[min(ref.titles)]
                 yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
         for end, (ref, same) in self.seq(start, self.everything, "share|have", self._same_kinds):
             if all(holds_of(ref, Said(same=((kind, Ref()),)), self.lexicon) for kind in same):

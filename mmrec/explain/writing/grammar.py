@@ -16,7 +16,7 @@ from mmrec.explain.writing.names import PAIR, is_countable, quoted
 from mmrec.explain.writing.phrases import (
     MAKERS, Part, bare_noun, is_maker, is_noun, noun_phrase, predicates,
 )  # fmt: skip
-from mmrec.explain.writing.plan import NAMED, Plan, joins
+from mmrec.explain.writing.plan import NAMED, Plan, influential, joins, named_of
 
 _OF_HISTORY = frozenset({Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD})
 PLURAL = {"is": "are", "was": "were", "has": "have"}
@@ -101,6 +101,7 @@ class _Writer:
         self.chance = random.Random(evidence.seed)
         self.types = {s.titles[0]: s.value for s in evidence.statements if s.kind is Kind.HISTORY and s.value}
         self.named: set[str] = set()
+        self.influence = influential(evidence)
         self.noun = self._noun()
         self.pair = self.noun[0].startswith(PAIR)
 
@@ -202,7 +203,11 @@ class _Writer:
         did = self.domain.did
         history = [s for s in statements if s.kind is Kind.HISTORY]
         if history:
-            line = _Line().add(*(self._this() if first else self._it()), "go" if self.pair else "goes", " with your history as a whole, such as ")
+            line = _Line().add(
+                *(self._this() if first else self._it()),
+                "go" if self.pair else "goes",
+                " with your history as a whole, such as ",
+            )
             first = False
             for place, statement in enumerate(history[:NAMED]):
                 line.add(" and " if place else "", *self._named(statement))
@@ -224,18 +229,26 @@ class _Writer:
             lines.append(line.add("."))
         for statement in statements:
             if statement.kind is Kind.INFLUENCE:
-                refs: list[Part] = []
-                for place, title in enumerate(statement.titles):
-                    last = place == len(statement.titles) - 1
-                    refs += ["" if not place else " and " if last else ", ", (self._ref(title), statement.id)]
-                if self.chance.random() < 0.5:
-                    count = "counts" if len(statement.titles) == 1 else "count"
-                    lines.append(_Line().add(f"of all that you {did}, ", *refs, f" {count} most for this."))
-                else:
-                    lines.append(_Line().add(*refs, f", which you {did}, played the largest part in this choice."))
+                lines.append(self._influence(statement))
             elif statement.kind is Kind.SIGNAL:
                 lines.append(_Line().add((statement.text[:-1].lower(), statement.id), "."))
         return lines
+
+    def _influence(self, statement: Statement) -> _Line:
+        """Return the sentence of the items that count most; those that were named before are not named again."""
+        did, line = self.domain.did, _Line()
+        titles = [title for title in statement.titles if title not in self.named]
+        again = len(titles) < len(statement.titles)
+        refs: list[Part] = []
+        for place, title in enumerate(titles or statement.titles):
+            last = place == len(titles or statement.titles) - 1
+            refs += ["" if not place else " and " if last else ", ", (self._ref(title), statement.id)]
+        if again and titles:
+            return line.add(*refs, f", which you {did}, played a large part in this choice as well.")
+        if self.chance.random() < 0.5:
+            count = "counts" if len(statement.titles) == 1 else "count"
+            return line.add(f"of all that you {did}, ", *refs, f" {count} most for this.")
+        return line.add(*refs, f", which you {did}, played the largest part in this choice.")
 
     def _without_reasons(self) -> _Line:
         return _Line("There is no history yet to compare it with.")
@@ -291,7 +304,7 @@ class _Writer:
         titles = list(group.titles)
         if again:
             titles.sort(key=lambda title: title in self.named)
-        titles = titles[:NAMED]
+        titles = named_of(titles, self.influence)
         if not titles or (again and group.count > NAMED and set(titles) <= self.named):
             return [self._counted(group)]
         if again and titles[0] not in self.named:
@@ -338,7 +351,8 @@ def _grouped(statements: Sequence[Statement], evidence: Evidence) -> list[_Group
     for statement in statements:
         for place, group in enumerate(groups):
             together = (*group.statements, statement)
-            common = tuple(title for title in group.titles if title in statement.titles)[:NAMED]
+            common = tuple(title for title in group.titles if title in statement.titles)
+            common = tuple(named_of(common, influential(evidence)))
             if group.first.kind is not statement.kind:
                 continue
             if (statement.titles, statement.count) == (group.titles, group.count):

@@ -43,7 +43,11 @@ def noun_phrase(statements: Sequence[Statement], evidence: Evidence) -> list[Par
     heads = [s for s in statements if s not in genres and _is_noun(s, evidence)]
     actors = [s for s in statements if kind_of(s.name) == "actor"]
     rest = [s for s in statements if s not in genres and s not in heads and s not in actors]
-    if len(heads) + bool(genres) > 1 or len(genres) > 2 or any(s.kind is not Kind.SHARED or kind_of(s.name) not in _AFTER for s in rest):
+    if (
+        len(heads) + bool(genres) > 1
+        or len(genres) > 2
+        or any(s.kind is not Kind.SHARED or kind_of(s.name) not in _AFTER for s in rest)
+    ):
         return None
     before = [s for s in rest if kind_of(s.name) in _BEFORE and heads]
     text, supported_by = _head(heads, genres, evidence)

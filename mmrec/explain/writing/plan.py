@@ -48,6 +48,16 @@ def default_plan(evidence: Evidence) -> Plan:
     return Plan(tuple(s.id for s in (*(best or history[:2]), *own[:2])))
 
 
+def influential(evidence: Evidence) -> tuple[str, ...]:
+    """Return the titles of the history items that count most."""
+    return next((s.titles for s in evidence.statements if s.kind is Kind.INFLUENCE), ())
+
+
+def named_of(titles: Sequence[str], influence: Sequence[str]) -> list[str]:
+    """Return the titles that are named: the first ones, and one more if it is among those that count most."""
+    return [title for place, title in enumerate(titles[: NAMED + 1]) if place < NAMED or title in influence]
+
+
 def joins(first: Statement, second: Statement) -> bool:
     """Return whether two facts are said together of the items that have both: one that counts most for each does."""
     if first.kind is not Kind.SHARED or second.kind is not Kind.SHARED:
@@ -69,7 +79,7 @@ def _is_slight(statement: Statement) -> bool:
 def _with_influence(reasons: list[Statement], evidence: Evidence) -> list[Statement]:
     """Return the reasons with the most influential history items, in place of a third one, if they do not name all."""
     influence = next((s for s in evidence.statements if s.kind is Kind.INFLUENCE), None)
-    named = {title for reason in reasons for title in reason.titles[:NAMED]}
+    named = {title for reason in reasons for title in named_of(reason.titles, influential(evidence))}
     if influence is None or named.issuperset(influence.titles):
         return reasons
     return [*reasons[: MOST - 1], influence]

@@ -123,11 +123,10 @@ class PrecomputedEncoder(FeatureEncoder):
 
     def _ids(self, rows: int, path: str | None) -> pl.DataFrame:
         """Return columns raw_id and row (of the array)."""
-        try:
-            table = pl.read_csv(find_raw(self.items), has_header=False, infer_schema=False, columns=[0], glob=False)
-        except pl.exceptions.PolarsError as error:
-            raise UserError(f"{self.items}: not a CSV file of item ids ({str(error).splitlines()[0]})") from error
-        lines = table.to_series().alias("raw_id")
+        file = CsvFile(find_raw(self.items), Dialect(header=False))
+        file.require_utf8()
+        with file.reading():
+            lines = file.scan(["raw_id"]).select("raw_id").collect().to_series()
         if len(lines) not in (rows, rows + 1):
             raise UserError(f"{self.items}: names {len(lines)} rows but {path} has {rows}; give one line per row")
         ids = lines.tail(rows)
