@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mmrec.cli import lightning
 from mmrec.cli.prepare import prepare
+from mmrec.explain.rows import read_rows
 from mmrec.report.write import write_page
 from mmrec.results.compare import Extra, compare_runs
 from mmrec.utils.console import wide_console

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mmrec.batch import PAD
 from mmrec.explain.knowledge import Facts, Knowledge
 
-
 INFLUENCE_SHARE = 0.9
 """Share of all falls that the most influential items have together."""
 MOST_INFLUENTIAL = 3

@@ -85,13 +85,16 @@ class ExplanationPipeline:
         sources: Counter[str] = Counter()
         causes: Counter[str] = Counter()
         explained = in_order(partial(self._explain, asker=asker), asker.concurrency, "explaining", recommendations)
-        with closing(explained), replacing(path) as temporary:
-            with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                for row, outcome in explained:
-                    file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-                    sources[outcome.source] += 1
-                    if outcome.cause:
-                        causes[outcome.cause] += 1
+        with (
+            closing(explained),
+            replacing(path) as temporary,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
+            for row, outcome in explained:
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+                sources[outcome.source] += 1
+                if outcome.cause:
+                    causes[outcome.cause] += 1
         return Summary(
             path=path,
             total=len(recommendations),

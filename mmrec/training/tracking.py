@@ -80,25 +80,26 @@ def _record(tracking: Tracking, dataset: str, model: str, seed: int, config: Map
         return None
     import wandb  # importing it takes a second, which a run without it need not wait for
 
-    options: dict[str, Any] = dict(
-        name=f"{dataset}-{model}-seed{seed}",
-        dir=folder,
-        id=run_id(config),
-        project=tracking.project,
-        entity=tracking.entity,
-        group=f"{dataset}/{model}",
-        job_type=tracking.job_type,
-        tags=[*tracking.tags, f"seed{seed}"],
-        mode="online" if logged_in() else "offline",
-        resume="allow",
+    options: dict[str, Any] = {
+        "name": f"{dataset}-{model}-seed{seed}",
+        "dir": folder,
+        "id": run_id(config),
+        "project": tracking.project,
+        "entity": tracking.entity,
+        "group": f"{dataset}/{model}",
+        "job_type": tracking.job_type,
+        "tags": [*tracking.tags, f"seed{seed}"],
+        "mode": "online" if logged_in() else "offline",
+        "resume": "allow",
         # Quiet; nothing captured from the terminal, and no process that samples the machine's load during training.
-        settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
-    )
+        "settings": wandb.Settings(silent=True, console="off", x_disable_stats=True),
+    }
     try:
         return wandb.init(**options)
     except (KeyError, RuntimeError) as error:  # what Python raises for a user without a home folder or a name
         raise UserError(
-            f"W&B finds no home folder or name of this user ({error}): set HOME and USER, or pass --tracking.wandb false"
+            f"W&B finds no home folder or name of this user ({error}): set HOME and USER, or pass "
+            "--tracking.wandb false"
         ) from error
 
 

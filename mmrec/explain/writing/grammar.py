@@ -14,7 +14,13 @@ from mmrec.explain.facts import kind_of
 from mmrec.explain.statements import TITLE, Evidence, Kind, Statement
 from mmrec.explain.writing.names import PAIR, is_countable, quoted
 from mmrec.explain.writing.phrases import (
-    MAKERS, Part, bare_noun, is_maker, is_noun, noun_phrase, predicates,
+    MAKERS,
+    Part,
+    bare_noun,
+    is_maker,
+    is_noun,
+    noun_phrase,
+    predicates,
 )  # fmt: skip
 from mmrec.explain.writing.plan import NAMED, Plan, influential, joins, named_of
 
@@ -200,7 +206,6 @@ class _Writer:
     def _others(self, statements: Sequence[Statement], first: bool) -> list[_Line]:
         """Return the sentences of statements that stand alone; facts of the item come in one sentence."""
         lines = []
-        did = self.domain.did
         history = [s for s in statements if s.kind is Kind.HISTORY]
         if history:
             line = _Line().add(

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem
+from mmrec.data.sources.readers.csv import CsvFile, Dialect
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import InvalidArgument, UserError, require, require_whole_number
 from mmrec.utils.files import hash_file
