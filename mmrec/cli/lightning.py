@@ -193,15 +193,13 @@ class RecCLI(LightningCLI):
     def _source_run(self, config: Any) -> Path | None:
         """Return the run that this fit starts from, and have it validated before the first step.
 
+        A fit that is resumed goes on from its own checkpoint.
+
         Raises:
-            UserError: the run does not exist, or the fit is to go on with a checkpoint of its own.
+            UserError: the run does not exist.
         """
-        if config["from"] is None:
+        if config["from"] is None or config.ckpt_path is not None:
             return None
-        if config.ckpt_path is not None:
-            raise UserError(
-                "--from starts a new fit and --ckpt_path goes on with an earlier one: leave one of them out"
-            )
         source = Path(config["from"])
         run_folder(source)
         config.trainer.num_sanity_val_steps = -1

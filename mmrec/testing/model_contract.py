@@ -126,6 +126,15 @@ class TrainedModelContract(ModelContract):
             assert torch.isfinite(parameter.grad).all(), name
             assert parameter.grad.any(), name
 
+    def test_rows_that_grow_with_the_data_are_named(self, data: RecDataModule) -> None:
+        """Optional for a model that knows users and items by id alone, which takes no new items."""
+        model = self.model.for_data(data, **self.options)
+        named = model.row_parameters().keys()
+        sizes = {name: getattr(data, name) + 1 for name in ("n_users", "n_items") if name in model.hparams}
+        larger = self.model(**{**model.hparams, **sizes}).state_dict()
+        grown = {name for name, value in model.state_dict().items() if value.shape != larger[name].shape}
+        assert named == grown or not (named or model.read_modalities)
+
     def test_mixed_precision_trains_and_scores_in_fp32(self, data: RecDataModule) -> None:
         model = self.build(data)
         with torch.autocast("cpu", torch.bfloat16):

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+import yaml
 
 import mmrec
 from mmrec.cli.main import main
@@ -113,6 +114,7 @@ def test_a_fit_that_starts_from_a_run_on_the_same_data_begins_at_its_validation(
     assert start["items"] == {"known": earlier.n_items - 1, "new": 0}
     assert start["data_hash"] == earlier.catalog.manifest.data_hash
     assert start["valid"]["ndcg@10"] == pytest.approx(best, abs=1e-6)
+    assert yaml.safe_load((run / "config.yaml").read_text())["from"] == str(run)
 
 
 def test_rows_of_known_users_and_items_are_carried_to_data_that_have_grown(run: Path, toy: RecDataModule) -> None:
