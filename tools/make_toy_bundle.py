@@ -2,21 +2,26 @@
 
     python tools/make_toy_bundle.py
 
-Made again when the layout of bundles changes. The exported graphs are left out, and the images too, which the toy shop
-draws anew: the bundle adds less than 1 MB to the wheel.
+Made again when the layout of bundles changes. It adds less than 1 MB to the wheel: the forms for other programs are
+left out, and the images too, which `mmrec.Toy` draws anew.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from mmrec.cli import lightning
 from mmrec.inference.bundle.export import export_run
+from mmrec.inference.bundle.manifest import FILE, BundleManifest, hash_files
 from mmrec.utils.shipped import toy_bundle
 
-LEFT_OUT = "left out to keep the wheel small; `mmrec export` writes it"
+LEFT_OUT = ("*.pt2", "*.onnx", "index.faiss", "item_vectors.npy", "static_items.npy")
+WHY = "left out to keep the wheel small; `mmrec export` writes it"
 CONFIG = "lightning_configs/run/toy_mm_racl_kal.yaml"
 
 
@@ -27,13 +32,24 @@ def main() -> None:
         os.chdir(folder)
         lightning.run(["fit", "--config", CONFIG, "--tracking.wandb", "false", "--explain", "false"])
         manifest = export_run(Path("runs/toy/mm_racl_kal/seed1"), to)
-    for file in [*to.glob("*.pt2"), *to.glob("*.onnx")]:
-        file.unlink()
-        del manifest.files[file.name]
-        manifest.absent[file.stem] = LEFT_OUT
-    manifest.save(to)
+    make_small(to, manifest)
     size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
     print(f"{to}: {size / 1e6:.1f} MB")
+
+
+def make_small(folder: Path, manifest: BundleManifest) -> None:
+    """Remove what an answer does not need: the forms for other programs, and the index over few vectors."""
+    for pattern in LEFT_OUT:
+        for file in folder.glob(pattern):
+            file.unlink()
+            del manifest.files[file.name]
+            manifest.absent[file.stem] = WHY
+    items = folder / "data" / "items.parquet"
+    table = pl.read_parquet(items).with_columns(image=pl.lit(None, pl.String))  # the files of the temporary folder
+    table.write_parquet(items)
+    manifest.files.update(hash_files(folder))
+    del manifest.files[FILE]
+    replace(manifest, index=None).save(folder)
 
 
 if __name__ == "__main__":
