@@ -1,7 +1,7 @@
 """A server under load for some minutes: bounded requests, malformed ones among them, a new bundle every few seconds.
 
-Ends with status 1 if an answer is not the one that its request should get, or if memory grows by more than a tenth after the
-first third. Prints counts, times and memory, and writes them, with the machine's description, as JSON.
+Ends with status 1 if an answer is not the one that its request should get, or if memory grows by more than a tenth
+after the first third. Prints counts, times and memory, and writes them, with the machine's description, as JSON.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from fastapi.testclient import TestClient
 import mmrec
 from mmrec.batch import PAD
 from mmrec.cli.main import main
+from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.new_items import NewItem
+from mmrec.data.features.store import Features
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 from mmrec.inference.bundle import export as exporting
@@ -26,6 +28,7 @@ from mmrec.inference.bundle.index import build_index, recall, tune
 from mmrec.inference.serve.app import build_app
 from mmrec.inference.serve.options import ServeOptions
 from mmrec.models.recommender import Recommender
+from mmrec.testing import build_model
 from tests.contracts.conftest import MODELS, build
 
 ONE_PER_CLASS = {"mm_racl_kal", "mm_racl_kal_id", "racl_kal", "sasrec_text_image_time", "gru4rec", "lightgcn", "vbpr"}
@@ -35,6 +38,19 @@ CONFIGS = [
     for name in sorted(MODELS)
     if "-" not in name
 ]
+
+
+class OwnModel(mmrec.Popularity):
+    """A model outside the package that keeps a plain value of its data."""
+
+    largest = 1.0
+
+    def attach(self, catalog: Catalog, features: Features | None) -> None:
+        super().attach(catalog, features)
+        self.largest = float(self.counts.max())
+
+    def item_vectors(self) -> torch.Tensor:
+        return super().item_vectors() / self.largest
 
 
 def histories(data: RecDataModule) -> list[list[str]]:
@@ -70,6 +86,15 @@ def test_every_model_answers_from_its_bundle_as_before(name: str, toy: RecDataMo
     assert made.absent.keys() <= parts
     if model.is_dot_product:
         assert (tmp_path / "bundle" / "index.faiss").is_file()
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_a_model_of_the_users_own_is_attached_anew(toy: RecDataModule, tmp_path: Path) -> None:
+    model = build_model(OwnModel, toy)
+    export_model(model, toy, tmp_path / "bundle")
+    shop = mmrec.load(tmp_path / "bundle")
+    assert type(shop.model) is OwnModel
+    assert shop.recommend(histories(toy)[0]) == mmrec.TrainedRecommender(model, toy).recommend(histories(toy)[0])
 
 
 @pytest.mark.parametrize("name", ["mm_racl_kal", pytest.param("mm_racl_kal_id", marks=pytest.mark.slow)])
@@ -215,6 +240,7 @@ def test_added_items_are_in_the_bundle_and_more_can_be_added(name: str, toy: Rec
     assert "new2" in {one.item for one in opened.recommend(history, k=300)}
 
 
+@pytest.mark.slow
 def test_every_form_ranks_as_lightning_test(
     toy: RecDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,9 +276,7 @@ def test_every_form_ranks_as_lightning_test(
     by_onnx = [1 + int((row > row[rows[item] - 1]).sum()) for row, (item, _) in zip(scores, expected, strict=True)]
     assert by_onnx == [rank for _, rank in expected]
 
-    lists = {
-        name: mmrec.load(path).recommend_many(before, k=len(ids)) for name, path in (("run", run), ("bundle", "bundle"))
-    }
+    lists = {name: mmrec.load(name).recommend_many(before, k=len(ids)) for name in (str(run), "bundle")}
     with TestClient(build_app(ServeOptions(model="bundle")), base_url="http://127.0.0.1") as client:
         for number, (item, rank) in enumerate(expected):
             for made in lists.values():

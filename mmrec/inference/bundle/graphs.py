@@ -47,7 +47,7 @@ def write_graphs(folder: Path, name: str, module: SequenceUserEncoder | Scorer) 
         output = "users" if isinstance(module, SequenceUserEncoder) else "scores"
         made: Any = torch.onnx.export(
             program, inputs, input_names=INPUTS[: len(inputs)], output_names=[output], dynamo=True, verbose=False,
-            external_data=False,
+            external_data=False, dynamic_shapes=shapes,
         )  # fmt: skip
         write_whole(folder / f"{name}.onnx", lambda path: made.save(path, external_data=False))
     return {}

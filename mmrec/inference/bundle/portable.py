@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.batch import PAD, Clock
-from mmrec.models import MMRaclKal, MMRaclKalNeighbours
-from mmrec.models.content_knn import ContentKNN
+from mmrec.models import EASE, ContentKNN, ItemKNN, MMRaclKal, MMRaclKalNeighbours, Popularity
 from mmrec.models.next_item import NextItemModel
 from mmrec.models.recommender import Recommender
 from mmrec.nn.causal_encoder import CausalEncoder
@@ -196,7 +195,12 @@ def user_encoder(model: Recommender, length: int) -> SequenceUserEncoder:
         encoder = model.sequence_encoder
         timed = bool(getattr(encoder, "time_bias", False))
         return SequenceUserEncoder(encoder, model.item_vectors(), encoder.max_length or length, timed=timed)
-    raise NoForm(f"{type(model).__name__} has no user vectors that are made from a history")
+    if isinstance(model, Popularity):
+        raise NoForm("every user's vector is 1")
+    name = type(model).__name__
+    if not model.is_dot_product:
+        raise NoForm(f"{name} does not score by a product of user and item vectors")
+    raise NoForm(f"the encoder of {name} is none that mmrec can write as a program")
 
 
 def scorer(model: Recommender, length: int) -> Scorer:
@@ -215,7 +219,9 @@ def scorer(model: Recommender, length: int) -> Scorer:
         raise NoForm("static_user: node reads a vector per user, in static_users.npy")
     if isinstance(model, MMRaclKalNeighbours | ContentKNN):
         return Scorer(model, length)
-    raise NoForm(f"{type(model).__name__} scores by a matrix of items, in attached.safetensors")
+    if isinstance(model, EASE | ItemKNN):
+        raise NoForm(f"{type(model).__name__} scores by a matrix of items, in attached.safetensors")
+    raise NoForm(f"the scores of {type(model).__name__} are none that mmrec can write as a program")
 
 
 def _asked(times: Tensor, last: Tensor, query_time: Tensor) -> Tensor:

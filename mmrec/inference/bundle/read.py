@@ -38,7 +38,10 @@ def load_bundle(folder: Path) -> tuple[Recommender, BundleData, VectorIndex | No
         mask_history=manifest.mask_history,
     )
     model = _build_model(folder, manifest)
-    restore(model, data.features, read_tensors(folder / ATTACHED))
+    if type(model).__module__.startswith("mmrec."):
+        restore(model, data.features, read_tensors(folder / ATTACHED))
+    else:  # a model of the user's own may keep more than buffers of its data
+        model.attach(data.catalog, data.features)
     model.data_hash, model.mask_history = manifest.data_hash, manifest.mask_history
     approximate = manifest.index is not None and manifest.index["kind"] != "exact"
     index = read_index(folder / INDEX, manifest.index["kind"]) if approximate and manifest.index else None
