@@ -18,6 +18,7 @@ import polars as pl
 from mmrec.cli import lightning
 from mmrec.inference.bundle.export import export_run
 from mmrec.inference.bundle.manifest import FILE, BundleManifest, hash_files
+from mmrec.utils.files import hash_file
 from mmrec.utils.shipped import toy_bundle
 
 LEFT_OUT = ("*.pt2", "*.onnx", "index.faiss", "item_vectors.npy", "static_items.npy")
@@ -44,12 +45,20 @@ def make_small(folder: Path, manifest: BundleManifest) -> None:
             file.unlink()
             del manifest.files[file.name]
             manifest.absent[file.stem] = WHY
-    items = folder / "data" / "items.parquet"
-    table = pl.read_parquet(items).with_columns(image=pl.lit(None, pl.String))  # the files of the temporary folder
-    table.write_parquet(items)
-    manifest.files.update(hash_files(folder))
-    del manifest.files[FILE]
+    _forget_images(folder / "data")
+    for file in folder.rglob(".checked.json"):
+        file.unlink()  # what opening the folder leaves
+    manifest.files.clear()
+    manifest.files.update((name, value) for name, value in hash_files(folder).items() if name != FILE)
     replace(manifest, index=None).save(folder)
+
+
+def _forget_images(dataset: Path) -> None:
+    """Remove the paths of the images, which lie in a temporary folder, and record the new checksum."""
+    items, record = dataset / "items.parquet", dataset / "manifest.json"
+    before = hash_file(items)
+    pl.read_parquet(items).with_columns(image=pl.lit(None, pl.String)).write_parquet(items)
+    record.write_text(record.read_text(encoding="utf-8").replace(before, hash_file(items)), encoding="utf-8")
 
 
 if __name__ == "__main__":
