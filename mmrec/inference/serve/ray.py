@@ -28,7 +28,7 @@ def build(arguments: dict[str, str]) -> Any:
     try:
         from ray import serve
     except ImportError:
-        raise UserError("Ray Serve is not installed: pip install 'mmrec[serve,ray]'") from None
+        raise UserError("Ray Serve is not installed: pip install 'mmrec[serve]' 'ray[serve]'") from None
     given = {"replicas": "2", "host": "127.0.0.1", "threads": "1", **arguments}
     unknown = sorted(given.keys() - {"model", "replicas", "host", "threads"})
     if unknown or "model" not in given:
