@@ -23,6 +23,7 @@ from mmrec.cli.renamed import CONFIGS, refuse_old_names
 from mmrec.errors import UserError
 from mmrec.utils.files import read_mapping
 from mmrec.utils.shipped import configs_folder, find_config
+from mmrec.utils.suggest import did_you_mean
 
 SECTIONS = ("trainer", "data", "model")
 """Parts of a run configuration that may be files of their own."""
@@ -108,7 +109,10 @@ def read_config(file: Path) -> dict[str, Any]:
         section = "data" if "source" in content else "model"
         raise UserError(f"{file}: holds a {section} section alone, so give it by --{section} {file}")
     if unknown:
-        raise UserError(f"{file}: {unknown[0]} is not a key of a run configuration; these are: {', '.join(KEYS)}")
+        raise UserError(
+            f"{file}: {unknown[0]} is not a key of a run configuration{did_you_mean(unknown[0], KEYS)}; "
+            f"these are: {', '.join(KEYS)}"
+        )
     for section in SECTIONS:
         value = content.get(section)
         if isinstance(value, str) and value.endswith((".yaml", ".yml")):
@@ -187,8 +191,8 @@ def _section_file(option: _Option) -> Path | None:
         if not option.value.islower():
             return None
     raise UserError(
-        f"--{option.name} {option.value}: not a shipped {option.name} configuration, nor a YAML file; there are: "
-        f"{', '.join(shipped_names(option.name))}"
+        f"--{option.name} {option.value}: not a shipped {option.name} configuration, nor a YAML file"
+        f"{did_you_mean(option.value, shipped_names(option.name))}; there are: {', '.join(shipped_names(option.name))}"
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 import re
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import StochasticWeightAveraging, WeightAveraging
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 import mmrec.data.features.encoders
@@ -25,6 +22,7 @@ import mmrec.data.sources
 import mmrec.explain.callback
 import mmrec.models
 import mmrec.training.callbacks  # noqa: F401  configs name the classes of these packages without their modules
+from mmrec.cli.callbacks import check_configured, leave_out_averaging, prepare_averaging, require_cutoff
 from mmrec.cli.compose import compose
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, UserError, find_mistake, require, require_folder_name
@@ -147,9 +145,8 @@ class RecCLI(LightningCLI):
         self.run_dir = Path(config.runs) / dataset / name / f"seed{config.seed_everything}"
         config.trainer.default_root_dir = str(self.run_dir)
         if config.trainer.barebones:
-            raise UserError("--trainer.barebones true: leaves out the checkpoints and logs of a run; leave it out")
-        for callback in config.trainer.callbacks or ():
-            _check_callback(callback)
+            raise UserError("--trainer.barebones true: it leaves out a run's checkpoints and logs; leave it out")
+        check_configured(config.trainer.callbacks or ())
         if config.trainer.precision not in PRECISIONS:
             raise UserError(
                 f"--trainer.precision must be one of {', '.join(str(name) for name in PRECISIONS if name)}, but is "
@@ -273,6 +270,7 @@ class RecCLI(LightningCLI):
         config = self.config_init[self.subcommand]
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
             if getattr(callback, "monitor", None):
+                require_cutoff(callback, self.datamodule.cutoffs)
                 callback.monitor += self.datamodule.metric_suffix
         if config.compile:
             _compile(self.model, self.trainer)
@@ -328,31 +326,15 @@ class RecCLI(LightningCLI):
             log.info(f"{type(model).__name__} is not trained: its test is the whole run")
 
     def before_fit(self) -> None:
-        """Give a model whose weights are averaged its data before it is copied, so that the copy has the same buffers.
-
-        Raises:
-            UserError: the model cannot be copied.
-        """
-        if not averagers(self.trainer):
-            return
-        data = self.datamodule
-        self.model.attach(data.catalog, data.features)
-        try:
-            copy.deepcopy(self.model)
-        except NotImplementedError as error:  # PyTorch cannot copy sparse matrices
-            raise UserError(
-                f"trainer.callbacks: the graph of {type(self.model).__name__} cannot be copied for the average of its "
-                "weights: leave the averaging out"
-            ) from error
+        """Make the model ready to be copied where its weights are averaged."""
+        prepare_averaging(self.trainer, self.model, self.datamodule)
 
     def after_fit(self) -> None:
         """Test the best checkpoint."""
         if self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             # The first checkpoint callback is the one with a monitor; without any, the weights as they are.
             best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
-            # A checkpoint holds the averaged weights, which were validated. The callback would load the others.
-            for callback in averagers(self.trainer):
-                self.trainer.callbacks.remove(callback)  # type: ignore[attr-defined]  # set at run time
+            leave_out_averaging(self.trainer)  # it would load other weights than the averages that were validated
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
             self.after_test()
 
@@ -360,24 +342,6 @@ class RecCLI(LightningCLI):
         """Write the run's model card, once the result is there."""
         if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             write_card(self.run_dir)
-
-
-def averagers(trainer: Trainer) -> list[WeightAveraging]:
-    """Return the callbacks of a trainer that average weights."""
-    return [one for one in trainer.callbacks if isinstance(one, WeightAveraging)]  # type: ignore[attr-defined]
-
-
-def _check_callback(callback: Any) -> None:
-    """Refuse a callback whose weights would never be validated, and make its default values plain ones."""
-    if issubclass(find_class(callback.class_path), StochasticWeightAveraging):
-        raise UserError(
-            f"trainer.callbacks: {callback.class_path} averages after the last validation, so its weights could not be "
-            "chosen or tested: use pytorch_lightning.callbacks.EMAWeightAveraging"
-        )
-    options = callback.get("init_args") or {}
-    for name, value in list(options.items()):
-        if isinstance(value, Enum):  # a default of Lightning's Timer, which cannot be written to config.yaml
-            options[name] = value.value
 
 
 def add_options(parser: LightningArgumentParser) -> None:

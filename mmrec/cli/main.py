@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import inspect
 import re
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import mmrec
 from mmrec.cli.renamed import refuse_old_options
 from mmrec.errors import find_mistake
+from mmrec.utils.suggest import did_you_mean
 from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
@@ -30,9 +32,17 @@ ALTERNATIVES = (
 )  # fmt: skip
 """How lines begin in which the parser lists what else a value might have been."""
 OPTION_OF_CLASS = re.compile(
-    r"""key "(?P<section>model|data\.\w+)": Problem with given class_path '[\w.]*?(?P<name>\w+)': Option"""
+    r"""key "(?P<section>model|data\.\w+)": Problem with given class_path '(?P<path>[\w.]*?(?P<name>\w+))': """
+    r"""Option '(?P<option>\w+)"""
 )
 """How the parser refuses an option that a class does not have."""
+UNKNOWN = re.compile(r"unrecognized arguments: (?P<name>--[\w.]+)")
+"""How the parser refuses an option that a command does not have."""
+TRUTH_VALUE = re.compile(
+    r"""(?:Unable to load config '(?P<file>[^']+)' .*)?"""
+    r"""key "(?P<key>\w+)": [^"]*<class 'str'>[^"]*(?:Got|Given) value: (?:True|False)"""
+)
+"""How the parser refuses a truth value in place of a name, such as a column that is called no."""
 OVERVIEW = """\
 mmrec demo                         all of it on a small embedded shop, in about two minutes
 mmrec config [NAME]                the shipped configurations, or one of them to copy
@@ -144,10 +154,7 @@ def _users_mistake(error: BaseException) -> str | None:
     if (mistake := find_mistake(error)) is not None:
         return str(mistake)
     if isinstance(error, ArgumentError):
-        message = _in_one_line(error)
-        option = OPTION_OF_CLASS.search(message)
-        where = f"lightning fit --{option['section']}.help {option['name']}" if option else "--help"
-        return f"{message}; {where} names all options"
+        return _wrong_argument(error)
     # Lightning's words for a user's mistake, the second for a metric that no validation has logged.
     if type(error).__name__ == "MisconfigurationException" or str(error).startswith("Early stopping conditioned on"):
         return " ".join(str(error).split())
@@ -157,6 +164,29 @@ def _users_mistake(error: BaseException) -> str | None:
     if type(error).__name__ == "OutOfMemoryError":
         return "the GPU's memory is full: lower data.batch_size, data.eval_batch_size or data.max_length"
     return None
+
+
+def _wrong_argument(error: ArgumentError) -> str:
+    """Return what is wrong with an argument, the name that was meant, and where all names are listed."""
+    truth = TRUTH_VALUE.search(" ".join(str(error).split()))
+    if truth:
+        return (
+            f"{truth['file'] or 'the configuration'}: {truth['key']} is a truth value, as YAML reads no, yes, off "
+            f'and on; write {truth["key"]}: "no" with quotation marks where it is a name'
+        )
+    message = _in_one_line(error)
+    option = OPTION_OF_CLASS.search(message)
+    if option:
+        from mmrec.training.instantiate import find_class
+
+        known = inspect.signature(find_class(option["path"])).parameters
+        meant = did_you_mean(option["option"], known)
+        return f"{message}{meant}; lightning fit --{option['section']}.help {option['name']} names all options"
+    unknown = UNKNOWN.search(message)
+    if unknown and "mmrec.cli.lightning" in sys.modules:
+        names = sys.modules["mmrec.cli.lightning"].config_parser().get_defaults().keys()
+        message += did_you_mean(unknown["name"], (f"--{name}" for name in names))
+    return f"{message}; --help names all options"
 
 
 def _in_one_line(error: ArgumentError) -> str:

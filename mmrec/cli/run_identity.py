@@ -19,6 +19,7 @@ from mmrec.data.features.extract import feature_folder
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import dataset_folder
 from mmrec.errors import UserError
+from mmrec.metrics.ranking import CUTOFFS
 from mmrec.reproduce.identity import Identity
 from mmrec.training.instantiate import find_class
 from mmrec.utils.environment import code_version
@@ -53,6 +54,8 @@ def identify(args: Sequence[str]) -> Identity:
     config = {name: value for name, value in config.items() if name not in OUTSIDE}
     if config["from"] is None:  # so that a run without it is the one that it was before there was such a start
         del config["from"]
+    if tuple(config["data"]["cutoffs"]) == CUTOFFS:  # as before there was such an option
+        del config["data"]["cutoffs"]
     callbacks = [one for one in config["trainer"]["callbacks"] or [] if one["class_path"] != EXPLAINS]
     config["trainer"]["callbacks"] = callbacks
     features = reads_features(parsed.model)

@@ -32,7 +32,7 @@ from mmrec.utils.shipped import find_config
 
 try:
     import optuna
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 except ImportError:
     raise UserError("optuna is not installed: pip install 'mmrec[search]'") from None
 
@@ -134,7 +134,9 @@ def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
     require(trials >= 1, "--trials", trials, "at least 1")
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = JournalFileBackend(str(folder / f"{sweep.name}.journal"))
+    file = folder / f"{sweep.name}.journal"
+    mend_journal(file)
+    journal = JournalFileBackend(str(file))
     study = optuna.create_study(
         study_name=sweep.name,
         storage=optuna.storages.JournalStorage(journal),
@@ -159,6 +161,38 @@ def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
     best = folder / f"{sweep.name}.yaml"
     write_whole(best, yaml.safe_dump(_nested(study.best_trial.user_attrs["options"]), sort_keys=False))
     return best
+
+
+def mend_journal(file: Path) -> None:
+    """Drop the last record of a journal if a killed process has written only a part of it.
+
+    Raises:
+        UserError: another record is damaged.
+    """
+    if not file.is_file():
+        return
+    lock = JournalFileSymlinkLock(str(file))
+    lock.acquire()
+    try:
+        content = file.read_bytes()
+        lines = content.splitlines(keepends=True)
+        for number, line in enumerate(lines, 1):
+            if not _is_record(line):
+                if number < len(lines):
+                    raise UserError(
+                        f"{file}:{number}: not a record of a search: remove the line, or pass another --folder"
+                    )
+                with file.open("rb+") as stream:
+                    stream.truncate(len(content) - len(line))
+    finally:
+        lock.release()
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _objective(trial: optuna.Trial, sweep: Sweep, folder: Path) -> float:

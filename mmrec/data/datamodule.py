@@ -29,7 +29,8 @@ from mmrec.data.prepare import pipeline
 from mmrec.data.prepare.held_out import unseen_candidates, unseen_targets
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.schema import Source, Split
-from mmrec.errors import UserError, require_whole_number
+from mmrec.errors import UserError, require, require_whole_number
+from mmrec.metrics.ranking import CUTOFFS
 from mmrec.utils.seed import global_seed
 
 SCORE_ELEMENTS = 2**24
@@ -61,6 +62,7 @@ class RecDataModule(pl.LightningDataModule):
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol with its own metric names;
             "unseen" ranks targets without training interactions among such items alone, with its own names too.
         mask_history: whether a user's history is removed from the candidates; false if repeats are kept and predicted.
+        cutoffs: the k of HR@k and NDCG@k; early stopping and the best checkpoint use NDCG@10 unless told otherwise.
         encoder_devices: number of processes that encode, on one GPU each if there are GPUs; "auto" is one per GPU.
         whiten: width to which the features are PCA-whitened, fitted on items of training interactions; null for off.
         input_ablation: remove one kind of information from the input to test where a gain comes from, see
@@ -84,6 +86,7 @@ class RecDataModule(pl.LightningDataModule):
         eval_batch_size: int = 256,
         candidates: Literal["all", "uniform100", "unseen"] = "all",
         mask_history: bool = True,
+        cutoffs: list[int] = list(CUTOFFS),  # noqa: B006  never changed
         encoder_devices: Devices = 1,
         whiten: int | None = None,
         input_ablation: InputAblation | None = None,
@@ -99,6 +102,9 @@ class RecDataModule(pl.LightningDataModule):
         }
         for name, value in sizes.items():
             require_whole_number(name, value, at_least=1, at_most=LARGEST[name])
+        for cutoff in cutoffs:
+            require_whole_number("cutoffs", cutoff, at_least=1)
+        require(len(set(cutoffs)) == len(cutoffs) > 0, "cutoffs", cutoffs, "a list of different numbers")
         self.source = source
         self.options = prepare
         self.encoder = encoder
@@ -110,6 +116,7 @@ class RecDataModule(pl.LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.candidates = candidates
         self.mask_history = mask_history
+        self.cutoffs = tuple(cutoffs)
         self.encoder_devices = encoder_devices
         self.whiten = whiten
         self.input_ablation = input_ablation

@@ -6,12 +6,15 @@ needs no sort and no cut-off, and a model that gives all items the same score ra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 CUTOFFS = (10, 20)
+"""The k of HR@k and NDCG@k, unless others are asked for."""
 
 
 def candidate_scores(scores: Tensor, target: Tensor, excluded: tuple[Tensor, Tensor]) -> Tensor:
@@ -45,20 +48,26 @@ def ndcg(ranks: Tensor, k: int) -> Tensor:
     return (ranks <= k) / torch.log2(1.0 + ranks)
 
 
-def rank_metrics(ranks: Tensor) -> dict[str, Tensor]:
+def rank_metrics(ranks: Tensor, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, Tensor]:
     """Return the metrics of each instance, (n,) float64, given ranks (n,)."""
     ranks = ranks.double()
     values: dict[str, Tensor] = {}
-    for k in CUTOFFS:
+    for k in cutoffs:
         values[f"hr@{k}"] = (ranks <= k).double()
         values[f"ndcg@{k}"] = ndcg(ranks, k)
     values["mrr"] = 1.0 / ranks
     return values
 
 
-def mean_metrics(ranks: Tensor, suffix: str = "") -> dict[str, Tensor]:
+def metric_of(ranks: Tensor, name: str) -> Tensor:
+    """Return one metric of each instance, (n,) float64, by its name: "mrr", or "hr@k" or "ndcg@k" of any k."""
+    k = name.partition("@")[2]
+    return rank_metrics(ranks, (int(k),) if k else ())[name]
+
+
+def mean_metrics(ranks: Tensor, suffix: str = "", cutoffs: Sequence[int] = CUTOFFS) -> dict[str, Tensor]:
     """Return the mean of each metric over ranks (n,), float32 scalars; `suffix` is appended to the names."""
-    return {name + suffix: value.mean().float() for name, value in rank_metrics(ranks).items()}
+    return {name + suffix: value.mean().float() for name, value in rank_metrics(ranks, cutoffs).items()}
 
 
 class RankingMetrics(Metric):
@@ -66,6 +75,7 @@ class RankingMetrics(Metric):
 
     Args:
         suffix: suffix of the metrics' names, "_uniform100" for the sampled protocol.
+        cutoffs: the k of HR@k and NDCG@k.
 
     Attributes:
         table: after `compute`, the instances (n,) of all processes in ascending order, and their ranks (n,).
@@ -75,9 +85,10 @@ class RankingMetrics(Metric):
     instances: list[Tensor]
     ranks: list[Tensor]
 
-    def __init__(self, suffix: str = "") -> None:
+    def __init__(self, suffix: str = "", cutoffs: Sequence[int] = CUTOFFS) -> None:
         super().__init__()
         self.suffix = suffix
+        self.cutoffs = tuple(cutoffs)
         self.table: tuple[Tensor, Tensor] | None = None
         self.add_state("instances", default=[], dist_reduce_fx="cat")
         self.add_state("ranks", default=[], dist_reduce_fx="cat")
@@ -94,7 +105,7 @@ class RankingMetrics(Metric):
         instances, ranks = dim_zero_cat(self.instances), dim_zero_cat(self.ranks)
         order = instances.argsort()
         self.table = instances[order], ranks[order]
-        return mean_metrics(ranks[order], self.suffix)
+        return mean_metrics(ranks[order], self.suffix, self.cutoffs)
 
 
 def _extend(before: list[Tensor], more: Tensor) -> Tensor:

@@ -16,10 +16,12 @@ training interactions is always tail.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from mmrec.metrics.ranking import mean_metrics
+from mmrec.metrics.ranking import CUTOFFS, mean_metrics
 
 COLD = 20
 """Number of training interactions below which an item is cold: the paper's minimum for an item in its data."""
@@ -57,7 +59,7 @@ def head_items(popularity: Tensor) -> Tensor:
 
 
 def slice_metrics(
-    ranks: Tensor, targets: Tensor, slices: dict[str, Tensor], suffix: str = ""
+    ranks: Tensor, targets: Tensor, slices: dict[str, Tensor], suffix: str = "", cutoffs: Sequence[int] = CUTOFFS
 ) -> dict[str, dict[str, float | None]]:
     """Return the metrics averaged over the instances of each slice.
 
@@ -66,6 +68,7 @@ def slice_metrics(
         targets: (n,) int64, the target items.
         slices: (I,) bool by name of the slice, see `item_slices`.
         suffix: suffix of the metrics' names, "_uniform100" for the sampled protocol.
+        cutoffs: the k of HR@k and NDCG@k.
 
     Returns:
         by name of the slice, the number of its "instances" and each metric; None if the slice is empty.
@@ -73,7 +76,7 @@ def slice_metrics(
     result: dict[str, dict[str, float | None]] = {}
     for name, members in slices.items():
         own = ranks[members[targets]]
-        means = mean_metrics(own, suffix)
+        means = mean_metrics(own, suffix, cutoffs)
         result[name] = {
             "instances": len(own),
             **{metric: value.item() if len(own) else None for metric, value in means.items()},

@@ -267,7 +267,7 @@ class Recommender(pl.LightningModule):
         self.attach_seconds = time.perf_counter() - started
         self.data_hash = data.catalog.manifest.data_hash
         self.mask_history = data.mask_history
-        self.metrics = RankingMetrics(data.metric_suffix)
+        self.metrics = RankingMetrics(data.metric_suffix, data.cutoffs)
         if stage == "test":
             # A list made from sampled candidates is not one that a user would see.
             listed = data.candidates == "all"

@@ -100,7 +100,7 @@ def boards(runs: Sequence[Run]) -> list[Board]:
 def _board(runs: list[Run]) -> Board:
     first = runs[0].result
     metrics = tuple(dict.fromkeys(name for run in runs for name in run.result["metrics"]))
-    main = next((name for name in metrics if name.startswith("ndcg@10")), metrics[0] if metrics else "ndcg@10")
+    main = next((name for name in metrics if name.partition("_")[0] == "ndcg@10"), metrics[0] if metrics else "ndcg@10")
     models = sorted(_models(runs), key=lambda model: (-(model.mean(metric(main)) or 0.0), model.label))
     ranked = tuple(replace(model, colour=place) for place, model in enumerate(models))
     return Board(first["dataset"], first["data_hash"], first["protocol"], ranked, metrics, main)

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from mmrec.errors import UserError
-from mmrec.metrics.ranking import rank_metrics
+from mmrec.metrics.ranking import metric_of
 from mmrec.results.aggregate import boards
 from mmrec.results.labels import label
 from mmrec.results.load import Result, Run, read_run
@@ -117,7 +117,8 @@ def _intervals(run: Run) -> dict[str, str]:
         ranks = run.ranks
     except UserError:
         return {}
-    values = {name: pl.Series(value.numpy()) for name, value in rank_metrics(ranks["rank"].to_torch()).items()}
+    names = [name.partition("_")[0] for name in run.result["metrics"]]
+    values = {name: pl.Series(metric_of(ranks["rank"].to_torch(), name).numpy()) for name in names}
     table = ranks.select("user", count=1).with_columns(**values).group_by("user").sum()
     counts, bounds = table["count"].to_numpy(), {}
     for name in values:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmrec.errors import UserError
 from mmrec.metrics.paired import Difference, differences, paired_p
-from mmrec.metrics.ranking import rank_metrics
+from mmrec.metrics.ranking import metric_of
 from mmrec.results.aggregate import Model
 from mmrec.results.load import Run
 from mmrec.results.measures import heading, metric
@@ -80,7 +80,7 @@ def by_user(runs: Sequence[Run], key: str, same_as: Run | None = None) -> NDArra
 
     Args:
         runs: runs of one dataset and protocol.
-        key: name of a metric of `rank_metrics`, with or without a protocol's ending; a user's value is the mean over
+        key: name of a metric, see `metric_of`, with or without a protocol's ending; a user's value is the mean over
             the user's test instances.
         same_as: run whose users they must have; by default the first.
 
@@ -93,7 +93,7 @@ def by_user(runs: Sequence[Run], key: str, same_as: Run | None = None) -> NDArra
     for run in runs:
         if not _users(run).equals(users):
             raise UserError(f"{run.file} and {first.file} were tested on different users: run one of them again")
-        gains = rank_metrics(run.ranks["rank"].to_torch())[key.partition("_")[0]].numpy()
+        gains = metric_of(run.ranks["rank"].to_torch(), key.partition("_")[0]).numpy()
         table = run.ranks.select("user", gain=pl.Series(gains))
         rows.append(table.group_by("user").agg(pl.col("gain").mean()).sort("user")["gain"].to_numpy())
     return np.stack(rows).astype(np.float64)

@@ -209,6 +209,10 @@ WRONG = {
         "seed_everything: 1\nname: a\nname: b\n",
         "wrong.yaml:3: not valid YAML in UTF-8 (the key name stands twice)",
     ),
+    "truth value": (
+        "data: {source: {class_path: Tabular, init_args: {name: x, interactions: x.csv, user: no, item: i, time: t}}}\n",
+        'wrong.yaml: user is a truth value, as YAML reads no, yes, off and on; write user: "no"',
+    ),
     "bomb": (
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
         + "".join(
@@ -241,9 +245,13 @@ def test_a_wrong_config_is_one_line(case: str, here: Path, capsys: pytest.Captur
         (["--data", "nowhere"], "not a shipped data configuration"),
         (
             ["--model.init_args.dropuot", "0.1"],
-            "'dropuot' is not accepted; lightning fit --model.help SASRec",
+            "'dropuot' is not accepted (did you mean dropout?); lightning fit --model.help SASRec",
         ),
-        (["--trainer.max_epoch", "2"], "unrecognized arguments: --trainer.max_epoch 2"),
+        (
+            ["--trainer.max_epoch", "2"],
+            "unrecognized arguments: --trainer.max_epoch 2 (did you mean --trainer.max_epochs?)",
+        ),
+        (["--model", "sasrecc"], "nor a YAML file (did you mean sasrec?)"),
         (["--model.init_args.hidden_dim", "0"], "model.init_args.hidden_dim must be at least 1, but is 0"),
         (["--data.batch_size", "0"], "data.batch_size must be a whole number from 1 to"),
         (["--trainer.strategy", "fsdp", "--trainer.accelerator", "cpu"], "fsdp"),
@@ -337,3 +345,20 @@ def test_a_model_with_a_graph_is_not_averaged(
     with pytest.raises(SystemExit):
         run("fit", toy, "--trainer.callbacks+=pytorch_lightning.callbacks.EMAWeightAveraging", model="lightgcn")
     assert "the graph of LightGCN cannot be copied" in error(capsys)
+
+
+def test_cutoffs_are_an_option_of_all_that_follows(
+    here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("fit", toy, "--data.cutoffs", "[5, 20]")
+    assert "watches valid/ndcg@10: add 10" in error(capsys)
+    run("test", toy, "--data.cutoffs", "[1, 5, 10]", model="popularity")
+    result = json.loads(Path("runs/toy/popularity/seed1/result.json").read_text())
+    names = ["hr@1", "ndcg@1", "hr@5", "ndcg@5", "hr@10", "ndcg@10", "mrr"]
+    assert sorted(result["metrics"]) == sorted(names)
+    assert set(names) <= set(result["slices"]["head"])
+    ranks = pl.read_parquet("runs/toy/popularity/seed1/test_ranks.parquet")["rank"]
+    assert result["metrics"]["hr@5"] == pytest.approx((ranks <= 5).mean(), abs=1e-6)
+    main(["compare", "runs/toy"])
+    assert "NDCG@5" in capsys.readouterr().out

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from mmrec.cli.main import main
-from mmrec.cli.search import read_sweep
+from mmrec.cli.search import mend_journal, read_sweep
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 
@@ -29,7 +29,12 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     run = ["fit", "--data", "toy", "--model", "sasrec", *data, "--trainer.max_epochs", "1"]
     Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["mmrec", "lightning", *run, "${args}"]}))
     main(["search", "sweep.yaml", "--trials", "1"])
+    journal = Path("runs/search/sweep.journal")
+    whole = journal.read_bytes()
+    with journal.open("ab") as file:
+        file.write(whole.splitlines()[-1][:20])  # a process that was killed while it wrote
     main(["search", "sweep.yaml", "--trials", "2"])
+    assert journal.read_bytes().startswith(whole)
     shown = capsys.readouterr().out
     assert shown.count("trial 0:") == shown.count("trial 1:") == 1
     values = {line.split()[1][:-1]: float(line.split()[2]) for line in shown.splitlines() if line.startswith("trial")}
@@ -44,6 +49,13 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
         main(["search", "sweep.yaml", "--trials", "3"])
     assert "sweep.journal holds trials of other parameters" in capsys.readouterr().err
     assert not list(Path("runs").rglob("result.json"))  # the test split was not read
+
+
+def test_a_damaged_record_of_a_search_is_named(tmp_path: Path) -> None:
+    journal = tmp_path / "sweep.journal"
+    journal.write_text('{"op_code": 0}\n{"op_co\n{"op_code": 1}\n')
+    with pytest.raises(UserError, match="sweep.journal:2: not a record of a search"):
+        mend_journal(journal)
 
 
 def test_a_trial_that_diverges_is_no_end_of_the_search(

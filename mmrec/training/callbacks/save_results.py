@@ -94,7 +94,7 @@ class SaveResults(lightning.Callback):
             ).write_parquet(path),
         )
         members = item_slices(data.catalog.train.popularity, *_presence(data))
-        slices = slice_metrics(ranks, items, members, data.metric_suffix)
+        slices = slice_metrics(ranks, items, members, data.metric_suffix, data.cutoffs)
         beyond = pl_module.beyond_accuracy
         training = self._training(folder, pl_module)
         # The fit's where there was one: a test alone takes less.

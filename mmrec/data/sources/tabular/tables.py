@@ -20,6 +20,7 @@ from mmrec.data.sources.readers.jsonl import Record, has_lost_digits, holds_key,
 from mmrec.data.sources.readers.paths import open_raw
 from mmrec.data.sources.tabular.values import written
 from mmrec.errors import UserError, require
+from mmrec.utils.suggest import did_you_mean
 
 BEYOND = f"\0{SURPLUS}"
 """Column of the text after the last field of a row of separated values; no header can hold its name."""
@@ -337,4 +338,5 @@ def require_columns(tables: Sequence[Table], wanted: Mapping[str, Collection[str
                 near = next((name for name in table.columns if name.lower() == column.lower()), None)
                 hint = table.separator_hint() if near is None else f" to {near!r}, as it is written there"
                 names = ", ".join(map(repr, table.columns))
-                raise UserError(f"{table.path}: no column {column!r} among {names}: set {option}{hint}")
+                meant = hint or did_you_mean(column, table.columns)
+                raise UserError(f"{table.path}: no column {column!r} among {names}: set {option}{meant}")
