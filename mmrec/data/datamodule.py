@@ -197,13 +197,16 @@ class RecDataModule(pl.LightningDataModule):
         With `overfit_batches` of the trainer, every epoch has the batches of the first one.
 
         Raises:
-            UserError: the training interactions hold no windows or no pairs, or the model is not trained.
+            UserError: the training interactions hold no windows or no pairs, or fewer than there are processes; or the
+                model is not trained.
         """
         if trains_on == "nothing":
             raise UserError("the model has nothing to train: run `lightning test` directly")
         view, epoch_seed = self.catalog.train, EpochSeed(global_seed(), self._epoch)
         if trains_on == "pairs":
-            return PairLoader(view, batch_size=self.pair_batch_size, epoch_seed=epoch_seed, process=self._process)
+            pairs = PairLoader(view, batch_size=self.pair_batch_size, epoch_seed=epoch_seed, process=self._process)
+            self._process.require_samples(len(pairs.rows), self.pair_batch_size)
+            return pairs
         make = ShuffledTrainLoader if self.input_ablation == "order_shuffled" else TrainLoader
         loader = make(
             view,
@@ -218,6 +221,7 @@ class RecDataModule(pl.LightningDataModule):
                 "no user has two training interactions, which leaves no next item to learn: raise "
                 "user_core or choose another split"
             )
+        self._process.require_samples(len(loader.user), self.batch_size)
         return loader
 
     def _epoch(self) -> int:

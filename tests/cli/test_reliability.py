@@ -210,8 +210,8 @@ WRONG = {
         "wrong.yaml:3: not valid YAML in UTF-8 (the key name stands twice)",
     ),
     "truth value": (
-        "data: {source: {class_path: Tabular, init_args: {name: x, interactions: x.csv, user: no, item: i, time: t}}}\n",
-        'wrong.yaml: user is a truth value, as YAML reads no, yes, off and on; write user: "no"',
+        "data: {source: {class_path: Tabular, init_args: {interactions: x.csv, user: no, item: i, time: t}}}\n",
+        'the configuration: user is a truth value, as YAML reads no, yes, off and on; write user: "no"',
     ),
     "bomb": (
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n"

@@ -54,7 +54,7 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
 def test_a_damaged_record_of_a_search_is_named(tmp_path: Path) -> None:
     journal = tmp_path / "sweep.journal"
     journal.write_text('{"op_code": 0}\n{"op_co\n{"op_code": 1}\n')
-    with pytest.raises(UserError, match="sweep.journal:2: not a record of a search"):
+    with pytest.raises(UserError, match=r"sweep\.journal:2: not a record of a search"):
         mend_journal(journal)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmrec.batch import PAD, Clock
+from mmrec.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,15 @@ class Process:
         """
         steps = max(1, -(-len(order) // (batch_size * self.world)))
         return [part.tensor_split(self.world)[self.rank] for part in order.tensor_split(steps)]
+
+    def require_samples(self, count: int, batch_size: int) -> None:
+        """Raise UserError if a process would train on an empty batch of so many samples."""
+        steps = max(1, -(-count // (batch_size * self.world)))
+        if count // steps < self.world:
+            raise UserError(
+                f"{count} training samples in batches of {batch_size} leave nothing for some of {self.world} "
+                "processes: use fewer processes (trainer.devices) or larger batches"
+            )
 
 
 class Rows(NamedTuple):

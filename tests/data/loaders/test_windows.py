@@ -1,11 +1,13 @@
 import itertools
 
+import pytest
 import torch
 
 from mmrec.batch import PAD
 from mmrec.data.catalog import TrainView
 from mmrec.data.loaders.indexing import EpochSeed, Process, ragged, windows
 from mmrec.data.loaders.windows import TrainLoader
+from mmrec.errors import UserError
 
 
 def random_view(users: int = 23) -> TrainView:
@@ -79,3 +81,10 @@ def test_processes_get_every_sample_once_in_equal_steps() -> None:
             assert len({len(part) for part in parts}) == 1
             assert max(len(batch) for part in parts for batch in part) <= 8
             assert torch.cat([b for part in parts for b in part]).sort().values.tolist() == list(range(count))
+
+
+def test_fewer_samples_than_processes_are_refused() -> None:
+    Process(1, 2).require_samples(2, 8)
+    for count, batch_size in ((1, 8), (3, 1)):  # the second batch of three samples has one
+        with pytest.raises(UserError, match="leave nothing for some of 2 processes"):
+            Process(1, 2).require_samples(count, batch_size)
