@@ -1,5 +1,6 @@
 """The server: the same lists as the model, clear refusals, an exchange of the bundle without a lost request."""
 
+import asyncio
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.inference.bundle import export as exporting
 from mmrec.inference.bundle.export import ExportOptions, export_model
 from mmrec.inference.serve.app import build_app
-from mmrec.inference.serve.engine import Engine
+from mmrec.inference.serve.engine import Busy, Engine
 from mmrec.inference.serve.options import ServeOptions
 from tests.contracts.conftest import build
 from tests.report.browser import CHROMIUM, Page
@@ -142,6 +143,23 @@ def test_other_hosts_and_missing_tokens_are_refused(bundle: Path) -> None:
         assert client.get("/health", headers={"host": "elsewhere.example"}).status_code == 421
 
 
+def test_what_takes_too_long_or_waits_too_long_is_given_up(bundle: Path) -> None:
+    with TestClient(build_app(ServeOptions(model=str(bundle), timeout=1e-9)), base_url=LOCAL) as client:
+        answer = client.post("/rank", json={"history": [], "items": ["none"]})
+        assert (answer.status_code, answer.json()["detail"]) == (504, "the answer took too long")
+
+    async def ask() -> None:
+        engine = Engine(bundle, batch=8, waiting=1)
+        shop = engine.served.shop
+        first, second = (asyncio.ensure_future(engine.ask(shop, shop.ask([], k=1))) for _ in range(2))
+        with pytest.raises(Busy):
+            await second
+        assert len(await first) == 1
+        engine.close()
+
+    asyncio.run(ask())
+
+
 def test_pages_load_nothing_from_elsewhere_and_requests_are_counted(client: TestClient) -> None:
     for path in ("/", "/docs"):
         answer = client.get(path)
@@ -155,8 +173,6 @@ def test_pages_load_nothing_from_elsewhere_and_requests_are_counted(client: Test
 
 
 def test_questions_that_wait_are_answered_together(bundle: Path, shop: mmrec.TrainedRecommender) -> None:
-    import asyncio
-
     async def ask() -> list[list[mmrec.Recommendation]]:
         engine = Engine(bundle, batch=8, waiting=100)
         sizes: list[int] = []

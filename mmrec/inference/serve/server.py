@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,8 @@ def serve(options: ServeOptions) -> None:
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'mmrec[serve]'") from None
     listening = _listen(options)
+    if not options.on_loopback and options.token is None:
+        print(f"mmrec: whoever reaches {options.host} can ask: set MMREC_TOKEN to require a token", file=sys.stderr)
     host, port = listening.getsockname()[:2]
     common: dict[str, Any] = {
         "log_level": "warning", "access_log": False, "timeout_graceful_shutdown": DRAIN, "timeout_keep_alive": 30,
