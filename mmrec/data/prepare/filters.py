@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from mmrec.data.prepare.interactions import Interactions, Mask, chronological, core, first_of_pair, newest_of_user
+from mmrec.data.prepare.interactions import (
+    Codes,
+    Interactions,
+    Mask,
+    chronological,
+    core,
+    first_of_pair,
+    newest_of_user,
+)
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.errors import UserError
 
@@ -100,7 +108,13 @@ def filter_core(events: Interactions, items: pl.DataFrame, options: PrepareOptio
     dropped.counts["core"] = len(events) - len(left)
     if not len(left):
         raise UserError(
-            f"no interaction is left after the {options.user_core}/{options.item_core}-core: "
-            "lower user_core or item_core"
+            f"no interaction is left after the {options.user_core}/{options.item_core}-core: lower user_core or "
+            f"item_core; before it, half of the users have at most {_median_count(events.user):g} interactions, and "
+            f"half of the items at most {_median_count(events.item):g}"
         )
     return left if options.newest is None else dropped.keep("newest", left, newest_of_user(left, options.newest))
+
+
+def _median_count(ids: Codes) -> float:
+    counts = np.bincount(ids)
+    return float(np.median(counts[counts > 0])) if len(ids) else 0.0
