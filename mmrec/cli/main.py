@@ -19,6 +19,7 @@ import mmrec
 from mmrec.cli.renamed import refuse_old_options
 from mmrec.errors import find_mistake
 from mmrec.utils.suggest import did_you_mean
+from mmrec.utils.text import visible
 from mmrec.utils.threads import sleep_at_barriers
 
 COMMANDS = (
@@ -109,7 +110,7 @@ def _run(command: Callable[[list[str]], Any], args: list[str]) -> None:
         mistake = _users_mistake(error)
         if mistake is None:
             raise
-        print(f"mmrec: {mistake}", file=sys.stderr)
+        print(f"mmrec: {visible(mistake)}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
+
+from mmrec.utils.text import visible
 
 MAX_CHARS = 200
 """Longest catalogue string that is kept; a title can have thousands of characters and would displace the rest."""
@@ -17,14 +18,6 @@ def clean(text: str, limit: int = MAX_CHARS) -> str:
     """
     line = " ".join(visible(text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
-def visible(text: str) -> str:
-    """Return the text without the characters of the Unicode categories C (control, format, surrogate, unassigned).
-
-    White space of any kind, line breaks included, becomes a space.
-    """
-    return "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
 
 
 def joined(parts: Sequence[str]) -> str:

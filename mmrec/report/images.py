@@ -12,6 +12,7 @@ from PIL import Image
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.errors import UserError
 from mmrec.utils.tables import read_table
+from mmrec.utils.text import visible
 
 SIDE = 160
 """Pixels of a thumbnail's longer side: twice what the page shows, for screens with two pixels to a point."""
@@ -40,7 +41,7 @@ class Shelf:
 
     def title(self, raw_id: str) -> str:
         """Return an item's title, or its id if it has no title."""
-        return self._rows.get(raw_id, (None, None))[0] or raw_id
+        return visible(self._rows.get(raw_id, (None, None))[0] or raw_id)
 
     def image(self, raw_id: str) -> int | None:
         """Return the position of an item's thumbnail in `images` (data URIs); None if it has no readable image."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mmrec.utils.text import visible
+
 DIFFERS, UNSURE = "*", "‡"
 """Signs that a note explains: a significant difference, code with uncommitted changes or of unknown version."""
 Mark = Literal["best", "second"]
@@ -34,6 +36,12 @@ class Cell:
     hint: str = ""
     shade: int = 0
     colour: int | None = None
+
+    def __post_init__(self) -> None:
+        """Remove what would steer a terminal or hide text: names and ids come from files and folders."""
+        object.__setattr__(self, "text", visible(self.text))
+        if isinstance(self.value, str):
+            object.__setattr__(self, "value", visible(self.value))
 
 
 @dataclass(frozen=True)

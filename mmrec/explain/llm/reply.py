@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from mmrec.explain.llm.base import MAX_TOKENS, FailureKind, LLMFailure
-from mmrec.explain.text import visible
+from mmrec.utils.text import visible
 
 MAX_REPLY_BYTES = 1 << 20
 """Largest reply that is read: `MAX_TOKENS` take some kilobytes, and a model's list of a server some hundred."""
