@@ -1,4 +1,5 @@
 import copy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 import yaml
 from jsonargparse import Namespace
 
+import mmrec
 from mmrec.cli.compose import compose
 from mmrec.cli.lightning import config_parser
 from mmrec.cli.run_identity import identify
@@ -140,6 +142,23 @@ def test_the_ladder_adds_one_part_in_each_row(on_toy: Options) -> None:
         parts = {"C": model.beta, "S": model.static_user != "none", "RA": model.replace_prob, "M": model.image}
         off.append([part for part, on in parts.items() if not on])
     assert off == [["C", "S", "RA", "M"], ["C", "S", "RA"], ["C", "S"], ["C"], []]
+
+
+def test_the_ladder_with_ids_adds_one_part_in_each_row(on_toy: Options) -> None:
+    (ladder,) = read_specs(["ladder"])
+    rows = {row.name: row for row in ladder.rows if row.model == "mm_racl_kal_id"}
+    sizes = {"n_users": 3, "n_items": 15, "text_dim": 4, "image_dim": 4, "max_length": 5}
+    parts = {}
+    for name, row in rows.items():
+        options = parse(row, "toy", on_toy).model.init_args.as_dict()
+        model = mmrec.MMRaclKalNeighbours(**{**options, **sizes})
+        contrast = {"contrast"} if model.contrast is not None else set()
+        parts[name] = {*model.item_encoder.features.modalities, *model.score_weights} | contrast
+    steps = ["ids_text", "m", "m_ra", "m_ra_s", "mm_racl_kal_id", "contrast"]
+    added = [parts[after] - parts[before] for before, after in pairwise(steps)]
+    assert parts["ids_text"] == {"text"}
+    assert added == [{"image"}, {"content"}, {"co_occurrence"}, {"popularity"}, {"contrast"}]
+    assert parts["no_content"] == {"co_occurrence", "popularity"}
 
 
 def test_rows_that_are_the_same_run_share_it(on_toy: Options) -> None:
