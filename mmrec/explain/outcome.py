@@ -80,7 +80,8 @@ class Summary:
     def __str__(self) -> str:
         """Return in a line who wrote the explanations and why."""
         sources = ", ".join(f"{count} by {WRITERS[source]}" for source, count in sorted(self.sources.items()))
-        causes = "; ".join(f"{count} times {cause}" for cause, count in sorted(self.causes.items()))
+        found = {cause: count for cause, count in sorted(self.causes.items()) if self.model}
+        causes = "; ".join(f"{count} times {cause}" for cause, count in found.items())
         without = f". The language model's own answer was not used: {causes}" if causes else ""
         return f"{self.total} explanations written to {self.path}: {sources}{without}"
 

@@ -123,7 +123,7 @@ def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_l
         neighbours=[knowledge.title(i) for i in recommendation.neighbours if i != PAD][-history_length:],
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
         history_size=len(everything),
-        influence=[knowledge.title(i) for i in most_influential(everything, recommendation.falls)],
+        influence=list(dict.fromkeys(knowledge.title(i) for i in most_influential(everything, recommendation.falls))),
     )
 
 

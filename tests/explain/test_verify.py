@@ -1,5 +1,6 @@
 """Free texts against the statements: the attack of `attack.py`, true paraphrases, and single rules."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,18 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
 
 def test_a_text_that_would_hold_of_anything_does_not_pass():
     assert judge("films", "You may like it.").violations == ["it says nothing that is known of the item"]
+
+
+def test_a_name_with_initials_ends_no_sentence():
+    case = CASES["films"]
+    evidence = evidence_of(case.recommendation, case.knowledge)
+    renamed = [
+        replace(s, value="P.J. Hogan") if s.value == "Ana Lopez" else s for s in evidence.statements
+    ]  # fmt: skip
+    verifier = Verifier(replace(evidence, statements=tuple(renamed)))
+    assert verifier("It was directed by P.J. Hogan.").ok
+    assert not verifier("It was directed by P.J. Hogan. It won a prize.").ok
+    assert not verifier("It was directed by P.J. Cannon.").ok
 
 
 def test_violations_say_where_the_text_leaves_the_statements():

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from mmrec.cli.main import main
+from mmrec.errors import UserError
+from mmrec.training.tracking import Tracking, has_account, loggers
 
 FOLDER = Path("runs/toy/sasrec/seed1")
 Options = tuple[tuple[str, str], ...]
@@ -56,3 +58,19 @@ def test_two_loggers_at_once_and_a_report_without_them(on_toy: Options, monkeypa
         monkeypatch.setitem(sys.modules, package, None)
     main(["report", "runs", "--out", "page.html"])
     assert "sasrec" in Path("page.html").read_text()
+
+
+def test_a_user_without_home_or_name_is_told_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    def nobody(**options: object) -> None:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert not has_account()
+    monkeypatch.setattr("wandb.init", nobody)
+    with pytest.raises(UserError, match="set HOME and USER, or pass --tracking.wandb false"):
+        loggers(Tracking(), tmp_path, "toy", "sasrec", 1, {})

@@ -81,20 +81,23 @@ def price_forms(value: str) -> set[Key]:
 
 
 def sentences_of(text: str, titles: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the sentences of a text; full stops within the given titles do not end one."""
+    """Yield the sentences of a text; full stops within the given names do not end one."""
     folded = text.casefold()
     inside: set[int] = set()
+    within: set[int] = set()  # before the end of a name
     for title in titles:
         place = folded.find(title.casefold())
         while title and place >= 0:
             inside.update(range(place, place + len(title)))
+            within.update(range(place, place + len(title) - 1))
             place = folded.find(title.casefold(), place + 1)
     start = 0
     for match in _SENTENCE_END.finditer(text):
         following = text[match.end() :].lstrip()
         quoted = text.count('"', 0, match.start()) % 2 == 1  # "L.A. Confidential" is one name
         ends = '"' in match.group() and following[:1].isupper()
-        if following and ((quoted and not ends) or (match.start() in inside and not following[0].isupper())):
+        named = match.start() in within or (match.start() in inside and not following[:1].isupper())
+        if following and (named or (quoted and not ends)):
             continue
         yield text[start : match.end()].strip()
         start = match.end()

@@ -64,7 +64,8 @@ class Verifier:
         for title in ("", *lexicon.history):
             lexicon.add_shown(shown_title(title or evidence.title), title)
         self._lexicon = lexicon
-        self._titles = [t for t in (evidence.title, *lexicon.history) if t]
+        values = [s.value for s in evidence.statements if "." in s.value]  # names with initials
+        self._titles = [t for t in (evidence.title, *lexicon.history, *values) if t]
 
     def __call__(self, text: str) -> Verdict:
         """Return the verdict for a text."""
