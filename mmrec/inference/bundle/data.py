@@ -174,10 +174,12 @@ def _with_images(items: pl.DataFrame, folder: Path) -> pl.DataFrame:
     """Copy the images that are there, and return the items with their new places; null for an image that is not."""
     (folder / IMAGES).mkdir()
     places: list[str | None] = []
-    for row, image in enumerate(items["image"]):
+    for raw_id, image in items.select("raw_id", "image").iter_rows():
         if image is None or not Path(image).is_file():
             places.append(None)
             continue
-        places.append(f"{IMAGES}/{row}{Path(image).suffix.lower()}")
+        # By the item and not by its row: a server may still have the bundle in memory that this one replaces.
+        name = hashlib.sha256(raw_id.encode()).hexdigest()[:20]
+        places.append(f"{IMAGES}/{name}{Path(image).suffix.lower()}")
         shutil.copyfile(image, folder / str(places[-1]))
     return items.with_columns(image=pl.Series(places, dtype=pl.String))
