@@ -334,6 +334,7 @@ def test_what_makes_no_run_is_refused_in_one_line(
     assert words in error(capsys)
 
 
+@pytest.mark.slow
 def test_a_timer_without_a_duration_is_kept_in_the_config(here: Path, toy: RecDataModule) -> None:
     run("fit", toy, "--trainer.max_epochs", "1", "--trainer.callbacks+=pytorch_lightning.callbacks.Timer")
     assert "callbacks.Timer" in (FOLDER / "config.yaml").read_text()

@@ -72,5 +72,5 @@ def test_a_user_without_home_or_name_is_told_what_to_set(tmp_path: Path, monkeyp
     monkeypatch.setattr(Path, "home", nowhere)
     assert not has_account()
     monkeypatch.setattr("wandb.init", nobody)
-    with pytest.raises(UserError, match="set HOME and USER, or pass --tracking.wandb false"):
+    with pytest.raises(UserError, match=r"set HOME and USER, or pass --tracking\.wandb false"):
         loggers(Tracking(), tmp_path, "toy", "sasrec", 1, {})
