@@ -6,6 +6,7 @@ import errno
 import gc
 import importlib
 import inspect
+import os
 import re
 import signal
 import sys
@@ -106,6 +107,11 @@ def _run(command: Callable[[list[str]], Any], args: list[str]) -> None:
         word = "interrupted" if signum == signal.SIGINT else "asked to end"
         print(f"mmrec: {word}; nothing half-written is kept, the same command starts or goes on", file=sys.stderr)
         sys.exit(128 + signum)
+    except (
+        BrokenPipeError
+    ):  # the reader has ended, as in `mmrec config | head`; Python would write once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         mistake = _users_mistake(error)
         if mistake is None:
