@@ -107,9 +107,7 @@ def _run(command: Callable[[list[str]], Any], args: list[str]) -> None:
         word = "interrupted" if signum == signal.SIGINT else "asked to end"
         print(f"mmrec: {word}; nothing half-written is kept, the same command starts or goes on", file=sys.stderr)
         sys.exit(128 + signum)
-    except (
-        BrokenPipeError
-    ):  # the reader has ended, as in `mmrec config | head`; Python would write once more at its end
+    except BrokenPipeError:  # the reader has ended, as in `mmrec config | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
