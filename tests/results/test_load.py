@@ -120,6 +120,12 @@ FORM = {"text": True, "image": True, "item_id": True, "replace_prob": 0.0, "stat
         ("mm_racl_kal_id_graph", {"static_user": "prefix"}, "SASRec + text + image + static interest (graph)"),
         ("mm_racl_kal", {"item_id": False, "image": False}, "SASRec without ids + text"),
         ("mm_racl_kal", {"replace_prob": 0.1, "static_user": "prefix", "beta": 0.1}, "mm_racl_kal"),
+        ("mm_racl_kal_id", {"content_weight": 20.0, "co_occurrence_weight": 200.0}, "mm_racl_kal_id"),
+        (
+            "mm_racl_kal_id",
+            {"content_weight": 20.0, "co_occurrence_weight": 0.0, "text_dim": 4, "image_dim": 0},
+            "SASRec + text + retrieval",
+        ),
         ("base", {}, "base"),
     ],
 )
@@ -133,5 +139,5 @@ def test_a_reduced_form_is_named_by_its_parts(
 def test_a_committed_form_without_retrieval_is_not_called_by_the_models_name() -> None:
     for run in find_runs(experiments_folder() / "results").runs:
         options = run.result.get("hyperparameters") or {}
-        if run.name.startswith("mm_racl_kal") and options.get("beta") == 0:
+        if run.name.startswith("mm_racl_kal") and options.get("beta") == 0 and "content_weight" not in options:
             assert label(run).startswith("SASRec + text")
