@@ -18,6 +18,8 @@ from mmrec.data.features.encoders import HandcraftedEncoder
 from mmrec.data.prepare.pipeline import PrepareOptions
 from mmrec.data.schema import RawData
 from mmrec.explain import Knowledge, Recommendation, build_packet, evidence_of
+from mmrec.explain.writing.grammar import write
+from mmrec.explain.writing.plan import default_plan
 from mmrec.models.mm_racl_kal import MMRaclKal
 from mmrec.results.compare import Extra, compare_runs
 from mmrec.retrieval.index import nearest_neighbours
@@ -226,15 +228,16 @@ def test_explanations_state_only_known_facts(run: Path) -> None:
 
 
 @pytest.mark.parametrize("title", [None, "", "  ", "\u200b\x00"])
-def test_a_blank_title_is_replaced_by_the_id(title: str | None) -> None:
+def test_a_blank_title_is_not_named_in_an_explanation(title: str | None) -> None:
     empty = {"text": None, "image": None, "attributes": None}
     items = pl.DataFrame([{"raw_id": raw_id, "title": title, **empty} for raw_id in ("", "b1", "b2", "\u200b")])
     knowledge = Knowledge(items)
     recommendation = Recommendation("ann", 3, 1, 0.5, [1, 2], [2], {})
     packet = build_packet(recommendation, knowledge)
     assert packet.title == "item 3"
-    texts = [statement.text for statement in evidence_of(recommendation, knowledge).statements]
-    assert texts == ["By its text and image it is close to b2.", "You chose b2.", "You chose b1."]
+    evidence = evidence_of(recommendation, knowledge)
+    sentences = write(default_plan(evidence), evidence)
+    assert [sentence.text for sentence in sentences] == ["No recorded fact explains this choice."]
     assert [item.title for item in packet.history] == ["b1", "b2"]
 
 

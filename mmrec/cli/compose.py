@@ -32,6 +32,7 @@ REPLACED = {"data": ("data",), "model": ("model", "name")}
 KEYS = (
     *SECTIONS, "seed_everything", "name", "runs", "test_after_fit", "explain", "loss_precision", "compile", "tracking",
     "optimizer", "lr_scheduler", "ckpt_path", "weights_only", "verbose", "return_predictions", "top_k", "users",
+    "from",
 )  # fmt: skip
 """Top-level keys of a run configuration."""
 

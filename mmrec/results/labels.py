@@ -1,7 +1,7 @@
 """Printed names of models.
 
-MM-RACL-KAL is the name of the model with retrieval, static interest and contrast, and of the form that has the first two
-as scores of the history's neighbours. A form without these parts is named by the parts that it has: a run folder
+MM-RACL-KAL is the name of the model with retrieval, static interest and contrast, and of the form that has the first
+two as scores of the history's neighbours. A form without these parts is named by the parts that it has: a run folder
 `mm_racl_kal_id` with all of them switched off is printed as "SASRec + text + image".
 """
 

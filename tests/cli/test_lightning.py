@@ -389,7 +389,8 @@ def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit) as exit_:
         main(["fit", "--data", "toy", "--model", "sasrec", "--data.max_lenght", "5"])
     assert exit_.value.code == 2
-    assert capsys.readouterr().err == "mmrec: unrecognized arguments: --data.max_lenght 5; --help names all options\n"
+    meant = "--data.max_lenght 5 (did you mean --data.max_length?)"
+    assert capsys.readouterr().err == f"mmrec: unrecognized arguments: {meant}; --help names all options\n"
 
 
 def test_a_checkpoint_of_other_data_is_refused(

@@ -314,7 +314,7 @@ def test_the_tested_weights_are_those_that_were_validated(model: str, here: Path
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--trainer.barebones", "true"], "leaves out the checkpoints"),
+        (["--trainer.barebones", "true"], "it leaves out a run's checkpoints and logs"),
         (
             [
                 "--trainer.callbacks+=pytorch_lightning.callbacks.StochasticWeightAveraging",

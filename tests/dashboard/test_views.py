@@ -186,7 +186,7 @@ def test_the_baseline_is_pinned_and_has_the_first_run_set(views: Views, runs: Pa
 
 def test_reports_have_the_panels_of_their_kind_of_table(views: Views) -> None:
     by_name = {report["displayName"].partition(":")[0]: panels(report) for report in specification(views)["reports"]}
-    assert by_name.keys() == {f"table{n}" for n in range(2, 7)} | {f"figure{n}" for n in range(2, 6)}
+    assert by_name.keys() == {f"table{n}" for n in range(2, 7)} | {f"figure{n}" for n in range(2, 6)} | {"ladder"}
     bars = [panel["config"] for panel in by_name["table3"] if panel["viewType"] == "Bar Chart"]
     assert [(bar["groupAgg"], bar["groupArea"]) for bar in bars] == [("mean", "stddev")] * 5
     for figure, option in (("figure3", "neighbours"), ("figure4", "replace_prob")):

@@ -393,9 +393,13 @@ def test_what_changes_the_result_makes_another_dataset(tmp_path: Path) -> None:
         (
             {"user": "usr"},
             {},
-            r"o\.csv: no column 'usr' among 'user', 'item', 'time': set user$",
+            r"o\.csv: no column 'usr' among 'user', 'item', 'time': set user \(did you mean user\?\)$",
         ),
-        ({"text": "{nam}"}, {}, r"i\.csv: no column 'nam' among 'item', 'name': set items\.text$"),
+        (
+            {"text": "{nam}"},
+            {},
+            r"i\.csv: no column 'nam' among .*: set items\.text \(did you mean name\?\)$",
+        ),
         ({"text": "{nam"}, {}, r"text: '\{nam' is not a pattern"),
         ({"item_id": "sku"}, {}, r"i\.csv: no column 'sku' .*items\.id$"),
         ({"interactions": "o.x*"}, {}, r"interactions: no file matches o\.x\* in "),

@@ -114,7 +114,7 @@ def test_without_a_shared_fact_the_text_says_what_the_item_is(knowledge, recomme
 
 def test_nothing_known_is_said_in_a_sentence(knowledge, recommendation):
     bare = evidence_of(dataclasses.replace(recommendation, item=4, history=[], neighbours=[], signals={}), knowledge)
-    assert written(bare) == [Sentence("There is no history yet to compare it with.")]
+    assert written(bare) == [Sentence("No recorded fact explains this choice.")]
 
 
 @pytest.mark.parametrize(

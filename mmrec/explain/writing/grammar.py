@@ -256,7 +256,7 @@ class _Writer:
         return line.add(*refs, f", which you {did}, played the largest part in this choice.")
 
     def _without_reasons(self) -> _Line:
-        return _Line("There is no history yet to compare it with.")
+        return _Line("No recorded fact explains this choice.")
 
     # Parts of sentences.
 
