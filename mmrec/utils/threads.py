@@ -2,7 +2,7 @@
 
 PyTorch's operators split their work between OpenMP threads that meet at a barrier. GNU's runtime lets a thread that is
 early spin there. If another program holds the core of the thread it waits for, all that time is lost, and a fit of the
-toy shop on a busy machine took 8 times as long (`benchmarks/busy.py`).
+toy shop next to several programs took 8 times as long (`benchmarks/busy.py`).
 """
 
 from __future__ import annotations
