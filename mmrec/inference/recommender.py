@@ -164,8 +164,7 @@ class TrainedRecommender:
     ) -> Question:
         """Return the arguments of `recommend` as a question, so that several can be answered together."""
         require(k >= 1, "k", k, "at least 1")
-        chosen = self._candidates(candidates, filter)
-        excluded = tuple(self._index[one] for one in map(str, exclude) if one in self._index)
+        chosen, excluded = self._candidates(candidates, filter), self._known(exclude)
         return Question(self._history(history, times, user), k, chosen, excluded)
 
     def answer(self, questions: Sequence[Question]) -> list[list[Recommendation]]:
@@ -198,8 +197,7 @@ class TrainedRecommender:
         if isinstance(histories, pl.DataFrame):
             histories = histories.group_by("user", maintain_order=True).agg("item")["item"].to_list()
         require(k >= 1, "k", k, "at least 1")
-        chosen = self._candidates(candidates, filter)
-        excluded = tuple(self._index[one] for one in map(str, exclude) if one in self._index)
+        chosen, excluded = self._candidates(candidates, filter), self._known(exclude)
         return self.answer([Question(self._history(one, None, None), k, chosen, excluded) for one in histories])
 
     def rank(
@@ -366,6 +364,10 @@ class TrainedRecommender:
             return self.catalog.user_ids.index(raw)
         except ValueError:
             raise InvalidArgument("user", f"user {raw!r} is not among the {self.catalog.n_users} users") from None
+
+    def _known(self, items: Iterable[str]) -> tuple[int, ...]:
+        """Return the rows of the items that are in the catalogue."""
+        return tuple(self._index[one] for one in map(str, items) if one in self._index)
 
     def _item(self, raw: str, argument: str) -> int:
         if str(raw) not in self._index:

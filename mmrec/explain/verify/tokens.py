@@ -29,11 +29,6 @@ class Token:
     start: int
     end: int
 
-    @property
-    def is_word(self) -> bool:
-        """Whether it is a word or a number."""
-        return self.key[0].isalnum()
-
 
 def tokens_of(text: str) -> list[Token]:
     """Split a normalised text into tokens; quotation marks, apostrophes and hyphens within words are dropped."""
