@@ -9,7 +9,7 @@
 | U | number of users |
 | K | number of retrieved neighbours per item |
 | N | number of negatives |
-| C | number of candidates, of the sampled protocol |
+| C | number of candidates of each target, where it is not all items |
 | P | number of positions that have a target |
 | E | earlier items: everything before the windows, the users of the batch one after the other |
 """

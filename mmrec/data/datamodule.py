@@ -26,7 +26,7 @@ from mmrec.data.loaders.indexing import EpochSeed, Process
 from mmrec.data.loaders.pairs import PairLoader
 from mmrec.data.loaders.windows import TrainLoader, Windows
 from mmrec.data.prepare import pipeline
-from mmrec.data.prepare.held_out import unseen_candidates, unseen_targets
+from mmrec.data.prepare.held_out import among
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.schema import Source, Split
 from mmrec.errors import UserError, require, require_whole_number
@@ -60,7 +60,8 @@ class RecDataModule(pl.LightningDataModule):
         windows: "last" trains on each user's newest window, "all" on the whole history; see `TrainLoader`.
         eval_batch_size: B in evaluation, held-out interactions; reduced if the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol with its own metric names;
-            "unseen" ranks targets without training interactions among such items alone, with its own names too.
+            "unseen" ranks targets without training interactions among such items alone, "seen" the other targets
+            among the other items; both have their own metric names.
         mask_history: whether a user's history is removed from the candidates; false if repeats are kept and predicted.
         cutoffs: the k of HR@k and NDCG@k; early stopping and the best checkpoint use NDCG@10 unless told otherwise.
         encoder_devices: number of processes that encode, on one GPU each if there are GPUs; "auto" is one per GPU.
@@ -84,7 +85,7 @@ class RecDataModule(pl.LightningDataModule):
         pair_batch_size: int = 2048,
         windows: Windows = "last",
         eval_batch_size: int = 256,
-        candidates: Literal["all", "uniform100", "unseen"] = "all",
+        candidates: Literal["all", "uniform100", "seen", "unseen"] = "all",
         mask_history: bool = True,
         cutoffs: list[int] = list(CUTOFFS),  # noqa: B006  never changed
         encoder_devices: Devices = 1,
@@ -281,11 +282,11 @@ class RecDataModule(pl.LightningDataModule):
                 f"the {split.name.lower() if split is not None else ''} split of {self.catalog.folder} is empty: "
                 "the users have too few interactions for this kind of split"
             )
-        if rows is not None and self.candidates == "unseen":
-            rows = unseen_targets(self.catalog, rows)
-            return self.loader_of(rows, unseen_candidates(self.catalog, rows))
-        sampled = rows is not None and self.candidates == "uniform100"
-        return self.loader_of(rows, uniform_candidates(self.catalog, rows) if sampled and rows is not None else None)
+        if rows is None or self.candidates == "all":
+            return self.loader_of(rows)
+        if self.candidates == "uniform100":
+            return self.loader_of(rows, uniform_candidates(self.catalog, rows))
+        return self.loader_of(*among(self.catalog, rows, self.candidates))
 
     def loader_of(self, rows: Tensor | None, candidates: Tensor | None = None) -> EvalLoader:
         """Return held-out interactions, or every user's unknown next item.

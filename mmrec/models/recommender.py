@@ -216,7 +216,7 @@ class Recommender(pl.LightningModule):
         return best.values, best.columns
 
     def ranks(self, batch: EvalBatch) -> Tensor:
-        """Return the rank (B,) of each target among all items except the history, or among the sampled candidates.
+        """Return the rank (B,) of each target among all items or the batch's candidates, except the history.
 
         Raises:
             Diverged: a score is not finite.
@@ -239,12 +239,12 @@ class Recommender(pl.LightningModule):
 
     def _candidates(self, batch: EvalBatch) -> tuple[Tensor, Tensor]:
         """Return the candidates' scores (B, C), -inf for excluded items, and the target's column (B,)."""
-        scores = self.finite_scores(batch)
+        scores = candidate_scores(self.finite_scores(batch), batch.target, self._excluded(batch))
         if batch.candidates is None:
-            return candidate_scores(scores, batch.target, self._excluded(batch)), batch.target
-        candidates = torch.cat([batch.target[:, None], batch.candidates], dim=1)
-        found = scores.gather(1, candidates).masked_fill(candidates == PAD, -torch.inf)  # PAD fills up shorter lists
-        return found, torch.zeros_like(batch.target)
+            return scores, batch.target
+        target = batch.target[:, None]
+        others = scores.gather(1, batch.candidates).masked_fill(batch.candidates == target, -torch.inf)
+        return torch.cat([scores.gather(1, target), others], dim=1), torch.zeros_like(batch.target)
 
     def _excluded(self, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Return rows and items (n,), (n,) that are excluded: PAD, and the history unless `mask_history` is false."""

@@ -7,7 +7,7 @@ import torch
 from mmrec.batch import PAD
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
-from mmrec.data.prepare.held_out import unseen_candidates, without_held_out
+from mmrec.data.prepare.held_out import without_held_out
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import Split
@@ -64,13 +64,23 @@ def test_unseen_targets_are_ranked_among_unseen_items_alone(held: RecDataModule)
     assert ranks.min() >= (unseen - 1) / 2
 
 
-def test_an_unseen_item_of_the_history_is_excluded(held: RecDataModule) -> None:
-    catalog = held.catalog
-    rows = held.eval_dataloader(Split.TEST).rows
-    for row, others in zip(rows.tolist(), unseen_candidates(catalog, rows).tolist(), strict=True):
-        history = catalog.items[catalog.offsets[catalog.user_of(torch.tensor(row))] : row].tolist()
-        assert not set(others) - {PAD} & set(history)
-        assert int(catalog.items[row]) not in others
+@pytest.mark.parametrize("group", ["seen", "unseen"])
+def test_targets_are_ranked_among_their_group_without_history_and_themselves(held: RecDataModule, group: str) -> None:
+    data = RecDataModule(held.source, prepare=held.options, root=str(held.root), max_length=8, candidates=group)  # type: ignore[arg-type]
+    catalog, model = data.catalog, build("popularity", data)
+    model.score = lambda batch: torch.arange(data.n_items).float().expand(len(batch.user), -1)  # type: ignore[method-assign]
+    belongs = (catalog.train.popularity > 0) == (group == "seen")
+    belongs[PAD] = False
+    loader = data.eval_dataloader(Split.TEST)
+    ranked = 0
+    for batch in loader:
+        for target, rank, row in zip(batch.target, model.ranks(batch), batch.instance, strict=True):
+            others = belongs.clone()
+            others[catalog.items[catalog.offsets[catalog.user_of(row)] : row].long()] = False
+            assert belongs[target]
+            assert rank == 1 + others[target + 1 :].sum()
+            ranked += 1
+    assert 0 < ranked < len(catalog.instances(Split.TEST))
 
 
 def test_data_without_unseen_targets_is_refused(toy: RecDataModule) -> None:

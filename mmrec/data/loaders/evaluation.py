@@ -25,7 +25,7 @@ class EvalLoader:
         users: (n,) the users whose unknown next item is predicted; None for all.
         max_length: L.
         batch_size: B.
-        candidates: (n, C) sampled negatives of each row, or None for full ranking.
+        candidates: (n, C) items to rank the target of each row among; None for full ranking.
         process: the process that is served.
     """
 

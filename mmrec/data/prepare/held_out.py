@@ -1,22 +1,26 @@
 """The protocol of held-out items: some items lose all their training interactions, as if they had just arrived.
 
 Their validation and test interactions are left. So the slice `unseen` of a result is how such items rank within the
-full catalogue, and `data.candidates: unseen` ranks them among themselves.
+full catalogue, and `data.candidates: unseen` ranks them among themselves. `data.candidates: seen` ranks the other
+targets without them: the difference to full ranking is what the other items lose to them.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmrec.batch import PAD
 from mmrec.data.catalog import Catalog
 from mmrec.data.schema import Split
 from mmrec.errors import UserError
 
 SEED = 20_260_216
+
+Group = Literal["seen", "unseen"]
 
 
 def without_held_out(item: NDArray[np.int32], split: NDArray[np.int8], share: float) -> NDArray[np.bool_]:
@@ -38,39 +42,27 @@ def without_held_out(item: NDArray[np.int32], split: NDArray[np.int8], share: fl
     return stays
 
 
-def unseen_targets(catalog: Catalog, rows: Tensor) -> Tensor:
-    """Return the held-out interactions (m,) whose item has no training interaction.
-
-    Raises:
-        UserError: the data has no such interaction.
-    """
-    kept = rows[catalog.train.popularity[catalog.items[rows].long()] == 0]
-    if not len(kept):
-        raise UserError(
-            "candidates: unseen needs targets without training interactions, and the data has none: set "
-            "hold_out_items, for example to 0.1"
-        )
-    return kept
-
-
-def unseen_candidates(catalog: Catalog, rows: Tensor) -> Tensor:
-    """Return, for each of some interactions with an unseen target, the other unseen items.
-
-    An unseen item that the user interacted with before is replaced by PAD, which is never above a target.
+def among(catalog: Catalog, rows: Tensor, group: Group) -> tuple[Tensor, Tensor]:
+    """Return the held-out interactions whose item belongs to a group, and the items of the group as their candidates.
 
     Args:
         catalog: the dataset.
-        rows: (m,) interactions, see `unseen_targets`.
+        rows: (n,) held-out interactions.
+        group: "seen" for items with training interactions, "unseen" for items without.
 
     Returns:
-        (m, C) int64, C + 1 the number of unseen items.
+        Interactions (m,) and candidates (m, C) int64; the rows of the candidates share one memory.
+
+    Raises:
+        UserError: no interaction is left.
     """
-    unseen = torch.nonzero(catalog.train.popularity[1:] == 0).squeeze(1) + 1
-    others = unseen.expand(len(rows), -1)
-    target = catalog.items[rows].long()
-    others = others[others != target[:, None]].view(len(rows), -1).clone()
-    for place, (row, start) in enumerate(
-        zip(rows.tolist(), catalog.offsets[catalog.user_of(rows)].tolist(), strict=True)
-    ):
-        others[place, torch.isin(others[place], catalog.items[start:row].long())] = PAD
-    return others
+    belongs = (catalog.train.popularity > 0) == (group == "seen")
+    kept = rows[belongs[catalog.items[rows].long()]]
+    if not len(kept):
+        without = "without" if group == "unseen" else "with"
+        raise UserError(
+            f"candidates: {group} needs targets {without} training interactions, and the data has none: set "
+            f"hold_out_items {'to a share of the items, for example to 0.1' if group == 'unseen' else 'lower'}"
+        )
+    items = torch.nonzero(belongs[1:]).squeeze(1) + 1
+    return kept, items.expand(len(kept), -1)
