@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,23 +19,24 @@ class Asker:
     Args:
         llm: the model; None without one.
         cache: folder of the replies; None to keep none.
+        again: seconds after which a model that was given up is asked again, for programs that run for long; None for
+            never.
     """
 
-    def __init__(self, llm: LLM | None, cache: Path | None) -> None:
+    def __init__(self, llm: LLM | None, cache: Path | None, again: float | None = None) -> None:
         self._llm = CachedLLM(llm, cache) if llm and cache else llm
         self.name = llm.name if llm else None
         self.concurrency = llm.concurrency if llm else 1
         self.digest: str | None = None
         self._given_up: LLMFailure | None = None
+        self._given_up_at = 0.0
+        self._again = again
         self._failures = 0
         self._lock = threading.Lock()
         if self._llm is None:
-            self._given_up = LLMFailure(FailureKind.NO_MODEL_GIVEN, "no language model was given")
+            self._give_up(LLMFailure(FailureKind.NO_MODEL_GIVEN, "no language model was given"))
             return
-        try:
-            self.digest = self._llm.digest()
-        except LLMFailure as failure:
-            self._given_up = failure
+        self._look(self._llm)
 
     @property
     def given_up(self) -> str | None:
@@ -43,6 +45,7 @@ class Asker:
 
     def ask(self, prompt: str, schema: Mapping[str, object], images: Sequence[Path] = ()) -> Reply:
         """Return the model's reply. Raises LLMFailure."""
+        self._look_again()
         if self._given_up:
             raise LLMFailure(self._given_up.kind, str(self._given_up))
         assert self._llm is not None  # given up from the start otherwise
@@ -53,8 +56,29 @@ class Asker:
                 self._failures = self._failures + 1 if failure.is_connection else 0
                 if self._failures >= MAX_LOST:
                     reason = f"server lost: {MAX_LOST} failures in a row, last {failure}"
-                    self._given_up = LLMFailure(FailureKind.SERVER_LOST, reason)
+                    self._give_up(LLMFailure(FailureKind.SERVER_LOST, reason))
             raise
         with self._lock:
             self._failures = 0
         return reply
+
+    def _look(self, llm: LLM) -> None:
+        """Ask the model for its digest, and give it up if it does not answer."""
+        try:
+            self.digest = llm.digest()
+        except LLMFailure as failure:
+            self._give_up(failure)
+        else:
+            self._given_up, self._failures = None, 0
+
+    def _look_again(self) -> None:
+        """Look whether a model that was given up some time ago is there again; one thread does."""
+        with self._lock:
+            due = self._again is not None and time.monotonic() - self._given_up_at >= self._again
+            if self._given_up is None or self._llm is None or not due:
+                return
+            self._given_up_at = time.monotonic()
+        self._look(self._llm)
+
+    def _give_up(self, failure: LLMFailure) -> None:
+        self._given_up, self._given_up_at = failure, time.monotonic()

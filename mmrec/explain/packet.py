@@ -96,13 +96,16 @@ class Packet:
     influence: list[str] = field(default_factory=list)
 
 
-def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_length: int = 8) -> Packet:
+def build_packet(
+    recommendation: Recommendation, knowledge: Knowledge, history_length: int = 8, read_images: bool = True
+) -> Packet:
     """Collect the evidence of one recommendation.
 
     Args:
         recommendation: the recommendation to explain; padding in its lists is skipped.
         knowledge: facts of the dataset the model was trained on.
         history_length: number of the most recent history items to show.
+        read_images: open image files to describe them; False uses only what is known of the images already.
 
     Raises:
         UserError: an item is not in the dataset.
@@ -115,7 +118,7 @@ def build_packet(recommendation: Recommendation, knowledge: Knowledge, history_l
         title=knowledge.title(item),
         facts=facts,
         keywords=knowledge.keywords(item),
-        visual=knowledge.image_words(item),
+        visual=knowledge.image_words(item, read_images),
         history=[
             HistoryItem(knowledge.title(i), shared_facts(facts, knowledge.facts(i)), knowledge.type_of(i))
             for i in history

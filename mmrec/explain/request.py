@@ -79,14 +79,13 @@ def explain(model: Recommender, knowledge: Knowledge, request: Request) -> Reque
     Raises:
         UserError: an item is not in the dataset.
     """
-    evidence = evidence_of_request(model, knowledge, request)
+    return explanation_of(evidence_of(recommendation_of_request(model, request), knowledge, request.read_images))
+
+
+def explanation_of(evidence: Evidence) -> RequestExplanation:
+    """Return the explanation that the grammar writes of the most telling statements."""
     sentences = tuple(write(default_plan(evidence), evidence))
     return RequestExplanation(" ".join(s.text for s in sentences), sentences, evidence.statements)
-
-
-def evidence_of_request(model: Recommender, knowledge: Knowledge, request: Request) -> Evidence:
-    """Return the statements about the item of a request."""
-    return evidence_of(recommendation_of_request(model, request), knowledge, request.read_images)
 
 
 @torch.no_grad()

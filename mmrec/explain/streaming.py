@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmrec.errors import require
 from mmrec.explain.asker import Asker
 from mmrec.explain.knowledge import Knowledge
 from mmrec.explain.llm import FailureKind
 from mmrec.explain.llm.base import within
-from mmrec.explain.outcome import Source
+from mmrec.explain.outcome import Explanation, Source
 from mmrec.explain.packet import build_packet
-from mmrec.explain.request import Request, recommendation_of_request
+from mmrec.explain.request import Request, RequestExplanation, explanation_of, recommendation_of_request
 from mmrec.explain.statements import evidence_of
-from mmrec.explain.writing.grammar import Sentence, write
-from mmrec.explain.writing.plan import default_plan
+from mmrec.explain.writing.grammar import Sentence
 from mmrec.explain.writing.prompt import Prompt
 from mmrec.explain.writing.writer import Question, Way, Writer, WritingOptions
 from mmrec.models.recommender import Recommender
@@ -32,7 +31,8 @@ class Event:
     """One part of a streamed explanation.
 
     Args:
-        source: "facts" for the grammar alone, "llm" for the language model; its text takes the place of the grammar's.
+        source: "facts" for the grammar alone, "llm" or "corrected" for the language model; its text takes the place of
+            the grammar's.
         sentence: the next sentence; None at the end of a source.
         cause: at the end, in a few words why there is no text of this source; None if there is one.
         seconds: time since the request.
@@ -42,6 +42,60 @@ class Event:
     sentence: Sentence | None
     cause: str | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is known at once: the grammar's explanation, and what a language model is asked.
+
+    Args:
+        explanation: the grammar's explanation.
+        question: evidence for the language model.
+    """
+
+    explanation: RequestExplanation
+    question: Question
+
+
+def answer_request(model: Recommender, knowledge: Knowledge, request: Request) -> Answered:
+    """Return the grammar's explanation of a request, and the question by which a language model rewrites it.
+
+    The model should be between `begin_evaluation()` and `end_evaluation()`.
+
+    Raises:
+        UserError: an item is not in the dataset.
+    """
+    recommendation = recommendation_of_request(model, request)
+    evidence = evidence_of(recommendation, knowledge, request.read_images)
+    packet = build_packet(recommendation, knowledge, read_images=request.read_images)
+    return Answered(explanation_of(evidence), Question(packet, evidence))
+
+
+def rewrite(question: Question, asker: Asker, writing: Way = "grounded", seconds: float = 20.0) -> Explanation:
+    """Return the verified sentences of a language model; none, and the cause, where it failed or was slow.
+
+    Args:
+        question: what to explain.
+        asker: the language model.
+        writing: "grounded": the model chooses true statements; "free": it writes, and only verified sentences are kept.
+        seconds: longest time that this may take.
+
+    Raises:
+        InvalidArgument: the time limit is not above 0.
+    """
+    require(seconds > 0, "seconds", seconds, "above 0")
+    options = WritingOptions(way=writing, corrections=0, fallback=False)
+    writer = Writer(asker, Prompt(None, writing), options)
+    try:
+        written = within(seconds, lambda: writer.write(question))
+    except TimeoutError:
+        return Explanation((), "none", cause=str(FailureKind.TIMEOUT))
+    kept: list[Sentence] = []
+    for sentence in written.sentences[:MOST_SENTENCES]:
+        if sum(len(one.text) for one in kept) + len(sentence.text) > MOST_CHARACTERS:
+            break
+        kept.append(sentence)
+    return replace(written, sentences=tuple(kept), source=written.source if kept else "none")
 
 
 def explain_stream(
@@ -60,9 +114,8 @@ def explain_stream(
         knowledge: facts of the items.
         request: the history and the item.
         asker: the language model, one for all requests; None for the grammar alone.
-        writing: "grounded": the model chooses true statements; "free": it writes, and only verified sentences are
-            passed on.
-        seconds: longest time that the language model may take.
+        writing: as in `rewrite`.
+        seconds: longest time from the request to the last sentence.
 
     Raises:
         UserError: an item is not in the dataset.
@@ -70,29 +123,18 @@ def explain_stream(
     """
     require(seconds > 0, "seconds", seconds, "above 0")
     started = time.monotonic()
-    recommendation = recommendation_of_request(model, request)
-    evidence = evidence_of(recommendation, knowledge, request.read_images)
 
-    def event(source: Source, sentence: Sentence | None = None, cause: str | None = None) -> Event:
-        return Event(source, sentence, cause, time.monotonic() - started)
+    def parts(source: Source, sentences: tuple[Sentence, ...], cause: str | None = None) -> Iterator[Event]:
+        for sentence in sentences:
+            yield Event(source, sentence, None, time.monotonic() - started)
+        yield Event(source, None, cause, time.monotonic() - started)
 
-    for sentence in write(default_plan(evidence), evidence):
-        yield event("facts", sentence)
-    yield event("facts")
-    if asker is None:
-        return
-    question = Question(build_packet(recommendation, knowledge), evidence)
-    options = WritingOptions(way=writing, corrections=0, fallback=False)
-    writer = Writer(asker, Prompt(None, writing), options)
-    try:
-        written = within(started + seconds - time.monotonic(), lambda: writer.write(question))
-    except TimeoutError:
-        yield event("llm", cause=str(FailureKind.TIMEOUT))
-        return
-    room = MOST_CHARACTERS
-    for sentence in written.sentences[:MOST_SENTENCES]:
-        room -= len(sentence.text)
-        if room < 0:
-            break
-        yield event("llm", sentence)
-    yield event("llm", cause=None if written.sentences else written.cause)
+    answered = answer_request(model, knowledge, request)
+    yield from parts("facts", answered.explanation.sentences)
+    if asker is not None:
+        left = max(started + seconds - time.monotonic(), 1e-3)
+        written = rewrite(answered.question, asker, writing, left)
+        if written.sentences:
+            yield from parts(written.source, written.sentences)
+        else:
+            yield from parts("llm", (), written.cause)

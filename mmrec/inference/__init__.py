@@ -1,5 +1,6 @@
 """From a trained run to answers."""
 
-from mmrec.inference.recommender import Recommendation, TrainedRecommender, load
+from mmrec.inference.questions import Recommendation
+from mmrec.inference.recommender import TrainedRecommender, load
 
 __all__ = ["Recommendation", "TrainedRecommender", "load"]

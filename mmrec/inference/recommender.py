@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -29,10 +28,16 @@ from mmrec.inference.additions import Addition, Model, encode_new_items
 from mmrec.inference.bundle import VectorIndex, is_bundle, load_bundle
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
+from mmrec.inference.questions import Question, Recommendation
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.topk import largest
 from mmrec.training.added_items import grow
 from mmrec.training.run_folder import load_run
+
+if TYPE_CHECKING:
+    from mmrec.explain.llm import LLM
+    from mmrec.explain.streaming import Event
+    from mmrec.explain.writing.writer import Way
 
 HISTORIES_AT_ONCE = 256
 SCORES_AT_ONCE = 2**24  # at most 64 MB of fp32 scores, however large the catalogue
@@ -41,38 +46,6 @@ log = logging.getLogger(__name__)
 
 ItemFilter = Callable[[pl.DataFrame], pl.Series]
 """Says which items are candidates, given their table: `lambda items: items["colour"] == "Black"`."""
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One item of a list.
-
-    Args:
-        item: raw id.
-        score: the model's score; it orders items of one list and means nothing across lists.
-        title: title of the item, None where the data has none.
-    """
-
-    item: str
-    score: float
-    title: str | None
-
-
-@dataclass(frozen=True)
-class Question:
-    """What one list is asked for; `TrainedRecommender.ask` makes it from raw ids.
-
-    Args:
-        history: the history.
-        k: length of the list.
-        candidates: rows (n,) of the items to choose from; None for the whole catalogue.
-        excluded: rows that are never recommended, besides the history's.
-    """
-
-    history: History
-    k: int
-    candidates: Tensor | None = None
-    excluded: tuple[int, ...] = ()
 
 
 class TrainedRecommender:
@@ -303,12 +276,43 @@ class TrainedRecommender:
         Raises:
             InvalidArgument: the item is not in the catalogue.
         """
+        return explain(*self.request(history, item, times=times, user=user))
+
+    def explain_stream(
+        self, history: Sequence[str], item: str, llm: LLM | None = None, *, writing: Way = "grounded",
+        seconds: float = 20.0, times: Sequence[int] | None = None, user: str | None = None,
+    ) -> Iterator[Event]:  # fmt: skip
+        """Yield the sentences of `explain` at once, then those that a language model has chosen or written.
+
+        Args:
+            history: raw item ids, oldest first.
+            item: raw id of the recommended item.
+            llm: the language model, for example `mmrec.explain.llm.OllamaLLM("gemma3:4b")`; None for facts alone.
+            writing: "grounded": it chooses true statements; "free": it writes, and verified sentences are passed on.
+            seconds: longest time that all of it may take.
+            times: as in `recommend`.
+            user: as in `recommend`.
+
+        Raises:
+            InvalidArgument: the item is not in the catalogue.
+        """
+        from mmrec.explain.asker import Asker  # as in `_knowledge`
+        from mmrec.explain.streaming import explain_stream
+
+        request = self.request(history, item, times=times, user=user)
+        asker = None if llm is None else Asker(llm, None)
+        return explain_stream(*request, asker, writing=writing, seconds=seconds)
+
+    def request(
+        self, history: Sequence[str], item: str, *, times: Sequence[int] | None = None, user: str | None = None
+    ) -> tuple[Recommender, Knowledge, Request]:
+        """Return what the functions of `mmrec.explain` are asked with; arguments and errors are those of `explain`."""
         row = self._item(item, "item")
         known = self._history(history, times, user)
         newest = self.catalog.newest
         taken = known.times or (newest,) * len(known.items)  # as `assemble` has it
         now = max((newest, *taken[-1:]))
-        return explain(self._ready(), self._knowledge, Request(known.items, row, taken, now, known.user))
+        return self._ready(), self._knowledge, Request(known.items, row, taken, now, known.user)
 
     @cached_property
     def _knowledge(self) -> Knowledge:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,16 +20,21 @@ import polars as pl
 import torch
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 
 import mmrec
 from mmrec.errors import InvalidArgument, UserError
-from mmrec.inference.recommender import ItemFilter, Question, Recommendation, TrainedRecommender
+from mmrec.explain.request import RequestExplanation
+from mmrec.explain.request import explain as explain_request
+from mmrec.explain.streaming import Answered, answer_request
+from mmrec.inference.questions import Question, Recommendation
+from mmrec.inference.recommender import ItemFilter, TrainedRecommender
 from mmrec.inference.serve import bodies
 from mmrec.inference.serve.engine import Busy, Engine
 from mmrec.inference.serve.guard import Guard
 from mmrec.inference.serve.measures import Measures
 from mmrec.inference.serve.options import ServeOptions
+from mmrec.inference.serve.streams import Ending, LanguageModel, answer, events
 
 HERE = Path(__file__).parent
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -41,6 +47,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "With `stream`, the events"}
+}
+UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""Headers by which reverse proxies pass every event on at once."""
+
+log = logging.getLogger(__name__)
+
+
 def build_app(options: ServeOptions) -> Guard:
     """Return the server's application.
 
@@ -50,12 +65,17 @@ def build_app(options: ServeOptions) -> Guard:
     torch.set_num_threads(options.threads)
     # Requests with unknown ids are counted, and must not fill the log.
     logging.getLogger("mmrec.inference.recommender").setLevel(logging.ERROR)
+    llm = LanguageModel.of(options)
+    if llm is not None and llm.asker.given_up:
+        log.warning("--llm: %s; explanations are from facts until it answers", llm.asker.given_up)
     engine, measures = Engine(Path(options.model), options.batch, options.queue), Measures()
+    ending = Ending()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watching = asyncio.create_task(engine.watch(options.watch)) if options.watch else None
-        yield
+        with ending.noticed():
+            yield
         if watching is not None:
             watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -68,6 +88,7 @@ def build_app(options: ServeOptions) -> Guard:
     )  # fmt: skip
     _add_problems(app)
     _add_answers(app, engine, measures, options.timeout)
+    _add_explanations(app, engine, measures, options.timeout, partial(events, model=llm, ending=ending))
     _add_items(app, engine)
     _add_pages(app, engine, measures)
     return Guard(app, options, measures)
@@ -113,18 +134,27 @@ def _add_answers(app: FastAPI, engine: Engine, measures: Measures, timeout: floa
         made = await compute(lambda: shop.similar(body.item, body.k))
         return _json({"items": [asdict(one) for one in made], "unknown": 0, "popular": False})
 
-    @app.post("/explain", response_model=bodies.ExplainAnswer, responses=PROBLEMS)
+
+def _add_explanations(
+    app: FastAPI, engine: Engine, measures: Measures, timeout: float, stream: Callable[..., AsyncIterator[str]]
+) -> None:
+    """Add the reasons of recommendations."""
+
+    @app.post("/explain", response_model=bodies.ExplainAnswer, responses=PROBLEMS | STREAM)
     async def explain(body: bodies.ExplainBody) -> Response:
-        """Return why an item is recommended, from facts alone."""
+        """Return why an item is recommended, from facts alone; with `stream`, a language model's text after it."""
         shop = engine.served.shop
-        made = await compute(lambda: shop.explain(body.history, body.item, times=body.times, user=body.user))
-        return _json(
-            {
-                "text": made.text,
-                "sentences": [{"text": one.text, "statements": list(one.statements)} for one in made.sentences],
-                "statements": [{"id": one.id, "kind": str(one.kind), "text": one.text} for one in made.statements],
-            }
-        )
+
+        def work() -> Answered | RequestExplanation:
+            request = shop.request(body.history, body.item, times=body.times, user=body.user)
+            return answer_request(*request) if body.stream else explain_request(*request)
+
+        async with asyncio.timeout(timeout):
+            made = await engine.call(work)
+        if isinstance(made, RequestExplanation):
+            return _json(answer(made))
+        parts = stream(made, count=lambda source: measures.written.labels(source).inc())
+        return StreamingResponse(parts, media_type="text/event-stream", headers=UNBUFFERED)
 
 
 def _add_items(app: FastAPI, engine: Engine) -> None:

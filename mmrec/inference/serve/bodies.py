@@ -65,6 +65,9 @@ class ExplainBody(Body):
     item: ItemId
     times: Times = None
     user: User = None
+    stream: Annotated[
+        bool, Field(description="Send events: the answer from facts at once, then the text of a language model.")
+    ] = False
 
 
 class Ranked(BaseModel):

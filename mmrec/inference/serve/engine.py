@@ -16,7 +16,8 @@ from typing import Any
 from mmrec.errors import UserError
 from mmrec.inference.bundle import is_bundle
 from mmrec.inference.bundle.manifest import FILE
-from mmrec.inference.recommender import Question, Recommendation, TrainedRecommender, load
+from mmrec.inference.questions import Question, Recommendation
+from mmrec.inference.recommender import TrainedRecommender, load
 from mmrec.inference.serve.catalogue import Catalogue
 
 log = logging.getLogger(__name__)

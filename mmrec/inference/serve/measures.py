@@ -22,7 +22,7 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class Measures:
-    """Requests by route and status, their durations, questions by model and the exchanges of the model."""
+    """Requests by route and status, their durations, streamed explanations and the exchanges of the model."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second row for each counter
@@ -35,6 +35,10 @@ class Measures:
         )
         self.unknown = Counter("mmrec_unknown_ids", "Ids of histories that are not in the catalogue.", registry=own)
         self.swaps = Counter("mmrec_swaps", "Exchanges of the model, by result.", ["result"], registry=own)
+        self.written = Counter(
+            "mmrec_streamed_explanations", "Streamed explanations, by whose text stood at the end.", ["source"],
+            registry=own,
+        )  # fmt: skip
         self.waiting = Gauge("mmrec_waiting", "Jobs in the queue.", registry=own, multiprocess_mode="livesum")
         if several:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from mmrec.errors import require, require_whole_number
+from mmrec.explain.writing.writer import Way
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -26,6 +28,11 @@ class ServeOptions:
         timeout: seconds after which a request is given up with status 504.
         max_body: size of a request's body in bytes, at most.
         watch: seconds between two looks at the bundle's manifest; 0 for never.
+        llm: `class_path` and `init_args` of the language model of streamed explanations; None for facts alone.
+        writing: "grounded": it chooses true statements and the grammar writes them; "free": it writes, and only
+            verified sentences are sent.
+        llm_timeout: seconds that it may take for one explanation, the wait for its turn included.
+        streams: explanations that it writes or that wait for it, at most; others end with the answer from facts.
 
     Raises:
         InvalidArgument: a value is outside its range.
@@ -42,12 +49,17 @@ class ServeOptions:
     timeout: float = 10.0
     max_body: int = 2**20
     watch: float = 1.0
+    llm: dict[str, Any] | None = None
+    writing: Way = "grounded"
+    llm_timeout: float = 30.0
+    streams: int = 32
 
     def __post_init__(self) -> None:
         require_whole_number("port", self.port, at_least=0, at_most=65535)
-        for name in ("workers", "threads", "batch", "queue", "max_body"):
+        for name in ("workers", "threads", "batch", "queue", "max_body", "streams"):
             require_whole_number(name, getattr(self, name), at_least=1)
         require(self.timeout > 0, "timeout", self.timeout, "above 0")
+        require(self.llm_timeout > 0, "llm_timeout", self.llm_timeout, "above 0")
         require(self.watch >= 0, "watch", self.watch, "at least 0")
         require(self.token != "", "token", "empty", "a text that is not empty")
 
