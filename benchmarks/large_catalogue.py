@@ -50,7 +50,7 @@ SHORTEST, LONGEST = 20, 60  # histories
 DRAWN = 4 * LONGEST  # items that a history is drawn from: repeated ones are dropped
 BLOCK = 2**13  # users made at a time
 WARM_UP = 3  # steps that are not timed
-GROWTH = 1.25  # of memory from few to many users, at most; of the data itself, 5 bytes an interaction are mapped
+GROWTH = 1.25  # of memory from few to many users, at most; of the data itself, 13 bytes per interaction are mapped
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Measurement:
         negatives: N of sampled softmax.
         users: to rank, at least, as long as there are so many; a batch is ranked as a whole.
         tests: timed passes over them, after one to warm up.
+        sparse_ids: whether a step reads and updates only the id vectors that it uses.
     """
 
     kind: Literal["train", "rank"]
@@ -76,6 +77,7 @@ class Measurement:
     tests: int
     threads: int
     seed: int
+    sparse_ids: bool
     length: int = 50
     hidden_dim: int = 64
 
@@ -99,7 +101,12 @@ def write_dataset(folder: Path, n_users: int, n_items: int, seed: int) -> dict[s
     offsets = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]).numpy()
     split = split_interactions(offsets, np.arange(len(items)), "leave_one_out")
     (folder / SEQUENCES).mkdir(parents=True)
-    arrays: dict[str, NDArray[Any]] = {"item": items.numpy(), "split": split, "offsets": offsets}
+    arrays: dict[str, NDArray[Any]] = {
+        "item": items.numpy(),
+        "timestamp": np.arange(len(items)),
+        "split": split,
+        "offsets": offsets,
+    }
     for name, array in arrays.items():
         np.save(folder / SEQUENCES / f"{name}.npy", array)
     counts = {"n_users": n_users, "n_items": 1 + n_items, "n_interactions": len(items)}
@@ -160,6 +167,7 @@ def measure(settings: Measurement) -> dict[str, Any]:
         hidden_dim=settings.hidden_dim,
         loss="sampled_softmax",
         n_negatives=settings.negatives,
+        sparse_ids=settings.sparse_ids,
     )
     report = train(model, data, settings) if settings.kind == "train" else rank(model, data, settings)
     parameters = sum(p.numel() for p in model.parameters())
@@ -207,7 +215,7 @@ def run(settings: Measurement) -> dict[str, Any]:
 def compare(options: argparse.Namespace) -> bool:
     """Measure, print and write; return whether memory stays as it is with more users."""
     machine = quiet_machine()
-    kept = ("steps", "batch_size", "negatives", "tests", "threads", "seed")
+    kept = ("steps", "batch_size", "negatives", "tests", "threads", "seed", "sparse_ids")
     fixed = {key: getattr(options, key) for key in kept}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         large = Path(folder) / "large"
@@ -281,7 +289,8 @@ def main() -> None:
     for name, (default, words) in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=words)
     parser.add_argument("--seed", type=int, default=1, help="of data and model")
-    parser.add_argument("--folder", type=Path, default=None, help="where the data is made (5 bytes an interaction)")
+    parser.add_argument("--sparse-ids", action="store_true", help="update only the id vectors that a step uses")
+    parser.add_argument("--folder", type=Path, default=None, help="where the data is made (13 bytes per interaction)")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "large_catalogue.json")
     options = parser.parse_args()
     if min(getattr(options, name.replace("-", "_")) for name in sizes) < 1:

@@ -448,7 +448,7 @@ def with_key(error: InvalidArgument, config: Any) -> str:
 
 def _compile(model: LightningModule, trainer: Trainer) -> None:
     if trainer.strategy.root_device.type != "cuda":
-        raise UserError("--compile true: there is no GPU; leave it out")
+        raise UserError("--compile true: there is no GPU, and on a CPU compiled steps take longer; leave it out")
     if not compile_encoders(model):
         raise UserError("--compile true: the model has no Transformer; leave it out")
 

@@ -34,7 +34,9 @@ from mmrec.metrics.ranking import CUTOFFS
 from mmrec.utils.seed import global_seed
 
 SCORE_ELEMENTS = 2**24
-"""Scores per evaluation batch, which limits it to 64 MB of fp32 however large the catalogue."""
+"""Scores per evaluation batch, which limits it to 64 MB of fp32, unless `FEWEST` users have more."""
+FEWEST = 8
+"""Users per evaluation batch of any catalogue: one alone takes as long, as the item vectors are read once per batch."""
 LARGEST = {
     "max_length": 2**20,
     "batch_size": 2**31 - 1,
@@ -301,7 +303,7 @@ class RecDataModule(pl.LightningDataModule):
             rows,
             users=self.predicted_users,
             max_length=self.max_length,
-            batch_size=min(self.eval_batch_size, max(1, SCORE_ELEMENTS // self.n_items)),
+            batch_size=min(self.eval_batch_size, max(FEWEST, SCORE_ELEMENTS // self.n_items)),
             candidates=candidates,
             process=self._process,
         )

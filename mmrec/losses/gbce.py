@@ -24,7 +24,9 @@ from torch import Tensor
 from mmrec.nn.kernels.candidate_blocks import blocked_binary
 
 
-def generalised_bce(hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor, t: float) -> Tensor:
+def generalised_bce(
+    hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor, t: float, n_items: int | None = None
+) -> Tensor:
     """Return the binary cross-entropy of the next item against k negatives, its positive part to the power of β.
 
     Args:
@@ -34,12 +36,13 @@ def generalised_bce(hidden: Tensor, items: Tensor, target: Tensor, negatives: Te
         negatives: (⌈P / BLOCK⌉, k) item indices in 1 .. I - 1, see `draw_negatives`; a negative that is a position's
             target does not count there.
         t: calibration in [0, 1], see `gbce_beta`.
+        n_items: I, where `items` holds only the rows that are used.
 
     Returns:
         the mean over P, a scalar.
     """
     k = negatives.shape[1]
-    beta = gbce_beta(k, len(items), t)
+    beta = gbce_beta(k, len(items) if n_items is None else n_items, t)
     total = blocked_binary(hidden, items, target, negatives, beta=beta, base=math.log(beta / k))
     return total / (len(target) * (k + 1))
 

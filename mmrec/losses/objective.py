@@ -58,9 +58,27 @@ class NextItemLoss(nn.Module):
         """
         if self.loss == "cross_entropy":
             return next_item_cross_entropy(hidden, items, target)
+        return self.against(hidden, items, target, self.draw(user, len(items)), len(items))
+
+    def draw(self, user: Tensor, n_items: int) -> Tensor:
+        """Return negatives for positions of some users (P,), as the loss takes them: (P,), or (⌈P / BLOCK⌉, N)."""
         if self.negative_sampler is not None:
-            return binary_cross_entropy(hidden, items, target, self.negative_sampler(user))
-        negatives = draw_negatives(len(hidden), self.n_negatives, len(items), items.device)
+            drawn: Tensor = self.negative_sampler(user)
+            return drawn
+        return draw_negatives(len(user), self.n_negatives, n_items, user.device)
+
+    def against(self, hidden: Tensor, items: Tensor, target: Tensor, negatives: Tensor, n_items: int) -> Tensor:
+        """Return the mean over the positions that have a target, a scalar, given the negatives.
+
+        Args:
+            hidden: (P, D) user vectors.
+            items: item vectors, row 0 padding; only those that are used need be there.
+            target: (P,) rows of `items`.
+            negatives: rows of `items`, see `draw`.
+            n_items: I.
+        """
+        if self.loss == "bce":
+            return binary_cross_entropy(hidden, items, target, negatives)
         if self.loss == "gbce":
-            return generalised_bce(hidden, items, target, negatives, self.gbce_t)
+            return generalised_bce(hidden, items, target, negatives, self.gbce_t, n_items)
         return sampled_softmax(hidden, items, target, negatives)

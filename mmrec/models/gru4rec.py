@@ -31,6 +31,7 @@ class GRU4Rec(NextItemModel):
         loss: "cross_entropy", "sampled_softmax", "gbce" or "bce", see `NextItemLoss`.
         n_negatives: N of "sampled_softmax" and "gbce".
         gbce_t: calibration t of "gbce".
+        sparse_ids: whether a step reads and updates only the id vectors that it uses, see `NextItemModel`.
         lr: learning rate.
         weight_decay: weight decay of AdamW.
 
@@ -49,6 +50,7 @@ class GRU4Rec(NextItemModel):
         loss: LossName = "cross_entropy",
         n_negatives: int = 256,
         gbce_t: float = 0.75,
+        sparse_ids: bool = False,
         lr: float = 2e-3,
         weight_decay: float = 0.0,
     ) -> None:
@@ -59,6 +61,7 @@ class GRU4Rec(NextItemModel):
             ItemEncoder(n_items, embedding_dim, ItemInputs(item_id=True)),
             RecurrentEncoder(embedding_dim, hidden_dim=hidden_dim, layers=layers, dropout=dropout),
             NextItemLoss(loss, n_negatives=n_negatives, gbce_t=gbce_t),
+            sparse_ids=sparse_ids,
             lr=lr,
             weight_decay=weight_decay,
         )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import replace
 
-from mmrec.batch import SequenceBatch, TrainBatch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmrec.batch import PAD, SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
+from mmrec.errors import require
 from mmrec.losses.objective import NextItemLoss
+from mmrec.models.joint_optimizer import JointOptimizer
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.models.rows import Rows
 from mmrec.nn.causal_encoder import CausalEncoder
@@ -24,8 +29,14 @@ class NextItemModel(Recommender):
         item_encoder: makes the item vectors.
         sequence_encoder: maps item vectors to states.
         next_item_loss: the loss of a position.
+        sparse_ids: whether a step reads and updates only the id vectors that it uses. Catalogues of millions of items
+            need it. It is PyTorch's SparseAdam, which is Adam except that the moments of a row do not decay in steps
+            that do not use it. The vectors must be ids alone, and the loss must draw negatives.
         lr: learning rate of AdamW.
         weight_decay: weight decay of AdamW.
+
+    Raises:
+        InvalidArgument: `sparse_ids` with another loss, other inputs or weight decay.
     """
 
     def __init__(
@@ -34,6 +45,7 @@ class NextItemModel(Recommender):
         sequence_encoder: CausalEncoder,
         next_item_loss: NextItemLoss,
         *,
+        sparse_ids: bool = False,
         lr: float,
         weight_decay: float,
     ) -> None:
@@ -41,6 +53,9 @@ class NextItemModel(Recommender):
         self.item_encoder = item_encoder
         self.sequence_encoder = sequence_encoder
         self.next_item_loss = next_item_loss
+        self.sparse_ids = sparse_ids
+        if sparse_ids:
+            self._require_sparse()
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the seen pairs of the train-only view."""
@@ -54,10 +69,13 @@ class NextItemModel(Recommender):
 
     def losses(self, batch: TrainBatch) -> dict[str, Tensor]:
         """Predict the next item at every position that has one."""
-        vectors = self.item_vectors()
         row, position = batch.places()
-        states = self._states(batch, vectors, row, position)
-        loss = self.next_item_loss(batch.user[row], states, vectors, batch.targets[row, position])
+        user, target = batch.user[row], batch.targets[row, position]
+        if self.sparse_ids:
+            loss = self._loss_of_used_rows(batch, row, position, target)
+        else:
+            vectors = self.item_vectors()
+            loss = self.next_item_loss(user, self._states(batch, vectors, row, position), vectors, target)
         return {"loss": loss, "loss_rec": loss}
 
     def encode_users(self, batch: SequenceBatch) -> Tensor:
@@ -73,12 +91,53 @@ class NextItemModel(Recommender):
     @once_per_evaluation
     def item_vectors(self) -> Tensor:
         """Return the item vectors (I, D), the same for reading and for scoring."""
+        if self.sparse_ids:
+            return self._ids.weight  # without a copy: the row of PAD is zero, see `_require_sparse`
         vectors: Tensor = self.item_encoder().fused
         return vectors
+
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """Return AdamW, and SparseAdam for the id vectors with `sparse_ids`."""
+        if not self.sparse_ids:
+            return super().configure_optimizers()
+        ids = self._ids.weight
+        others = [p for p in self.parameters() if p.requires_grad and p is not ids]
+        return JointOptimizer(
+            torch.optim.AdamW(others, self.lr, weight_decay=0.0), torch.optim.SparseAdam([ids], self.lr)
+        )
 
     def text_vectors(self, features: Tensor) -> Tensor | None:
         """Return W_t of text features, see `ItemEncoder.text_vectors`."""
         return self.item_encoder.text_vectors(features)
+
+    def _loss_of_used_rows(self, batch: TrainBatch, row: Tensor, position: Tensor, target: Tensor) -> Tensor:
+        """Return the loss from a table of the items that the batch uses: as windows, targets and negatives."""
+        negatives = self.next_item_loss.draw(batch.user[row], self._ids.num_embeddings)
+        parts = (batch.items, target, negatives)
+        used, place = torch.cat([torch.full_like(target[:1], PAD), *(part.flatten() for part in parts)]).unique(
+            return_inverse=True
+        )
+        places = place[1:].split([part.numel() for part in parts])
+        items, target, negatives = (p.view(part.shape) for p, part in zip(places, parts, strict=True))
+        vectors = F.pad(self.item_encoder.id_rows(used[1:]), (0, 0, 1, 0))  # PAD comes first and stays zero
+        states = self._states(replace(batch, items=items), vectors, row, position)
+        return self.next_item_loss.against(states, vectors, target, negatives, self._ids.num_embeddings)
+
+    @property
+    def _ids(self) -> nn.Embedding:
+        assert self.item_encoder.id is not None  # `_require_sparse`
+        return self.item_encoder.id
+
+    def _require_sparse(self) -> None:
+        """Raise InvalidArgument unless the id vectors can be trained row by row; set that of PAD to zero."""
+        encoder, loss = self.item_encoder, self.next_item_loss.loss
+        words = "false unless item_id is true and text and image are false, because it is for id vectors alone"
+        require(encoder.id is not None and not encoder.features.modalities, "sparse_ids", True, words)
+        words = "false with loss cross_entropy, which reads all items in every step: use sampled_softmax"
+        require(loss != "cross_entropy", "sparse_ids", True, words)
+        words = "0 with sparse_ids, because SparseAdam has no weight decay"
+        require(self.weight_decay == 0, "weight_decay", self.weight_decay, words)
+        nn.init.zeros_(self._ids.weight[PAD].detach())
 
     def _states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:
         """Return the states (P, D) at some positions of the windows, given the item vectors (I, D)."""

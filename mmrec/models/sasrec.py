@@ -44,6 +44,7 @@ class SASRec(NextItemModel):
         loss: "cross_entropy", "sampled_softmax", "gbce" (gSASRec) or "bce", see `NextItemLoss`.
         n_negatives: N of "sampled_softmax" and "gbce".
         gbce_t: calibration t of "gbce".
+        sparse_ids: whether a step reads and updates only the id vectors that it uses, see `NextItemModel`.
         lr: learning rate.
         weight_decay: weight decay of AdamW.
 
@@ -72,6 +73,7 @@ class SASRec(NextItemModel):
         loss: LossName = "cross_entropy",
         n_negatives: int = 256,
         gbce_t: float = 0.75,
+        sparse_ids: bool = False,
         lr: float = 2e-3,
         weight_decay: float = 0.0,
     ) -> None:
@@ -85,6 +87,7 @@ class SASRec(NextItemModel):
             ItemEncoder(n_items, hidden_dim, inputs),
             SequenceEncoder(hidden_dim, max_length, transformer),
             NextItemLoss(loss, n_negatives=n_negatives, gbce_t=gbce_t),
+            sparse_ids=sparse_ids,
             lr=lr,
             weight_decay=weight_decay,
         )

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from mmrec.nn.kernels.precision import loss_precision
 
 BLOCK = 128  # positions that share their negatives
+LARGE = 2**20  # items from which on no order of all of them is drawn
 
 LogitLoss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """A loss of the positive logits (p,) and the negative logits (p, N) of a block, -inf for negatives that do not count.
@@ -78,7 +79,7 @@ def draw_negatives(n_positions: int, n_negatives: int, n_items: int, device: tor
     """Draw distinct items for each block of positions, uniformly.
 
     The blocks go through one random order of the items in turn, so that in a step all items are drawn equally often,
-    give or take one.
+    give or take one. Of more than `LARGE` items a step draws few, and only these are drawn, one by one.
 
     Args:
         n_positions: P.
@@ -89,11 +90,24 @@ def draw_negatives(n_positions: int, n_negatives: int, n_items: int, device: tor
     Returns:
         (⌈P / BLOCK⌉, min(N, I - 1)) int64, items in 1 .. I - 1.
     """
-    order = 1 + torch.randperm(n_items - 1, device=device)
     count = min(n_negatives, n_items - 1)
-    first = torch.arange(-(-n_positions // BLOCK), device=device) * count
+    blocks = -(-n_positions // BLOCK)
+    if n_items > max(LARGE, 8 * blocks * count):
+        return _distinct(blocks * count, n_items, device).view(blocks, count)
+    order = 1 + torch.randperm(n_items - 1, device=device)
+    first = torch.arange(blocks, device=device) * count
     place: Tensor = (first[:, None] + torch.arange(count, device=device)) % (n_items - 1)
     return order[place]
+
+
+def _distinct(count: int, n_items: int, device: torch.device) -> Tensor:
+    """Draw `count` distinct items in 1 .. I - 1, at most an eighth of them: the first ones that are not repetitions."""
+    drawn = torch.randint(1, n_items, (count + count // 4 + 64,), device=device)
+    ordered, place = drawn.sort(stable=True)
+    new = torch.ones_like(drawn, dtype=torch.bool)
+    new[place[1:]] = ordered[1:] != ordered[:-1]
+    kept = drawn[new]
+    return kept[:count] if len(kept) >= count else _distinct(count, n_items, device)
 
 
 class _Blockwise(torch.autograd.Function):

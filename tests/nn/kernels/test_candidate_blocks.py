@@ -18,3 +18,15 @@ def test_blocks_differ_and_more_negatives_than_items_are_all_items() -> None:
     drawn = draw_negatives(2 * BLOCK, 9, 50, torch.device("cpu"))
     assert not set(drawn[0].tolist()) & set(drawn[1].tolist())
     assert sorted(draw_negatives(3, 99, 5, torch.device("cpu")).flatten().tolist()) == [1, 2, 3, 4]
+
+
+def test_of_a_large_catalogue_only_the_drawn_items_are_ordered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmrec.nn.kernels.candidate_blocks.LARGE", 100)
+    monkeypatch.setattr(torch, "randperm", None)
+    torch.manual_seed(0)
+    draws = torch.stack([draw_negatives(2 * BLOCK, 3, 101, torch.device("cpu")) for _ in range(2000)])
+    assert draws.shape == (2000, 2, 3)
+    assert all(len(set(row)) == 6 for row in draws.flatten(1).tolist())  # distinct over the blocks
+    counts = draws.flatten().bincount(minlength=101)
+    assert counts[0] == 0
+    assert (counts[1:] - 120).abs().max() < 6 * 120**0.5  # each item 120 times, give or take
