@@ -1,8 +1,9 @@
-"""Serving: time per request in process and over HTTP, throughput, memory, start, and a million items.
+"""Serving: time per request in process and over HTTP, throughput, memory, start, a million items; RePlay next to it.
 
 Bundles of a SASRec with random weights are served: neither time nor memory depends on what it has learned. The million
 items lie in clusters, as trained vectors do; without any, an index by cells has no use. Each side runs in its own
-process, with one thread. The processor time of a request is measured next to its wall time, because a busy machine
+process, with one thread. RePlay's compiled SASRec of the same size runs in `.venv-replay`, which is made on first use.
+The processor time of a request is measured next to its wall time, because a busy machine
 changes the latter.
 
 Prints a table and writes it, with the machine's description, as JSON.
@@ -28,15 +29,19 @@ from typing import Any
 import numpy as np
 import torch
 from harness import HERE, measure, quiet_machine, write_result
-from machine import REPOSITORY
+from machine import REPOSITORY, environment_of
 from rich.console import Console
 from rich.table import Column, Table
 
 import mmrec
 from mmrec.inference.bundle.export import ExportOptions, export_model
 from mmrec.inference.bundle.index import IndexKind
+from mmrec.inference.onnx import Runtime
 
 LENGTH, K, USERS = 50, 10, 5000
+SIZE = {"hidden_dim": 64, "heads": 1, "layers": 2}
+TOGETHER = 32  # histories per call, where requests are answered in batches
+FORMS = ["openvino", "onnx", "onnxruntime", "onnxscript"]  # what RePlay's compiled form needs
 COMMAND = "from mmrec.cli.main import main; main()"
 
 
@@ -55,7 +60,7 @@ def make_bundle(folder: Path, items: int, index: IndexKind) -> dict[str, Any]:
         require_image=False, max_length=LENGTH,
     )  # fmt: skip
     torch.manual_seed(0)
-    model = mmrec.SASRec.for_data(data).eval()
+    model = mmrec.SASRec.for_data(data, ffn_dim=SIZE["hidden_dim"], **SIZE).eval()
     model.attach(data.catalog, data.features)
     if items > 100_000:
         centres = torch.randn(items // 500, 64)
@@ -65,7 +70,7 @@ def make_bundle(folder: Path, items: int, index: IndexKind) -> dict[str, Any]:
                 with torch.no_grad():
                     parameter[1:] = 0.02 * vectors[: len(parameter) - 1]
     target = folder / f"bundle_{items}_{index}"
-    made = export_model(model, data, target, ExportOptions(index=index, graphs=False))
+    made = export_model(model, data, target, ExportOptions(index=index, graphs=items <= 100_000))
     assert made.index is not None
     return made.index
 
@@ -76,12 +81,12 @@ def questions(ids: list[str], count: int) -> list[list[str]]:
     return [[ids[place] for place in row] for row in rng.integers(0, len(ids), (count, LENGTH))]
 
 
-def in_process(bundle: Path, count: int) -> dict[str, Any]:
+def in_process(bundle: Path, count: int, runtime: Runtime) -> dict[str, Any]:
     """Time requests one after the other, from raw ids to titles."""
     torch.set_num_threads(1)
     before = memory_mb(os.getpid())
     started = time.perf_counter()
-    shop = mmrec.load(bundle)
+    shop = mmrec.load(bundle, runtime)
     loaded = time.perf_counter() - started
     asked = questions(json.loads((bundle / "items.json").read_text()), count)
     for history in asked[:20]:
@@ -92,20 +97,34 @@ def in_process(bundle: Path, count: int) -> dict[str, Any]:
         shop.recommend(history, k=K)
         wall.append(time.perf_counter() - at)
         processor.append(time.process_time() - used)
+    batches = [asked[at : at + TOGETHER] for at in range(0, len(asked) - TOGETHER + 1, TOGETHER)]
+    together = []
+    for batch in batches:
+        at = time.perf_counter()
+        shop.recommend_many(batch, k=K)
+        together.append(time.perf_counter() - at)
     vectors = (bundle / "item_vectors.npy").stat().st_size / 1e6
     return {
-        "load_s": loaded, **spread(wall), "processor_ms": 1e3 * float(np.median(processor)), "vectors_mb": vectors,
+        "load_s": loaded, **spread(wall), "together_per_second": TOGETHER / float(np.median(together)),
+        "processor_ms": 1e3 * float(np.median(processor)), "vectors_mb": vectors,
         "memory_before": before, "memory": memory_mb(os.getpid()), "load": os.getloadavg()[0],
     }  # fmt: skip
 
 
-def over_http(bundle: Path, count: int, clients: int, seconds: float) -> dict[str, Any]:
+def replay(items: int, count: int) -> dict[str, Any]:
+    """Time RePlay's compiled forms of a SASRec of the same size."""
+    python = environment_of("replay", "replay-rec", "0.22.0", "torch", FORMS)
+    asked = {"items": items, "length": LENGTH, "k": K, "requests": count, "together": TOGETHER} | SIZE
+    return measure([python, "-m", "peers.replay_serving", json.dumps(asked)], threads=1)
+
+
+def over_http(bundle: Path, count: int, clients: int, seconds: float, runtime: Runtime) -> dict[str, Any]:
     """Time requests to a server from one client, and count those of many clients."""
     asked = [
         json.dumps({"history": one, "k": K}).encode()
         for one in questions(json.loads((bundle / "items.json").read_text()), count)
     ]
-    with server(bundle) as (process, port, started):
+    with server(bundle, runtime) as (process, port, started):
         request(http.client.HTTPConnection("127.0.0.1", port), asked[0])
         first = time.perf_counter() - started
         connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -134,11 +153,11 @@ def over_http(bundle: Path, count: int, clients: int, seconds: float) -> dict[st
 
 
 @contextmanager
-def server(bundle: Path) -> Iterator[tuple[subprocess.Popen[str], int, float]]:
+def server(bundle: Path, runtime: Runtime) -> Iterator[tuple[subprocess.Popen[str], int, float]]:
     """Start `mmrec serve` on a free port; give the process, the port and the time of the start."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "serve", str(bundle), "--port", "0"],
+        [sys.executable, "-c", COMMAND, "serve", str(bundle), "--port", "0", "--runtime", runtime],
         stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
     try:
@@ -180,12 +199,13 @@ def processor_seconds(pid: int) -> float:
 
 def show(rows: dict[str, dict[str, Any]]) -> None:
     """Print one line for each measurement."""
-    right = [Column(name, justify="right") for name in ("p50", "p95", "processor", "load")]
+    right = [Column(name, justify="right") for name in ("p50", "p95", "processor", f"{TOGETHER} at once, per second")]
     table = Table("ms per request", *right)
     for name, row in rows.items():
         times = row.get("one_client", row)
-        used = "" if "one_client" in row else f"{row['processor_ms']:.1f}"
-        table.add_row(name, f"{times['p50_ms']:.1f}", f"{times['p95_ms']:.1f}", used, f"{row['load']:.1f}")
+        used = f"{row['processor_ms']:.1f}" if "processor_ms" in times else ""
+        together = f"{row['together_per_second']:.0f}" if "together_per_second" in row else ""
+        table.add_row(name, f"{times['p50_ms']:.1f}", f"{times['p95_ms']:.1f}", used, together)
         if "per_second" in row:
             many = row["many_clients"]
             words = f"{name}, {row['clients']} clients: {row['per_second']:.0f} per second"
@@ -204,9 +224,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the bundles here, and use those that are there")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "benchmarks" / "results" / "serving.json")
     parser.add_argument("--side", type=Path, help=argparse.SUPPRESS)  # a bundle to measure in this process
+    parser.add_argument("--runtime", default="torch", help=argparse.SUPPRESS)  # of that bundle
     options = parser.parse_args()
     if options.side is not None:
-        print(json.dumps(in_process(options.side, options.requests)))
+        print(json.dumps(in_process(options.side, options.requests, options.runtime)))
         return
     machine = quiet_machine()
     rows: dict[str, dict[str, Any]] = {}
@@ -223,9 +244,15 @@ def main() -> None:
             else:
                 indexes[name] = make_bundle(folder, items, kind)
             side = [sys.executable, str(HERE / "serving.py"), "--side", str(bundle), "--requests"]
-            count = options.requests if items == options.items else options.requests // 5
-            rows[name] = measure([*side, str(count)], threads=1)
-            rows[f"{name}, HTTP"] = over_http(bundle, count, options.clients, options.seconds)
+            small = items == options.items
+            count = options.requests if small else options.requests // 5
+            runtimes: tuple[Runtime, ...] = ("torch", "onnx") if small else ("torch",)
+            for runtime in runtimes:
+                row = f"{name}, {runtime}"
+                rows[row] = measure([*side, str(count), "--runtime", runtime], threads=1)
+                rows[f"{row}, HTTP"] = over_http(bundle, count, options.clients, options.seconds, runtime)
+            if small:
+                rows |= {f"{name}, RePlay 0.22 by {form}": row for form, row in replay(items, count).items()}
     show(rows)
     write_result(options.output, {"machine": machine, "indexes": indexes, "rows": rows})
 

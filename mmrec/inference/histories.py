@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrec.batch import PAD, Clock, SequenceBatch
@@ -39,17 +42,11 @@ def assemble(histories: Sequence[History], max_length: int, newest: int) -> Sequ
         newest: the newest time in the data, in seconds; the next item is asked for then, or at the last given time if
             that is later.
     """
-    length = min(max_length, max(len(history.items) for history in histories))
-    window = torch.full((len(histories), length), PAD, dtype=torch.int64)
+    window = torch.from_numpy(right_padded([history.items[-max_length:] for history in histories]))
+    earlier = [history.items[:-max_length] for history in histories]
     item_time = torch.full_like(window, newest)
     query_time = torch.full_like(window, newest)
-    earlier: list[int] = []
-    offsets = [0]
     for row, history in enumerate(histories):
-        inside = torch.tensor(history.items[-max_length:])
-        window[row, : len(inside)] = inside
-        earlier += history.items[:-max_length]
-        offsets.append(len(earlier))
         if history.times is not None:
             times = torch.tensor(history.times[-max_length:])
             item_time[row, : len(times)] = times
@@ -57,10 +54,16 @@ def assemble(histories: Sequence[History], max_length: int, newest: int) -> Sequ
     return SequenceBatch(
         user=torch.tensor([history.user for history in histories]),
         items=window,
-        earlier=torch.tensor(earlier, dtype=torch.int64),
-        earlier_offsets=torch.tensor(offsets),
+        earlier=torch.tensor(list(chain.from_iterable(earlier)), dtype=torch.int64),
+        earlier_offsets=torch.tensor([0, *accumulate(map(len, earlier))]),
         clock=Clock(item_time, query_time),
     )
+
+
+def right_padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Return B rows of numbers as one matrix (B, N), N the length of the longest, filled up with PAD."""
+    longest = max(map(len, rows))
+    return np.array([(*row, *(PAD,) * (longest - len(row))) for row in rows], np.int64)
 
 
 def to(batch: SequenceBatch, device: torch.device) -> SequenceBatch:

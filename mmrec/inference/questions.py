@@ -1,19 +1,24 @@
-"""What is asked of a trained model and what it answers: questions and the items of lists."""
+"""What a recommender is asked, and what it answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import polars as pl
 from torch import Tensor
 
 from mmrec.inference.histories import History
 
+ItemFilter = Callable[[pl.DataFrame], pl.Series]
+"""Says which items are candidates, given their table: `lambda items: items["colour"] == "Black"`."""
 
-@dataclass(frozen=True)
-class Recommendation:
+
+class Recommendation(NamedTuple):
     """One item of a list.
 
-    Args:
+    Attributes:
         item: raw id.
         score: the model's score; it orders items of one list and means nothing across lists.
         title: title of the item, None where the data has none.

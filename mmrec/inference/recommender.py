@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,14 @@ from mmrec.errors import InvalidArgument, require
 from mmrec.explain import Knowledge
 from mmrec.explain.request import Request, RequestExplanation, explain
 from mmrec.inference.additions import Addition, Model, encode_new_items
-from mmrec.inference.bundle import VectorIndex, is_bundle, load_bundle
+from mmrec.inference.bundle import VectorIndex
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History, assemble, to
-from mmrec.inference.questions import Question, Recommendation
+from mmrec.inference.onnx import OnnxGraph
+from mmrec.inference.questions import ItemFilter, Question, Recommendation
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.topk import largest
 from mmrec.training.added_items import grow
-from mmrec.training.run_folder import load_run
 
 if TYPE_CHECKING:
     from mmrec.explain.llm import LLM
@@ -43,9 +44,6 @@ HISTORIES_AT_ONCE = 256
 SCORES_AT_ONCE = 2**24  # at most 64 MB of fp32 scores, however large the catalogue
 
 log = logging.getLogger(__name__)
-
-ItemFilter = Callable[[pl.DataFrame], pl.Series]
-"""Says which items are candidates, given their table: `lambda items: items["colour"] == "Black"`."""
 
 
 class TrainedRecommender:
@@ -60,12 +58,20 @@ class TrainedRecommender:
         model: trained and attached to its data.
         data: the data it was trained on: a `RecDataModule`, or that of a bundle.
         index: approximate index of the item vectors; None for exact search.
+        graph: computes user vectors or scores in place of the model; None for the model.
     """
 
-    def __init__(self, model: Recommender, data: RecommenderData, index: VectorIndex | None = None) -> None:
+    def __init__(
+        self,
+        model: Recommender,
+        data: RecommenderData,
+        index: VectorIndex | None = None,
+        graph: OnnxGraph | None = None,
+    ) -> None:
         self.model = model.eval()
         self.data = data
         self.index = index
+        self.graph = graph
         self.added: AddedItems | None = None
         self._take(data.catalog, data.features)
 
@@ -253,8 +259,11 @@ class TrainedRecommender:
         return report
 
     def restore_items(self, added: AddedItems) -> None:
-        """Take items that were added before, with their vectors; from then on the search is exact, without an index."""
-        self.index = None
+        """Take items that were added before, with their vectors.
+
+        From then on the model computes all scores, since neither an index nor a graph knows the new items.
+        """
+        self.index = self.graph = None
         for some in added.additions():
             self._take(*grow(self.model, self.catalog, self.features, some))
         self.added = added if self.added is None else self.added.joined(added)
@@ -338,30 +347,26 @@ class TrainedRecommender:
         self._vectors()
         parsed = [self._history(history, None, None) for history in histories]
         require(all(one.items for one in parsed), "histories", "an empty one", "histories with at least one known item")
-        parts = [self.model.encode_users(self._batch(part)).float() for part in _parts(parsed, HISTORIES_AT_ONCE)]
-        return torch.cat(parts).cpu().numpy()
+        return torch.cat([self._users(part) for part in _parts(parsed, HISTORIES_AT_ONCE)]).numpy()
 
     # From raw ids to scores.
 
     def _history(self, items: Sequence[str], times: Sequence[int] | None, user: str | None) -> History:
         if isinstance(items, str):
             raise InvalidArgument("history", f"history must be a list of item ids, but is the text {items!r}")
-        items = [str(item) for item in items]
+        found = [self._index.get(item, PAD) for item in map(str, items)]
+        known = tuple(row for row in found if row != PAD)
+        unknown = len(found) - len(known)
         if times is not None:
-            require(len(times) == len(items), "times", f"{len(times)} of {len(items)}", "one time per item")
-        known = [place for place, item in enumerate(items) if item in self._index]
-        if len(known) < len(items):
-            log.warning("%d of %d ids of a history are not in the catalogue", len(items) - len(known), len(items))
+            require(len(times) == len(found), "times", f"{len(times)} of {len(found)}", "one time per item")
+            times = tuple(int(time) for time, row in zip(times, found, strict=True) if row != PAD)
+        if unknown:
+            log.warning("%d of %d ids of a history are not in the catalogue", unknown, len(found))
         if not known:
             log.warning("a history without a known item gets the most popular items")
         if user is None and not self.model.reads_history:
             raise InvalidArgument("user", f"user must be given: {type(self.model).__name__} has a vector per user")
-        return History(
-            tuple(self._index[items[place]] for place in known),
-            None if times is None else tuple(int(times[place]) for place in known),
-            0 if user is None else self._user(user),
-            len(items) - len(known),
-        )
+        return History(known, times, 0 if user is None else self._user(user), unknown)
 
     def _user(self, raw: str) -> int:
         try:
@@ -396,8 +401,9 @@ class TrainedRecommender:
         if self.index is not None and all(one.candidates is None and one.history.items for one in questions):
             return self._nearest(self.index, questions, excluded)
         scores = self._scores([question.history for question in questions])
-        row = [number for number, items in enumerate(excluded) for _ in items]
-        scores[row, [item for items in excluded for item in items]] = -torch.inf
+        rows = np.repeat(np.arange(len(excluded)), [len(items) for items in excluded])
+        columns = np.fromiter(chain.from_iterable(excluded), np.int64, len(rows))
+        scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
         k = min(max(question.k for question in questions), scores.shape[1])
         if any(question.candidates is None for question in questions):
             best = largest(scores, k)
@@ -417,8 +423,7 @@ class TrainedRecommender:
         self, index: VectorIndex, questions: Sequence[Question], excluded: Sequence[Sequence[int]]
     ) -> list[list[Recommendation]]:
         """Return the lists that an index of the item vectors finds."""
-        self._ready()
-        users = self.model.encode_users(self._batch([question.history for question in questions])).float().cpu()
+        users = self._users([question.history for question in questions])
         depth = max(one.k + len(rows) for one, rows in zip(questions, excluded, strict=True))
         lists = []
         for one, never, values, places in zip(
@@ -440,12 +445,24 @@ class TrainedRecommender:
         """Return the scores (B, I) of all items, on the CPU; popularity for empty histories."""
         filled = [row for row, history in enumerate(histories) if history.items or not self.model.reads_history]
         if len(filled) == len(histories):
-            return self._ready().finite_scores(self._batch(histories)).float().cpu()
+            return self._computed_scores(histories)
         scores = self.catalog.train.popularity.float().repeat(len(histories), 1)
         if filled:
-            batch = self._batch([histories[row] for row in filled])
-            scores[filled] = self._ready().finite_scores(batch).float().cpu()
+            scores[filled] = self._computed_scores([histories[row] for row in filled])
         return scores
+
+    def _computed_scores(self, histories: Sequence[History]) -> Tensor:
+        """Return the scores (B, I) of all items by the model or its graph; no history is empty."""
+        if self.graph is None:
+            return self._ready().finite_scores(self._batch(histories)).float().cpu()
+        made = self.graph(histories, self.catalog.newest)
+        return made if self.graph.gives_scores else made @ self._vectors().cpu().T
+
+    def _users(self, histories: Sequence[History]) -> Tensor:
+        """Return the user vectors (B, D) by the model or its graph, on the CPU; no history is empty."""
+        if self.graph is None:
+            return self._ready().encode_users(self._batch(histories)).float().cpu()
+        return self.graph(histories, self.catalog.newest)
 
     def _batch(self, histories: Sequence[History]) -> Any:
         return to(assemble(histories, self.data.max_length, self.catalog.newest), self.model.device)
@@ -469,20 +486,6 @@ class TrainedRecommender:
 
     def _recommendation(self, row: int, score: float) -> Recommendation:
         return Recommendation(self._raw_ids[row], score, self._titles[row])
-
-
-def load(run: str | Path) -> TrainedRecommender:
-    """Open a trained model by its run or its bundle, with the items that were added to it.
-
-    Args:
-        run: the run's folder, for example "runs/toy/sasrec/seed1", for its best checkpoint; a checkpoint in it; or a
-            bundle that `mmrec export` has written.
-
-    Raises:
-        UserError: the run does not exist or is damaged, or its data has changed.
-    """
-    path = Path(run)
-    return TrainedRecommender(*(load_bundle(path) if is_bundle(path) else load_run(path, with_added=True)))
 
 
 def _as_text(value: Any) -> str | None:

@@ -20,7 +20,7 @@ from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.new_items import NewItem
 from mmrec.data.features.store import Features
 from mmrec.data.schema import Split
-from mmrec.errors import UserError
+from mmrec.errors import InvalidArgument, UserError
 from mmrec.inference.bundle import export as exporting
 from mmrec.inference.bundle import is_bundle
 from mmrec.inference.bundle.export import ExportOptions, export_model
@@ -103,28 +103,30 @@ def test_onnx_ranks_as_the_model(name: str, toy: RecDataModule, tmp_path: Path) 
     bundle = tmp_path / "bundle"
     export_model(model, toy, bundle)
     some = [row for row in histories(toy)[:30] if row]
-    ids = json.loads((bundle / "items.json").read_text())
-    rows = {raw: row for row, raw in enumerate(ids, start=1)}
-    items = np.zeros((len(some), max(map(len, some)) + 3), np.int64)
-    for number, history in enumerate(some):
-        items[number, : len(history)] = [rows[one] for one in history]
-    given = {
-        "items": items,
-        "item_time": np.full_like(items, toy.catalog.newest),
-        "query_time": np.full(len(items), toy.catalog.newest),
-    }
-    file = bundle / ("user_encoder.onnx" if model.is_dot_product else "scorer.onnx")
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (made,) = session.run(None, {one.name: given[one.name] for one in session.get_inputs()})
-    scores = made @ np.load(bundle / "item_vectors.npy").T if model.is_dot_product else made[:, 1:]
-    shop = mmrec.TrainedRecommender(model, toy)
-    for number, history in enumerate(some):
-        scores[number, [rows[one] - 1 for one in history]] = -np.inf
-        best = [ids[place] for place in (-scores[number]).argsort(kind="stable")[:10]]
-        assert best == [one.item for one in shop.recommend(history)]
+    shop, by_onnx = mmrec.TrainedRecommender(model, toy), mmrec.load(bundle, runtime="onnx")
+    assert by_onnx.graph is not None
+    assert by_onnx.graph.gives_scores != model.is_dot_product
+    expected, made = shop.recommend_many([*some, []]), by_onnx.recommend_many([*some, []])
+    assert [[one.item for one in row] for row in made] == [[one.item for one in row] for row in expected]
+    at = [toy.catalog.newest + 3600 * number for number in range(len(some[0]))]
+    once = [shop.recommend(some[0], times=at), by_onnx.recommend(some[0], times=at)]
+    np.testing.assert_allclose(*[[one.score for one in row] for row in once], rtol=1e-4)
     if model.is_dot_product:
+        np.testing.assert_allclose(by_onnx.user_vectors(some), shop.user_vectors(some), atol=1e-5)
         program = torch.export.load(bundle / "user_encoder.pt2").module()
-        np.testing.assert_allclose(program(torch.from_numpy(items[:1])).detach().numpy(), made[:1], atol=1e-5)
+        items = torch.tensor([[toy.catalog.item_table["raw_id"].to_list().index(one) for one in some[0]]])
+        np.testing.assert_allclose(program(items).detach().numpy(), by_onnx.user_vectors(some[:1]), atol=1e-5)
+
+
+@pytest.mark.usefixtures("without_graphs")
+def test_a_runtime_without_a_graph_is_refused(toy: RecDataModule, tmp_path: Path) -> None:
+    export_model(make("sasrec", toy), toy, tmp_path / "bundle")
+    with pytest.raises(UserError, match=r"user_encoder\.onnx"):
+        mmrec.load(tmp_path / "bundle", runtime="onnx")
+    with pytest.raises(UserError, match="mmrec export"):
+        mmrec.load(tmp_path, runtime="onnx")
+    with pytest.raises(InvalidArgument, match="torch, onnx"):
+        mmrec.load(tmp_path / "bundle", runtime="jax")  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("without_graphs")
@@ -278,6 +280,10 @@ def test_every_form_ranks_as_lightning_test(
 
     lists = {name: mmrec.load(name).recommend_many(before, k=len(ids)) for name in (str(run), "bundle")}
     with TestClient(build_app(ServeOptions(model="bundle")), base_url="http://127.0.0.1") as client:
+        onnx = mmrec.load("bundle", runtime="onnx").recommend_many(before, k=len(ids))
+        assert [made[int(rank) - 1].item for made, (_, rank) in zip(onnx, expected, strict=True)] == [
+            item for item, _ in expected
+        ]
         for number, (item, rank) in enumerate(expected):
             for made in lists.values():
                 assert made[number][int(rank) - 1].item == item

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,8 +26,8 @@ from mmrec.errors import InvalidArgument, UserError
 from mmrec.explain.request import RequestExplanation
 from mmrec.explain.request import explain as explain_request
 from mmrec.explain.streaming import Answered, answer_request
-from mmrec.inference.questions import Question, Recommendation
-from mmrec.inference.recommender import ItemFilter, TrainedRecommender
+from mmrec.inference.questions import ItemFilter, Question, Recommendation
+from mmrec.inference.recommender import TrainedRecommender
 from mmrec.inference.serve import bodies
 from mmrec.inference.serve.engine import Busy, Engine
 from mmrec.inference.serve.guard import Guard
@@ -68,8 +67,8 @@ def build_app(options: ServeOptions) -> Guard:
     llm = LanguageModel.of(options)
     if llm is not None and llm.asker.given_up:
         log.warning("--llm: %s; explanations are from facts until it answers", llm.asker.given_up)
-    engine, measures = Engine(Path(options.model), options.batch, options.queue), Measures()
-    ending = Ending()
+    engine = Engine(Path(options.model), batch=options.batch, waiting=options.queue, runtime=options.runtime)
+    measures, ending = Measures(), Ending()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -132,7 +131,7 @@ def _add_answers(app: FastAPI, engine: Engine, measures: Measures, timeout: floa
         """Return the items whose vectors are most similar to that of one item."""
         shop = engine.served.shop
         made = await compute(lambda: shop.similar(body.item, body.k))
-        return _json({"items": [asdict(one) for one in made], "unknown": 0, "popular": False})
+        return _json({"items": [one._asdict() for one in made], "unknown": 0, "popular": False})
 
 
 def _add_explanations(
@@ -279,7 +278,7 @@ def _filter(shop: TrainedRecommender, where: dict[str, str | list[str]]) -> Item
 def _list(made: list[Recommendation], question: Question, shop: TrainedRecommender) -> dict[str, Any]:
     history = question.history
     popular = shop.model.reads_history and not history.items
-    return {"items": [asdict(one) for one in made], "unknown": history.unknown, "popular": popular}
+    return {"items": [one._asdict() for one in made], "unknown": history.unknown, "popular": popular}
 
 
 def _json(content: Any) -> Response:

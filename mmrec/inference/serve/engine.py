@@ -16,8 +16,10 @@ from typing import Any
 from mmrec.errors import UserError
 from mmrec.inference.bundle import is_bundle
 from mmrec.inference.bundle.manifest import FILE
+from mmrec.inference.onnx import Runtime
+from mmrec.inference.opening import load
 from mmrec.inference.questions import Question, Recommendation
-from mmrec.inference.recommender import TrainedRecommender, load
+from mmrec.inference.recommender import TrainedRecommender
 from mmrec.inference.serve.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
@@ -44,14 +46,14 @@ class Served:
     loaded: float
 
     @classmethod
-    def open(cls, path: Path) -> Served:
+    def open(cls, path: Path, runtime: Runtime) -> Served:
         """Open a bundle or a run, and answer once, so that the first request finds everything in memory.
 
         Raises:
             UserError: it cannot be opened.
         """
         stamp = stamp_of(path)
-        shop = load(path)
+        shop = load(path, runtime)
         served = cls(shop, Catalogue(shop), stamp, time.time())
         if shop.model.reads_history:
             shop.recommend(shop.items["item"][:1].to_list(), k=1)
@@ -83,14 +85,16 @@ class Engine:
         path: a bundle or a run's folder.
         batch: questions that are answered together, at most.
         waiting: questions or other jobs that wait, at most.
+        runtime: what computes the scores of a bundle.
 
     Raises:
         UserError: the model cannot be opened.
     """
 
-    def __init__(self, path: Path, batch: int, waiting: int) -> None:
+    def __init__(self, path: Path, *, batch: int, waiting: int, runtime: Runtime = "torch") -> None:
         self.path = path
-        self.served = Served.open(path)
+        self.runtime: Runtime = runtime
+        self.served = Served.open(path, runtime)
         self.swaps = {"done": 0, "failed": 0}
         self._batch = batch
         self._most = waiting
@@ -146,7 +150,7 @@ class Engine:
                 continue
             try:
                 loop = asyncio.get_running_loop()
-                self.served = await loop.run_in_executor(self._loader, Served.open, self.path)
+                self.served = await loop.run_in_executor(self._loader, Served.open, self.path, self.runtime)
             except Exception as error:
                 if stamp_of(self.path) != stamp:  # it was replaced again while it was read
                     continue

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from mmrec.errors import require, require_whole_number
 from mmrec.explain.writing.writer import Way
+from mmrec.inference.onnx import Runtime
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -22,6 +23,7 @@ class ServeOptions:
         port: TCP port; 0 for a free one.
         token: bearer token that requests must carry, pages and `/health` excepted; None for no token.
         workers: number of processes.
+        runtime: what computes the scores of a bundle: "torch", or "onnx" for ONNX Runtime, which is faster.
         threads: threads of each process that compute scores.
         batch: questions that are answered together, at most.
         queue: questions that wait, at most; further ones are refused with status 503.
@@ -43,6 +45,7 @@ class ServeOptions:
     port: int = 8000
     token: str | None = None
     workers: int = 1
+    runtime: Runtime = "torch"
     threads: int = 1
     batch: int = 32
     queue: int = 1024
@@ -58,6 +61,7 @@ class ServeOptions:
         require_whole_number("port", self.port, at_least=0, at_most=65535)
         for name in ("workers", "threads", "batch", "queue", "max_body", "streams"):
             require_whole_number(name, getattr(self, name), at_least=1)
+        require(self.runtime in get_args(Runtime), "runtime", self.runtime, f"one of {', '.join(get_args(Runtime))}")
         require(self.timeout > 0, "timeout", self.timeout, "above 0")
         require(self.llm_timeout > 0, "llm_timeout", self.llm_timeout, "above 0")
         require(self.watch >= 0, "watch", self.watch, "at least 0")

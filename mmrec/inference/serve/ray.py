@@ -19,8 +19,8 @@ def build(arguments: dict[str, str]) -> Any:
 
     Args:
         arguments: `model`, a bundle where every node can read it; `replicas`, their number, 2 by default; `host`, the
-            address of Ray's proxy, which is 127.0.0.1 unless Ray was started with another; `threads` of each replica.
-            The environment variable MMREC_TOKEN holds the bearer token, if there is one.
+            address of Ray's proxy, which is 127.0.0.1 unless Ray was started with another; `threads` and `runtime` of
+            each replica. The environment variable MMREC_TOKEN holds the bearer token, if there is one.
 
     Raises:
         UserError: Ray Serve is not installed, an argument is unknown, or the bundle does not exist.
@@ -29,18 +29,19 @@ def build(arguments: dict[str, str]) -> Any:
         from ray import serve
     except ImportError:
         raise UserError("Ray Serve is not installed: pip install 'mmrec[serve]' 'ray[serve]'") from None
-    given = {"replicas": "2", "host": "127.0.0.1", "threads": "1", **arguments}
-    unknown = sorted(given.keys() - {"model", "replicas", "host", "threads"})
+    given = {"replicas": "2", "host": "127.0.0.1", "threads": "1", "runtime": "torch", **arguments}
+    unknown = sorted(given.keys() - {"model", "replicas", "host", "threads", "runtime"})
     if unknown or "model" not in given:
         raise UserError(
-            f"{unknown[0] if unknown else 'model'}: the arguments are model=, replicas=, host= and threads="
+            f"{unknown[0] if unknown else 'model'}: the arguments are model=, replicas=, host=, threads= and runtime="
         )
     model = Path(given["model"]).absolute()
     if not model.exists():
         raise UserError(f"model={model}: no such folder; name a bundle of `mmrec export`, or a run")
     options = ServeOptions(
-        model=str(model), host=given["host"], threads=int(given["threads"]), token=os.environ.get("MMREC_TOKEN")
-    )
+        model=str(model), host=given["host"], threads=int(given["threads"]), token=os.environ.get("MMREC_TOKEN"),
+        runtime=given["runtime"],  # type: ignore[arg-type]  # what the user wrote, checked by the options
+    )  # fmt: skip
 
     def application() -> Any:
         from mmrec.inference.serve.app import build_app

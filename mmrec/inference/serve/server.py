@@ -16,6 +16,7 @@ from mmrec.errors import UserError
 from mmrec.inference.bundle import is_bundle
 from mmrec.inference.bundle.manifest import read_bundle_manifest, verify_files
 from mmrec.inference.serve.options import ServeOptions
+from mmrec.utils.allocator import keep_freed_memory
 
 ENVIRONMENT = "MMREC_SERVE"
 """Environment variable by which the workers are given the options."""
@@ -39,6 +40,7 @@ def serve(options: ServeOptions) -> None:
         from mmrec.inference.serve.app import build_app
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'mmrec[serve]'") from None
+    keep_freed_memory()  # otherwise each batch's scores are new pages, which the kernel fills with zeros
     listening = _listen(options)
     if not options.on_loopback and options.token is None:
         print(f"mmrec: whoever reaches {options.host} can ask: set MMREC_TOKEN to require a token", file=sys.stderr)
@@ -96,6 +98,7 @@ def worker_app() -> Any:
     """Return the application of one worker, whose options stand in the environment."""
     from mmrec.inference.serve.app import build_app
 
+    keep_freed_memory()
     return build_app(ServeOptions.from_json(os.environ[ENVIRONMENT]))
 
 
