@@ -110,8 +110,9 @@ def write_dataset(folder: Path, n_users: int, n_items: int, seed: int) -> dict[s
     for name, array in arrays.items():
         np.save(folder / SEQUENCES / f"{name}.npy", array)
     counts = {"n_users": n_users, "n_items": 1 + n_items, "n_interactions": len(items)}
-    digest = hashlib.sha256()
-    for array in arrays.values():
+    user = torch.arange(n_users, dtype=torch.int32).repeat_interleave(lengths).numpy()
+    digest = hashlib.sha256()  # as `prepare` computes it
+    for array in (user, arrays["item"], arrays["timestamp"], split):
         digest.update(array.data)
     data_hash = digest.hexdigest()
     Manifest(

@@ -55,7 +55,7 @@ class NextItemModel(Recommender):
         self.next_item_loss = next_item_loss
         self.sparse_ids = sparse_ids
         if sparse_ids:
-            self._require_sparse()
+            self._prepare_sparse()
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the seen pairs of the train-only view."""
@@ -92,7 +92,7 @@ class NextItemModel(Recommender):
     def item_vectors(self) -> Tensor:
         """Return the item vectors (I, D), the same for reading and for scoring."""
         if self.sparse_ids:
-            return self._ids.weight  # without a copy: the row of PAD is zero, see `_require_sparse`
+            return self._ids.weight  # without a copy: the row of PAD is zero, see `_prepare_sparse`
         vectors: Tensor = self.item_encoder().fused
         return vectors
 
@@ -119,17 +119,17 @@ class NextItemModel(Recommender):
         )
         places = place[1:].split([part.numel() for part in parts])
         items, target, negatives = (p.view(part.shape) for p, part in zip(places, parts, strict=True))
-        vectors = F.pad(self.item_encoder.id_rows(used[1:]), (0, 0, 1, 0))  # PAD comes first and stays zero
+        vectors = F.pad(self._ids(used[1:]), (0, 0, 1, 0))  # PAD comes first and stays zero
         states = self._states(replace(batch, items=items), vectors, row, position)
         return self.next_item_loss.against(states, vectors, target, negatives, self._ids.num_embeddings)
 
     @property
     def _ids(self) -> nn.Embedding:
-        assert self.item_encoder.id is not None  # `_require_sparse`
+        assert self.item_encoder.id is not None  # `_prepare_sparse`
         return self.item_encoder.id
 
-    def _require_sparse(self) -> None:
-        """Raise InvalidArgument unless the id vectors can be trained row by row; set that of PAD to zero."""
+    def _prepare_sparse(self) -> None:
+        """Raise InvalidArgument unless the ids can be trained row by row; give them sparse gradients and zero PAD."""
         encoder, loss = self.item_encoder, self.next_item_loss.loss
         words = "false unless item_id is true and text and image are false, because it is for id vectors alone"
         require(encoder.id is not None and not encoder.features.modalities, "sparse_ids", True, words)
@@ -137,6 +137,7 @@ class NextItemModel(Recommender):
         require(loss != "cross_entropy", "sparse_ids", True, words)
         words = "0 with sparse_ids, because SparseAdam has no weight decay"
         require(self.weight_decay == 0, "weight_decay", self.weight_decay, words)
+        self._ids.sparse = True
         nn.init.zeros_(self._ids.weight[PAD].detach())
 
     def _states(self, batch: SequenceBatch, vectors: Tensor, row: Tensor, position: Tensor) -> Tensor:

@@ -131,11 +131,6 @@ class ItemEncoder(nn.Module):
             terms.append(F.pad(self.id.weight[1:], (0, 0, 1, 0)))
         return ItemVectors(reduce(torch.add, terms), text, image)
 
-    def id_rows(self, items: Tensor) -> Tensor:
-        """Return the id vectors (n, D) of some items (n,), with a sparse gradient: these rows alone."""
-        assert self.id is not None
-        return F.embedding(items, self.id.weight, sparse=True)
-
     def weights(self) -> tuple[Tensor, Tensor]:
         """Return the weights (I,) of v̂_t and v̂_m: α and 1 - α with the rules for missing modalities, or the gates."""
         has_text, has_image = self.features.present("text"), self.features.present("image")
