@@ -14,7 +14,13 @@ from tests.explain.attack import FAMILIES
 from tests.explain.cases import CASES
 
 VERIFIERS = {name: Verifier(evidence_of(case.recommendation, case.knowledge)) for name, case in CASES.items()}
-PARAPHRASES = yaml.safe_load(Path(__file__).with_name("paraphrases.yaml").read_text(encoding="utf-8"))
+
+
+def table(name: str) -> dict[str, list[str]]:
+    return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+PARAPHRASES, OTHER_PARAPHRASES, OUTSIDER = table("paraphrases.yaml"), table("paraphrases2.yaml"), table("outsider.yaml")
 
 
 def judge(case: str, text: str) -> Verdict:
@@ -29,9 +35,18 @@ def test_a_family_of_false_texts_does_not_pass(family):
     assert len(passed) <= 0.02 * len(texts), passed
 
 
-def test_true_paraphrases_pass():
-    texts = [(case, text) for case, of_case in PARAPHRASES.items() for text in of_case]
-    assert len(texts) >= 150
+@pytest.mark.parametrize("family", OUTSIDER)
+def test_a_family_of_false_texts_by_another_author_does_not_pass(family):
+    texts = [(name, text.format(**case.words)) for name, case in CASES.items() for text in OUTSIDER[family]]
+    assert len(texts) >= 20 * len(CASES)
+    passed = [text for case, text in texts if judge(case, text).ok]
+    assert len(passed) <= 0.02 * len(texts), passed
+
+
+@pytest.mark.parametrize(("of_author", "least"), [(PARAPHRASES, 150), (OTHER_PARAPHRASES, 60)])
+def test_true_paraphrases_pass(of_author, least):
+    texts = [(case, text) for case, of_case in of_author.items() for text in of_case]
+    assert len(texts) >= least
     refused = [text for case, text in texts if not judge(case, text).ok]
     assert len(refused) <= 0.1 * len(texts), refused
 
@@ -73,6 +88,34 @@ def test_spans_name_the_statements_of_free_texts():
     ],
 )
 def test_what_is_said_must_be_what_is_known(case, true, false):
+    assert judge(case, true).violations == []
+    assert not judge(case, false).ok
+
+
+@pytest.mark.parametrize(
+    ("case", "true", "false"),
+    [
+        # "It" after a sentence about the history alone is an item of the history.
+        ("films", "You watched Night Train. It is crime.", "You watched Red Desert Sky. It is crime."),
+        ("films", "You watched Night Train, and it is crime.", "You watched Quiet Harbour, and it is crime."),
+        ("films", "You watched Night Train. Ana Lopez directed it.", "You watched Glass Tower. Ana Lopez directed it."),
+        ("films", "You watched Red Desert Sky. This film is crime.", "You watched Red Desert Sky. The film is crime."),
+        ("films", "You watched Night Train, a crime film.", "You watched Red Desert Sky, a crime film."),
+        ("films", "Night Train and this film are crime.", "You watched Night Train and Quiet Harbour. They are crime."),
+        ("shop", "They are corduroy.", "You bought the Falcon collection leather trousers. They are corduroy."),
+        # A film is not a book, shoes are not an album.
+        ("films", "This film is by Ana Lopez.", "This book is by Ana Lopez."),
+        ("shop", "This item is by Atelier Nine.", "This album is by Atelier Nine."),
+        # What users did is known, not that they liked it.
+        ("films", "You watched Night Train.", "You enjoyed Night Train."),
+        ("shop", "You bought the Moose collection wool hat.", "You watched the Moose collection wool hat."),
+        # "Another" needs one before.
+        ("films", "You may like another film by Ana Lopez.", "You may like another film with Tom Reed."),
+        ("shop", "You like trousers.", "You prefer trousers."),
+        ("fashion", "It is dark blue too.", "It is too dark blue."),
+    ],
+)
+def test_what_is_meant_must_be_what_is_known(case, true, false):
     assert judge(case, true).violations == []
     assert not judge(case, false).ok
 

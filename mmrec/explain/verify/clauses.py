@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmrec.explain.verify.matching import Rule
 from mmrec.explain.verify.meaning import Mark, Ref, Said, common_owners, has, holds_of, similar
-from mmrec.explain.verify.phrases import ALSO, COUNTS, HAD, IMAGE, VERBS, Phrases
+from mmrec.explain.verify.phrases import ALSO, COUNTS, IMAGE, VERBS, Phrases
 
 _BE = "is|are|was|were|s|re"
 _MAY = "may|might|could"
@@ -24,35 +24,71 @@ class Clause:
         said: what it says of its subject, for "and so is ...".
         about: its subject.
         offers: whether it only offers the item ("you may like it"), so that a reason may be given.
+        parts: (place, clause) of the independent clauses it is made of.
     """
 
     marks: tuple[Mark, ...] = ()
     said: Said = field(default_factory=Said)
     about: Ref = field(default_factory=Ref)
     offers: bool = False
+    parts: tuple[tuple[int, Clause], ...] = ()
 
     def __or__(self, other: Clause) -> Clause:
         said = other.said if other.said.values else self.said
-        return Clause(self.marks + other.marks, said, other.about, self.offers or other.offers)
+        offers, parts = self.offers or other.offers, self.parts + other.parts
+        return Clause(self.marks + other.marks, said, other.about, offers, parts)
 
 
 class Sentence(Phrases):
     """One sentence: it is understood if `read` finds a way to read it whole whose claims all hold."""
 
-    def read(self) -> Clause | None:
-        """Return what the sentence says, None if it cannot be read or something in it does not hold."""
+    def read(self, meant: frozenset[str] = frozenset()) -> tuple[Clause, frozenset[str]] | None:
+        """Return what the sentence says, None if it cannot be read or something in it does not hold.
+
+        Args:
+            meant: history titles that "it" can mean at its start, those of the last clause before.
+
+        Returns:
+            What it says, and the history titles that "it" can mean after it.
+        """
         for end, clause in self.sentence(0):
             for place in self.words(end, ".|!?"):
                 if place == len(self.tokens):
-                    return clause
+                    after = self._meant_after(clause, meant)
+                    if after is not None:
+                        return clause, after
         return None
+
+    def _meant_after(self, clause: Clause, meant: frozenset[str]) -> frozenset[str] | None:
+        """Return the history titles that "it" can mean after clauses; None if one does not hold of all it can mean.
+
+        In "You watched Night Train. It is a drama." a reader takes "it" for Night Train.
+        """
+        ends = [*(start for start, _ in clause.parts[1:]), len(self.tokens)]
+        for (start, part), end in zip(clause.parts, ends, strict=True):
+            if not part.about.own:
+                meant = part.about.titles or meant
+            elif self._names_own(start, end):
+                meant = frozenset()
+            elif meant and not part.offers and not holds_of(Ref(titles=meant), Said(part.said.values), self.lexicon):
+                return None
+        return meant
+
+    def _names_own(self, start: int, end: int) -> bool:
+        """Return whether some words name the recommended item, by its title, "this film" or "another film"."""
+        return any(
+            self.tokens[place].key in ("this", "these", "another", "more")
+            or any(entry.title == "" and entry.whole for _, entry in self.entries(place))
+            for place in range(start, end)
+        )
 
     def sentence(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read clauses that are joined by commas, semicolons, colons, dashes and "and"."""
         yield from self.once("sentence", start, self._sentence)
 
     def _sentence(self, start: int) -> Iterator[tuple[int, Clause]]:
-        for end, first in self._opened(start):
+        for end, opened in self._opened(start):
+            first = replace(opened, parts=((start, opened),))
             yield end, first
             for place in self.words(end, ", and|; and|, so|,|;|:|-|and|so"):
                 for last, (echo,) in self.seq(place, lambda at, c=first: self._echo(at, c)):  # type: ignore[misc]
@@ -62,7 +98,7 @@ class Sentence(Phrases):
             if first.offers:
                 for place in self.words(end, "because|, because|since|, since|as|, as"):
                     for last, others in self.sentence(place):
-                        yield last, first | others
+                        yield last, replace(first, marks=first.marks + others.marks, said=others.said)
 
     def _opened(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read a clause, with a subordinate clause or a phrase in front."""
@@ -74,6 +110,9 @@ class Sentence(Phrases):
         ):
             if main.offers:
                 yield end, reason | main
+        for end, (ref, main) in self.seq(start, "if you", f"{_LIKE}|liked|enjoyed", self.items, ",?", self.clause):
+            if main.offers:
+                yield end, Clause(ref.marks) | main
         for end, (reason, main) in self.seq(start, "because", self._reasons, ":", self._also_said):
             yield end, reason | main
         for end, (ref, main) in self.seq(
@@ -157,10 +196,10 @@ class Sentence(Phrases):
         """Read "you watched Night Train", "you have two dark blue items in your history"."""
         before = "you|you already|you once"
         after = "before|earlier|in the past|in your history|already?"
-        for end, (ref,) in self.seq(start, before, HAD, self.items, after):
+        for end, (ref,) in self.seq(start, before, self.had, self.items, after):
             if not ref.more or any(has(self.lexicon, value, ref) for value in self.lexicon.owners):
                 yield end, Clause(ref.marks, Said(ref.values), ref)
-        for place in self._after(start, before, HAD):
+        for place in self._after(start, before, self.had):
             for end, clause in self._counted(place):
                 for last in self.words(end, after):
                     yield last, clause
@@ -170,7 +209,7 @@ class Sentence(Phrases):
                 yield end, Clause(ref.marks, Said(ref.values), ref)
         for place in self._after(start, "in your history there are|in your history, there are|there are"):
             yield from self._counted(place)
-        for end, (said, ref) in self.seq(start, "in", self.value, ",", "you", HAD, self.items):
+        for end, (said, ref) in self.seq(start, "in", self.value, ",", "you", self.had, self.items):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, ref)
 
@@ -220,9 +259,11 @@ class Sentence(Phrases):
         for end, (thing,) in self.seq(start, "you", _MAY, "also|even?", _LIKE, self._offered):
             yield end, thing
         for end, (said,) in self.seq(
-            start, "you", "seem to|often|often seem to?", "like|choose|enjoy|pick|prefer|watch|buy", self.taste
+            start, "you", "seem to|often|often seem to?", f"{_LIKE}|choose|pick|prefer|watch|buy", self.taste
         ):
-            yield end, Clause(said.marks)
+            words = {token.key for token in self.tokens[start:end]}
+            if not words & {"often", "prefer"} or all(self._is_most(value) for value in said.values):
+                yield end, Clause(said.marks)
         for end, (said,) in self.seq(start, "your", "taste|interest|liking", "for|in", self.taste):
             for place in self.words(
                 end, "is a good match for|is a match for|fits|matches|goes with|makes|is a reason for"
@@ -234,8 +275,6 @@ class Sentence(Phrases):
             start, self.own, "matches|fits|suits", "your", "taste|interest", "for|in", self.taste
         ):
             yield end, Clause(ref.marks + said.marks, about=ref)
-        for end, (ref,) in self.seq(start, "if you|you", _LIKE, self.items):
-            yield end, Clause(ref.marks, about=ref)
         for end, (own, ref) in self.seq(
             start, self.own, "go|goes", "with your history as a whole", ",", "such as", self.items
         ):
@@ -379,7 +418,7 @@ class Sentence(Phrases):
     def _of_user(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "your Basic tee and this top share the same colour", "of all that you watched, Heat counts most"."""
         influence: list[tuple[str | Rule, ...]] = [
-            ("of all|of all that", "you", HAD, ",", self.items, "counts most|count most", "for this?"),
+            ("of all|of all that", "you", self.had, ",", self.items, "counts most|count most", "for this?"),
             (self.items, "played the largest part in this", "choice|suggestion|recommendation"),
         ]
         for end, (ref,) in (found for parts in influence for found in self.seq(start, *parts)):

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from mmrec.explain.verify.lexicon import Lexicon
+from mmrec.explain.verify.lexicon import Lexicon, Value
 from mmrec.explain.verify.matching import Matcher, Rule
 from mmrec.explain.verify.meaning import Ref, Said, common_owners, has, holds_of, with_like
 from mmrec.explain.verify.tokens import Token, match_form
 
-NOUNS = (
-    "item|items|product|products|piece|pieces|film|films|movie|movies|book|books|album|albums|one|ones|title|titles"
-    "|garment|garments|pair|story"
-)
-HAD = (
-    "bought|chose|watched|saw|seen|own|owned|have|had|liked|enjoyed|picked|read|played|purchased|rated|chosen|got"
-    "|have bought|have chosen|have watched|have seen|have read|have played|have liked|have enjoyed|have owned"
-    "|ve bought|ve chosen|ve watched|ve seen|ve read|ve played|ve liked|ve enjoyed|ve owned|already have|already own"
-)
+_ANY_NOUNS = "item items product products piece pieces one ones title titles pair pairs"
+_OWN_NOUNS = {
+    "film": "film films movie movies story", "book": "book books story", "album": "album albums record records",
+}  # fmt: skip
+_WORN = frozenset({"material", "pattern", "section", "size"})
+"""Kinds of facts that only a catalogue of clothes has."""
+_DONE = {
+    "bought": "bought purchased got owned", "watched": "watched saw seen", "read": "read", "played": "played",
+}  # fmt: skip
+"""What is known that users did, by the domain's word. That they liked it is not known."""
 IMAGE = "picture|image|photo|poster|cover"
 VERBS = {
     "director": "directed|also directed|has also directed",
@@ -58,6 +59,12 @@ class Phrases(Matcher):
     def __init__(self, tokens: list[Token], lexicon: Lexicon, mentioned: frozenset[str] = frozenset()) -> None:
         super().__init__(tokens, lexicon)
         self.mentioned = mentioned
+        domain = lexicon.evidence.domain
+        worn = "garment garments" if any(value.kind in _WORN for value in lexicon.names) else ""
+        self.nouns = "|".join(f"{_ANY_NOUNS} {_OWN_NOUNS.get(domain.noun, worn)}".split())
+        done = f"chose chosen picked had {_DONE.get(domain.did, '')}".split()
+        owns = ["own", "already own"] if domain.did == "bought" else []
+        self.had = "|".join([*done, "have", "already have", *owns, *(f"{h} {v}" for h in ("have", "ve") for v in done)])
 
     # Facts.
 
@@ -107,7 +114,7 @@ class Phrases(Matcher):
 
     def noun(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read a noun: a general one, or a fact that is one."""
-        for end in self.words(start, NOUNS):
+        for end in self.words(start, self.nouns):
             yield end, Said()
         yield from self._bare_value(start, _NOUNS)
 
@@ -157,14 +164,14 @@ class Phrases(Matcher):
 
     def _relative(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
         """Read what follows a reference: "which you watched", "from your history", "which is also a crime film"."""
-        for end, _ in self.seq(start, ",?", "which|that|whom?", "you", HAD, "before|earlier|in the past?", ",?"):
+        for end, _ in self.seq(start, ",?", "which|that|whom?", "you", self.had, "before|earlier|in the past?", ",?"):
             yield end, ref
         for end, _ in self.seq(start, "in|from", "your history", ",?"):
             yield end, ref
         for end, said in self.addition(start):
             if holds_of(ref, said, self.lexicon):
                 yield end, replace(ref, marks=ref.marks + said.marks)
-                for after, _ in self.seq(end, "that|which?", "you", HAD):
+                for after, _ in self.seq(end, "that|which?", "you", self.had):
                     yield after, replace(ref, marks=ref.marks + said.marks)
         for end, (said,) in self.seq(start, ",?", "which|that|who", self.predicate):
             if holds_of(ref, said, self.lexicon):
@@ -191,14 +198,14 @@ class Phrases(Matcher):
                     yield after, larger
                     yield from self._relative(after, larger)
         for end, count in self._count(start):
-            for after, _ in self.seq(end, NOUNS, "that|which?", "you", HAD):
+            for after, _ in self.seq(end, self.nouns, "that|which?", "you", self.had):
                 yield after, Ref(more=count)
 
     def _more(self, start: int) -> Iterator[tuple[int, int]]:
         """Read how many further items there are: "and 3 more films", "and 3 others"."""
         for place in self.words(start, "and|, and"):
             for middle, count in self._count(place):
-                for end, _ in self.seq(middle, "more", f"{NOUNS}?"):
+                for end, _ in self.seq(middle, "more", f"{self.nouns}?"):
                     yield end, count
                 for end in self.words(middle, "other|others"):
                     yield end, count
@@ -217,7 +224,7 @@ class Phrases(Matcher):
     def _everything(self, start: int) -> Iterator[tuple[int, Ref]]:
         for place in self.words(start, "both?"):
             yield from self._list_of(place, lambda at: [*self.own(at), *self.item(at)])
-        before = self._before(start) or frozenset(self.lexicon.history)
+        before = self._before(start)
         for end, (said,) in self.seq(start, "both|they|these|both of them|the two", self._optional_noun):
             for titles in (before, *(frozenset({title}) for title in before)):
                 for own in (True, False):
@@ -253,11 +260,23 @@ class Phrases(Matcher):
 
     def _described(self, start: int) -> Iterator[tuple[int, Said]]:
         for place in self.words(start, "a|an|another|one|one more|the|also a|also?"):
-            for middle in self.words(place, "pair of|set of?"):
-                for end, adjectives in self.adjectives(middle):
-                    nouns = [*self.noun(end)] or ([(end, Said())] if end > middle else [])
-                    for after, noun in [*nouns, *([(end, Said())] if nouns and end > middle else [])]:
-                        yield from self._with_additions(after, adjectives | noun)
+            for end, said in self._described_as(place):
+                if self.tokens[place - 1].key not in ("another", "more") or place == start or self._is_known(said):
+                    yield end, said
+
+    def _described_as(self, start: int) -> Iterator[tuple[int, Said]]:
+        for middle in self.words(start, "pair of|set of?"):
+            for end, adjectives in self.adjectives(middle):
+                nouns = [*self.noun(end)] or ([(end, Said())] if end > middle else [])
+                for after, noun in [*nouns, *([(end, Said())] if nouns and end > middle else [])]:
+                    yield from self._with_additions(after, adjectives | noun)
+
+    def _is_known(self, said: Said) -> bool:
+        """Return whether an item of the history has what is said too, so that "another" may be said."""
+        several = len(said.values) > 1
+        return not said.values or bool(
+            common_owners(self.lexicon, said.values) if several else self.lexicon.counts[said.values[0]]
+        )
 
     def _with_additions(self, start: int, said: Said) -> Iterator[tuple[int, Said]]:
         if said.values or said.same or said.like:
@@ -322,7 +341,7 @@ class Phrases(Matcher):
         yield from self.once("complement", start, self._complement)
 
     def _complement(self, start: int) -> Iterator[tuple[int, Said]]:
-        for place in self.words(start, f"{ALSO}|made|both?"):
+        for place in self.words(start, "also|likewise|made|both?"):  # "too" in front is a degree
             for end, said in self.listed(place, lambda at: self._bare_value(at, _QUALITIES)):
                 yield end, said
             yield from self.described(place)
@@ -442,8 +461,12 @@ class Phrases(Matcher):
 
     def _with_noun(self, start: int) -> Iterator[tuple[int, Said]]:
         for end, said in self.value(start):
-            for after in self.words(end, f"{NOUNS}?"):
+            for after in self.words(end, f"{self.nouns}?"):
                 yield after, said
+
+    def _is_most(self, value: Value) -> bool:
+        """Return whether at least half of the history has a fact."""
+        return 2 * self.lexicon.counts[value] >= self.lexicon.history_size
 
     def _is_taste(self, value: object) -> bool:
         count = len(common_owners(self.lexicon, [value]))  # type: ignore[list-item]

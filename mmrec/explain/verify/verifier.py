@@ -72,36 +72,41 @@ class Verifier:
         plain = normalise(text)
         titles = [normalise(title) for title in self._titles]
         mentioned: frozenset[str] = frozenset()
+        meant: frozenset[str] = frozenset()
         verdicts = []
         for sentence in sentences_of(plain, [*titles, *map(shown_title, titles)]):
-            verdict, names = self._judge(sentence, mentioned)
+            verdict, names, meant = self._judge(sentence, mentioned, meant)
             mentioned |= names
             verdicts.append(verdict)
         return Verdict(tuple(verdicts))
 
-    def _judge(self, text: str, mentioned: frozenset[str]) -> tuple[SentenceVerdict, frozenset[str]]:
+    def _judge(
+        self, text: str, mentioned: frozenset[str], meant: frozenset[str]
+    ) -> tuple[SentenceVerdict, frozenset[str], frozenset[str]]:
+        """Return the verdict, the history titles of a sentence, and those that "it" can mean after it."""
         tokens = tokens_of(text)
         known = {word for form in self._lexicon.entries for word in form}
         for token in tokens:
             if foreign_letters(text[token.start : token.end]) and token.key not in known:
                 word = text[token.start : token.end]
-                return SentenceVerdict(text, violation=f"“{word}” has letters of another script"), frozenset()
+                return SentenceVerdict(text, violation=f"“{word}” has letters of another script"), frozenset(), meant
         if len(tokens) > MAX_TOKENS:
-            return SentenceVerdict(text, violation=f"a sentence of more than {MAX_TOKENS} words"), frozenset()
+            return SentenceVerdict(text, violation=f"a sentence of more than {MAX_TOKENS} words"), frozenset(), meant
         sentence = Sentence(tokens, self._lexicon, mentioned)
         names = frozenset(e.title for i in range(len(tokens)) for _, e in sentence.entries(i) if e.title and e.whole)
         sentence.furthest = 0
-        clause = sentence.read()
-        if clause is None:
+        read = sentence.read(meant)
+        if read is None:
             rest = tokens[min(sentence.furthest, len(tokens) - 1) :] if tokens else []
             at = text[rest[0].start : rest[min(3, len(rest) - 1)].end] if rest else text
             whole = sentence.furthest >= len(tokens)
             what = "is not what the statements say" if whole else f"is not supported from “{at}” on"
-            return SentenceVerdict(text, violation=f"“{text}” {what}"), names
+            return SentenceVerdict(text, violation=f"“{text}” {what}"), names, names or meant
+        clause, after = read
         spans = _without_overlaps(
             (tokens[start].start, tokens[end - 1].end, name) for start, end, name in clause.marks if name
         )
-        return SentenceVerdict(text, tuple(dict.fromkeys(name for *_, name in spans)), tuple(spans)), names
+        return SentenceVerdict(text, tuple(dict.fromkeys(name for *_, name in spans)), tuple(spans)), names, after
 
 
 def _without_overlaps(spans: object) -> list[tuple[int, int, str]]:
