@@ -25,6 +25,7 @@ class Settings:
         longest: the longest history of a test row, for the peer's filter of seen items.
         epochs: timed epochs, after one to warm up.
         tests: timed tests, after one to warm up.
+        steps: number of steps of an epoch and of batches of a test; None for all.
         ffn_dim: width of the network on each position; RePlay's default is `hidden_dim`.
         attention_dropout: RePlay's block uses its one dropout rate on the attention weights too.
         loss_precision: precision of the loss's products in mmrec, "reduced" or "full".
@@ -39,6 +40,7 @@ class Settings:
     threads: int = 2
     epochs: int = 3
     tests: int = 3
+    steps: int | None = None
     length: int = 50
     batch_size: int = 128
     eval_batch_size: int = 256

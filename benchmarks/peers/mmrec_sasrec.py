@@ -45,7 +45,12 @@ def main() -> None:
         lr=settings.lr,
     )
     clock = Clock()
-    trainer = quiet_trainer(max_epochs=1 + settings.epochs, callbacks=[clock])
+    trainer = quiet_trainer(
+        max_epochs=1 + settings.epochs,
+        limit_train_batches=settings.steps,
+        limit_test_batches=settings.steps,
+        callbacks=[clock],
+    )
     trainer.fit(model, datamodule=data)
     seconds, results = timed_tests(settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False))
     parameters = sum(p.numel() for p in model.parameters())

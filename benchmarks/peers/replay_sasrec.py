@@ -91,6 +91,8 @@ def main() -> None:
         devices=1,
         max_epochs=1 + settings.epochs,
         callbacks=[clock, metrics],
+        limit_train_batches=settings.steps,
+        limit_test_batches=settings.steps,
         limit_val_batches=0,
         logger=False,
         enable_checkpointing=False,
