@@ -414,9 +414,13 @@ def test_a_checkpoint_of_other_data_is_refused(
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -> None:
+def test_two_processes_give_the_metrics_and_the_lists_of_one(here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_mm_racl_kal", toy, "--trainer.max_epochs", "1")
     alone = result("mm_racl_kal")
+    lists = Path("runs/toy/mm_racl_kal/seed1/recommendations.parquet")
+    run("predict", "toy_mm_racl_kal", toy)
+    expected = pl.read_parquet(lists).sort("user", "rank")
+    lists.unlink()
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
     devices = ["--trainer.accelerator", "cpu", "--trainer.devices", "2"]
     test = ["test", "--config", f"{RUN}/toy_mm_racl_kal.yaml", *data, *QUIET, *devices]
@@ -425,3 +429,7 @@ def test_two_processes_give_the_metrics_of_one(here: Path, toy: RecDataModule) -
     assert result("mm_racl_kal")["slices"] == alone["slices"]
     assert result("mm_racl_kal")["beyond_accuracy"] == pytest.approx(alone["beyond_accuracy"], abs=1e-6)
     assert result("mm_racl_kal")["machine"]["processes"] == 2
+    subprocess.run([sys.executable, "-m", "mmrec", "predict", *test[1:]], check=True, timeout=300)
+    made = pl.read_parquet(lists).sort("user", "rank")
+    assert made.drop("score").equals(expected.drop("score"))
+    assert made["score"].to_numpy() == pytest.approx(expected["score"].to_numpy(), abs=1e-5)

@@ -23,7 +23,8 @@ class SaveRecommendations(lightning.Callback):
     """Writes `recommendations.parquet` (user, item, rank, score) into the run's folder during `predict`.
 
     Lists are written as they are computed, so that memory hardly grows with the number of users, into a file that gets
-    its name when all are written. With several processes each writes its shard, `recommendations.<rank>.parquet`.
+    its name when all are written. Each of several processes writes its shard, and the first one joins them; for
+    processes on several machines the run's folder must be one that all of them see.
 
     Args:
         top_k: length of each list.
@@ -35,7 +36,7 @@ class SaveRecommendations(lightning.Callback):
     def __init__(self, top_k: int = 10) -> None:
         require(top_k >= 1, "top_k", top_k, "at least 1")
         self.top_k = top_k
-        self._path = Path()
+        self._path = self._partial = Path()
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[Tensor] = []  # users, items and scores of a row group
         self._filled = 0
@@ -47,9 +48,9 @@ class SaveRecommendations(lightning.Callback):
 
     def on_predict_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Choose the file."""
-        shard = "" if trainer.world_size == 1 else f".{trainer.global_rank}"
-        self._path = Path(trainer.default_root_dir) / f"recommendations{shard}.parquet"
+        self._path = Path(trainer.default_root_dir) / "recommendations.parquet"
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._partial = self._shard(trainer.global_rank)
 
     def on_predict_batch_end(
         self,
@@ -75,10 +76,16 @@ class SaveRecommendations(lightning.Callback):
             self._filled = end
 
     def on_predict_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write the remaining lists, and give the file its name."""
+        """Write the remaining lists, join the shards of all processes, and give the file its name."""
         self._write(trainer)
-        self._close()
-        os.replace(self._partial, self._path)
+        if not trainer.is_global_zero:
+            self._close()
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
+            for rank in range(1, trainer.world_size):
+                self._join(self._shard(rank))
+            self._close()
+            os.replace(self._partial, self._path)
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
@@ -89,9 +96,8 @@ class SaveRecommendations(lightning.Callback):
         if begun:
             self._partial.unlink()
 
-    @property
-    def _partial(self) -> Path:
-        return self._path.with_name(f".{self._path.name}")
+    def _shard(self, rank: int) -> Path:
+        return self._path.with_name(f".{self._path.name}.{rank}")
 
     def _write(self, trainer: lightning.Trainer) -> None:
         """Write the waiting lists as one row group."""
@@ -117,6 +123,14 @@ class SaveRecommendations(lightning.Callback):
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._partial, rows.schema, compression="zstd")
         self._writer.write_table(rows)
+
+    def _join(self, shard: Path) -> None:
+        """Move the lists of another process to the end of the file, one row group at a time."""
+        assert self._writer is not None  # `_write` opens it
+        with pq.ParquetFile(shard) as file:
+            for group in range(file.num_row_groups):
+                self._writer.write_table(file.read_row_group(group))
+        shard.unlink()
 
     def _close(self) -> None:
         self._waiting, self._filled = [], 0
