@@ -64,6 +64,17 @@ def sides() -> dict[str, Side]:
     }
 
 
+def part(settings: Settings, sizes: dict[str, int]) -> dict[str, int]:
+    """Return the targets of an epoch and the instances of a test, of the steps alone where their number is limited."""
+    if settings.steps is None:
+        return {"targets": sizes["targets"], "instances": sizes["instances"]}
+    batches = -(-sizes["n_users"] // settings.batch_size)
+    return {
+        "targets": round(sizes["targets"] * min(1.0, settings.steps / batches)),
+        "instances": min(sizes["instances"], settings.steps * settings.eval_batch_size),
+    }
+
+
 def summary(rounds: Sequence[dict[str, Any]], sizes: dict[str, int]) -> dict[str, Any]:
     """Put all rounds of one side together."""
     result: dict[str, Any] = {}
@@ -90,6 +101,7 @@ def show(columns: dict[str, dict[str, Any]], title: str) -> None:
 def compare(options: argparse.Namespace) -> None:
     """Measure, print and write."""
     default = Settings(config=options.config, length=options.length, epochs=options.epochs, threads=options.threads)
+    default = replace(default, clock=options.clock, steps=options.steps)
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(default, folder=folder, root=options.root, attention_dropout=options.attention_dropout)
         data = newest_windows(settings)
@@ -104,7 +116,7 @@ def compare(options: argparse.Namespace) -> None:
                 own = replace(settings, seed=turn, loss_precision=side.loss_precision)
                 command = [side.python, "-m", side.module, json.dumps(asdict(own))]
                 rounds[name].append(measure(command, own.threads, side.environment))
-    columns = {name: summary(reports, sizes) for name, reports in rounds.items()}
+    columns = {name: summary(reports, part(settings, sizes)) for name, reports in rounds.items()}
     for one in columns.values():
         for times in TIMES.values():
             one[times] = one[times.removeprefix("times_")] / columns["RePlay"][times.removeprefix("times_")]
@@ -127,6 +139,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="how often each library has its turn")
     parser.add_argument("--length", type=int, default=50, help="longest window L")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--clock", choices=("wall", "processor"), default="wall", help="processor: on a busy machine, with --threads 1"
+    )
+    parser.add_argument("--steps", type=int, help="steps of an epoch and batches of a test; all by default")
     parser.add_argument("--attention-dropout", type=float, default=0.2, help="of mmrec; RePlay's is always 0.2")
     parser.add_argument("--root", default="data", help="where the prepared data lie")
     parser.add_argument("--output", type=Path, help="results/sasrec_against_replay_<length>.json")

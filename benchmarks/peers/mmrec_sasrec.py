@@ -44,7 +44,7 @@ def main() -> None:
         attention_dropout=settings.attention_dropout,
         lr=settings.lr,
     )
-    clock = Clock()
+    clock = Clock(settings.clock)
     trainer = quiet_trainer(
         max_epochs=1 + settings.epochs,
         limit_train_batches=settings.steps,
@@ -52,7 +52,9 @@ def main() -> None:
         callbacks=[clock],
     )
     trainer.fit(model, datamodule=data)
-    seconds, results = timed_tests(settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False))
+    seconds, results = timed_tests(
+        settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False), settings.clock
+    )
     parameters = sum(p.numel() for p in model.parameters())
     report(("mmrec", "torch", "pytorch-lightning"), parameters, clock, seconds, results["test/ndcg@10"])
 

@@ -79,7 +79,7 @@ def main() -> None:
     )
     # The betas of torch and of mmrec; RePlay's own default is (0.9, 0.98).
     model = LightningModule(sasrec, OptimizerFactory("adam", learning_rate=settings.lr, betas=(0.9, 0.999)))
-    clock = Clock()
+    clock = Clock(settings.clock)
     metrics = ComputeMetricsCallback(
         metrics=["ndcg", "recall", "mrr"],
         ks=[10, 20],
@@ -100,7 +100,9 @@ def main() -> None:
         enable_model_summary=False,
     )
     trainer.fit(model, datamodule=data)
-    seconds, results = timed_tests(settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False))
+    seconds, results = timed_tests(
+        settings.tests, lambda: trainer.test(model, datamodule=data, verbose=False), settings.clock
+    )
     parameters = sum(p.numel() for p in model.parameters())
     report(("replay-rec", "torch", "lightning"), parameters, clock, seconds, results["ndcg@10"])
 
