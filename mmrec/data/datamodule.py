@@ -290,12 +290,21 @@ class RecDataModule(pl.LightningDataModule):
             return self.loader_of(rows, uniform_candidates(self.catalog, rows))
         return self.loader_of(*among(self.catalog, rows, self.candidates))
 
-    def loader_of(self, rows: Tensor | None, candidates: Tensor | None = None) -> EvalLoader:
+    def sample(self, split: Split, count: int) -> EvalLoader:
+        """Return at most `count` held-out interactions of a split, spread evenly over it, the same in every process."""
+        rows = self.catalog.instances(split)
+        rows = rows[:: max(1, -(-len(rows) // max(1, count)))]
+        return self.loader_of(rows, process=Process(device=self._process.device))
+
+    def loader_of(
+        self, rows: Tensor | None, candidates: Tensor | None = None, process: Process | None = None
+    ) -> EvalLoader:
         """Return held-out interactions, or every user's unknown next item.
 
         Args:
             rows: (n,) rows of the catalogue's interactions; None for all users.
             candidates: (n, C) items that each target is ranked among; None for all items.
+            process: the process that is served; None for this one, which gets its shard.
         """
         make = ShuffledEvalLoader if self.input_ablation == "order_shuffled" else EvalLoader
         return make(
@@ -305,7 +314,7 @@ class RecDataModule(pl.LightningDataModule):
             max_length=self.max_length,
             batch_size=min(self.eval_batch_size, max(FEWEST, SCORE_ELEMENTS // self.n_items)),
             candidates=candidates,
-            process=self._process,
+            process=process or self._process,
         )
 
 

@@ -1,27 +1,35 @@
 r"""MM-RACL-KAL for sparse data: the neighbours of a history add to the scores.
 
-    z(u, i) = ρ u·e_i + w_r s_r(i) + w_s s_s(i) + w_p r(t, i)
+    z(u, i) = ρ u·e_i + f_r w_r s_r(i) + f_s w_s s_s(i) + f_p w_p r(t, i)
 
 u and e_i are those of `MMRaclKal` (eq. 1-12), trained by its own loss (eq. 18). s_r are the `ContentScores` of
 retrieval, s_s the `CoOccurrenceScores` of static interest, r the `RecentPopularity` at the time t of the query. The
 three have no parameters and are added after training. When they were part of the loss, the network learned only what
-they miss and ended lower, most clearly on Amazon Beauty.
+they miss and ended lower, most clearly on Amazon Beauty. The weights w are configured; the factors f are fitted to the
+validation split before each validation, see `mmrec.models.score_factors`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from mmrec.batch import SequenceBatch
+from mmrec.batch import EvalBatch, SequenceBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
+from mmrec.data.schema import Split
 from mmrec.errors import InvalidArgument, require
+from mmrec.metrics.ranking import candidate_scores, ndcg, rank_of_target
 from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.models.score_factors import fit_factors
 from mmrec.nn.history_scores import ContentScores, CoOccurrenceScores, Histories
 from mmrec.nn.recent_popularity import DAY, RecentPopularity
+
+SCORES_TO_FIT = 2**25  # of each term: 128 MB in fp32, or 1,745 instances of a catalogue of 19,000 items
 
 
 class MMRaclKalNeighbours(MMRaclKal):
@@ -42,11 +50,14 @@ class MMRaclKalNeighbours(MMRaclKal):
         popularity_days: h of `RecentPopularity`, in days.
         score_neighbours: K of both graphs.
         score_decay: γ of both graphs, the factor by which an item counts less than the next newer one.
+        fit_weights: whether the factors are fitted in `fit`; otherwise they are 1.
         options: further options of `MMRaclKal`.
 
     Raises:
         InvalidArgument: an option is outside its range, or content scores are on and the data has no text and images.
     """
+
+    factors: Tensor
 
     def __init__(
         self,
@@ -63,6 +74,7 @@ class MMRaclKalNeighbours(MMRaclKal):
         popularity_days: float = 60.0,
         score_neighbours: int = 50,
         score_decay: float = 0.7,
+        fit_weights: bool = True,
         **options: Any,
     ) -> None:
         widths = {"text": text_dim, "image": image_dim}
@@ -81,10 +93,12 @@ class MMRaclKalNeighbours(MMRaclKal):
         if content_weight > 0 and not self.item_encoder.features.modalities:
             raise InvalidArgument("content_weight", "content_weight needs text or image: set one to true, or it to 0")
         self.interest_weight = interest_weight
-        self.score_weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.configured_weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.fit_weights = fit_weights and bool(self.configured_weights)
+        self.register_buffer("factors", torch.ones(len(self.configured_weights)))
         makers = {"content": ContentScores, "co_occurrence": CoOccurrenceScores}
         self.graphs = nn.ModuleDict(
-            {name: make(score_neighbours, score_decay) for name, make in makers.items() if name in self.score_weights}
+            {n: make(score_neighbours, score_decay) for n, make in makers.items() if n in self.configured_weights}
         )
         self.popularity = RecentPopularity(popularity_days) if popularity_weight > 0 else None
 
@@ -113,15 +127,55 @@ class MMRaclKalNeighbours(MMRaclKal):
         if self.popularity is not None:
             self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
 
+    @property
+    def score_weights(self) -> dict[str, float]:
+        """The weight of each score, f w."""
+        pairs = zip(self.configured_weights.items(), self.factors.tolist(), strict=True)
+        return {name: weight * factor for (name, weight), factor in pairs}
+
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return z, (B, I)."""
-        batch = batch.newest(None if self.dynamic is None else self.dynamic.max_length)
-        scores = super().score(batch) * self.interest_weight
-        rows = torch.arange(len(batch.user), device=batch.user.device)
-        place = rows, batch.lengths - 1
-        histories = Histories.of(batch, place)
-        for name, graph in self.graphs.items():
-            scores += self.score_weights[name] * graph(histories)
-        if self.popularity is not None:
-            scores += self.score_weights["popularity"] * self.popularity(batch.clock.query_time[place])
+        terms = self._terms(batch)
+        scores = next(terms)
+        for weight, term in zip(self.score_weights.values(), terms, strict=True):
+            scores += weight * term
         return scores
+
+    def _terms(self, batch: SequenceBatch) -> Iterator[Tensor]:
+        """Return ρ u·e_i and the scores of the neighbours, each (B, I), in the order of the weights."""
+        batch = batch.newest(None if self.dynamic is None else self.dynamic.max_length)
+        yield super().score(batch) * self.interest_weight
+        place = torch.arange(len(batch.user), device=batch.user.device), batch.lengths - 1
+        histories = Histories.of(batch, place)
+        for graph in self.graphs.values():
+            yield graph(histories)
+        if self.popularity is not None:
+            yield self.popularity(batch.clock.query_time[place])
+
+    def on_validation_epoch_start(self) -> None:
+        """Fit the factors of the weights to a sample of the validation split, in `fit` alone."""
+        super().on_validation_epoch_start()
+        if self.fit_weights and self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.fit_factors(data.sample(Split.VALID, SCORES_TO_FIT // data.n_items))
+            self.log_dict({f"score_weight/{name}": weight for name, weight in self.score_weights.items()})
+
+    @torch.no_grad()
+    def fit_factors(self, held_out: Iterable[EvalBatch]) -> None:
+        """Choose the factors of the weights that rank held-out interactions best; see `fit_factors`.
+
+        Args:
+            held_out: held-out interactions, none of the test split.
+        """
+        parts = [(torch.stack(list(self._terms(batch))), self._excluded(batch), batch.target) for batch in held_out]
+        configured = torch.tensor([1.0, *self.configured_weights.values()], device=self.factors.device)
+
+        def quality(factors: Sequence[float]) -> Tensor:
+            weights = configured * configured.new_tensor([1.0, *factors])
+            ranks = []
+            for terms, excluded, target in parts:
+                scores = candidate_scores(torch.einsum("t,tbi->bi", weights, terms), target, excluded)
+                ranks.append(rank_of_target(scores, target))
+            return ndcg(torch.cat(ranks), 10)
+
+        self.factors = self.factors.new_tensor(fit_factors(quality, len(self.factors)))

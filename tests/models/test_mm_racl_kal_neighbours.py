@@ -1,4 +1,5 @@
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from mmrec.data.datamodule import RecDataModule
@@ -41,7 +42,7 @@ def test_without_its_scores_it_is_mm_racl_kal(toy: RecDataModule) -> None:
     options = {"item_id": True, "replace_prob": 0.0, "beta": 0.0, "static_user": "none"}
     ours = build("mm_racl_kal_id", toy, **OFF, **options, features_first=False, heads=1, interest_weight=1.0)
     plain = build("mm_racl_kal", toy, **options)
-    plain.load_state_dict(ours.state_dict())
+    plain.load_state_dict({name: value for name, value in ours.state_dict().items() if name != "factors"})
     batch = next(iter(toy.eval_dataloader(Split.VALID)))
     torch.testing.assert_close(ours.eval().score(batch), plain.eval().score(batch))
 
@@ -58,3 +59,29 @@ def test_without_its_scores_it_is_mm_racl_kal(toy: RecDataModule) -> None:
 def test_a_wrong_option_is_named(changes: dict, message: str, toy: RecDataModule) -> None:
     with pytest.raises(InvalidArgument, match=message):
         build("mm_racl_kal_id", toy, **changes)
+
+
+def test_weights_that_drown_the_network_are_reduced_on_held_out_instances(toy: RecDataModule) -> None:
+    model = build("mm_racl_kal_id", toy, popularity_weight=1000.0).eval()
+    before = model.score_weights
+    batches = list(toy.sample(Split.VALID, 200))
+    assert sum(len(batch.target) for batch in batches) <= 200
+    model.fit_factors(batches)
+    after = model.score_weights
+    assert after["popularity"] < before["popularity"]
+    again = build("mm_racl_kal_id", toy, popularity_weight=1000.0)
+    again.load_state_dict(model.state_dict())
+    assert again.score_weights == after
+
+
+def test_factors_are_fitted_before_a_validation_of_fit(toy: RecDataModule) -> None:
+    trained = []
+    for fitted in (True, False):
+        model = build("mm_racl_kal_id", toy, popularity_weight=1000.0, fit_weights=fitted)
+        trainer = pl.Trainer(
+            accelerator="cpu", max_epochs=1, limit_train_batches=1, logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(model, datamodule=toy)
+        trained.append(model.score_weights["popularity"])
+    assert trained[0] < trained[1] == 1000.0
