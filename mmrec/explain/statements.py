@@ -42,6 +42,8 @@ LEAST_BITS = 0.3
 """Information content below which a shared fact tells nothing: four of five items have it."""
 SLIGHT = {"year": 0.1, "size": 0.1}
 """Weights of kinds of facts that are weak reasons although their values are rare."""
+BREADTH = 0.25
+"""How much less a fact tells when twice as many items of the history have it: a drama among many dramas."""
 OWN_WEIGHT = 0.1
 """Weight of a fact of the recommended item that no history item shares."""
 WORD_WEIGHT = 0.2
@@ -182,7 +184,7 @@ class _Maker:
             if items and kind_of(name) != "price":
                 bits = self.knowledge.bits(name, value)
                 told = SLIGHT.get(kind_of(name), 1.0) * bits if bits >= LEAST_BITS else 0.0
-                made = self._shared(Kind.SHARED, name, value, items, told)
+                made = self._shared(Kind.SHARED, name, value, items, told / (1 + BREADTH * math.log2(len(everything))))
                 yield replace(made, count=len(everything))
             else:
                 telling = OWN_WEIGHT * self.knowledge.bits(name, value)

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from mmrec.explain import Evidence, Kind, evidence_of
+from mmrec.explain import Evidence, Kind, Statement, evidence_of
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writing.grammar import Sentence, write
 from mmrec.explain.writing.grounded import choices
@@ -137,3 +137,61 @@ def test_articles():
     assert [with_article(noun) for noun in ("vest top", "orange hat", "leather shoes")] == [
         "a vest top", "an orange hat", "a pair of leather shoes",
     ]  # fmt: skip
+
+
+def evidence_with(case: str, *statements: Statement, **changes: object) -> Evidence:
+    """Return the evidence of a case with other statements, the history's kept."""
+    evidence = evidence_of(dataclasses.replace(CASES[case].recommendation, **changes), CASES[case].knowledge)
+    history = tuple(s for s in evidence.statements if s.kind is Kind.HISTORY)
+    return dataclasses.replace(evidence, statements=(*statements, *history)) if statements else evidence
+
+
+def texts_of(evidence: Evidence) -> set[str]:
+    varied = (dataclasses.replace(evidence, seed=seed) for seed in range(SEEDS))
+    return {" ".join(sentence.text for sentence in written(one)) for one in varied}
+
+
+def test_how_many_others_share_a_fact_is_not_told():
+    titles = ("Night Train (1994)", "Glass Tower (1990)")
+    crime = Statement("f1", Kind.SHARED, "", "genres", "Crime", titles, 31, 1.0)
+    for text in texts_of(evidence_with("films", crime)):
+        assert "“Glass Tower”" in text
+        assert not re.search(r"\d|other(s|$)| one other", text)
+
+
+def test_an_image_comes_after_a_fact_that_tells_something():
+    blue = Statement("f1", Kind.SHARED_IMAGE, "", "image", "blue", ("Moose collection wool hat",), 1, 1.0)
+    made = Statement("f2", Kind.SHARED, "", "brand", "Atelier Nine", ("Moose collection cotton shoes",), 1, 0.5)
+    assert default_plan(evidence_with("shop", blue, made)).statements == ("f2", "f1")
+    weak = dataclasses.replace(made, telling=0.01)
+    assert default_plan(evidence_with("shop", blue, weak)).statements == ("f1",)
+
+
+def test_an_item_that_counts_most_is_named_with_what_it_shares():
+    evidence = evidence_with("films", falls=(0.1, 3.0, 0.1, 2.9))  # Quiet Harbour and Glass Tower
+    shared = {"Quiet Harbour": ("1997", "drama", "Mia Novak"), "Glass Tower": ("crime", "city")}
+    assert len(texts_of(evidence)) > 3
+    for seed in range(SEEDS):
+        sentences = [s.text for s in written(dataclasses.replace(evidence, seed=seed))]
+        for title, facts in shared.items():
+            assert any(title in text and any(fact in text for fact in facts) for text in sentences), sentences
+        assert not any("counts most" in text or "part in this choice" in text for text in sentences)
+    assert not any(s.kind is Kind.INFLUENCE for s in choices(evidence))
+
+
+def test_items_that_readers_cannot_tell_apart_are_named_once():
+    titles = ("Sorrel", "Sorrel (1)")
+    dress = Statement("f1", Kind.SHARED, "", "colour_group_name", "Dark Blue", titles, 2, 1.0)
+    assert all(text.count("Sorrel") == 1 for text in texts_of(evidence_with("fashion", dress)))
+
+
+def test_genres_and_names_read_well():
+    both = [
+        Statement(f"f{place}", Kind.SHARED, "", "genres", genre, ("Night Train (1994)",), 1, 1.0)
+        for place, genre in enumerate(("Animation", "Children's"))
+    ]
+    assert any("another animated children's film" in text.lower() for text in texts_of(evidence_with("films", *both)))
+    one = Statement("f1", Kind.SHARED, "", "collection", "robin", ("Robin collection corduroy shirt",), 1, 1.0)
+    by = dataclasses.replace(one, id="f2", name="brand", value="Miro")
+    texts = texts_of(evidence_with("shop", one, by))
+    assert all("the Robin collection" in text and "and is by" not in text for text in texts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mmrec.explain.facts import kind_of
 from mmrec.explain.statements import TITLE, Evidence, Kind, Statement
-from mmrec.explain.writing.names import PAIR, is_countable, quoted
+from mmrec.explain.writing.names import PAIR, is_countable, quoted, shown_title
 from mmrec.explain.writing.phrases import (
     MAKERS,
     Part,
@@ -22,7 +22,7 @@ from mmrec.explain.writing.phrases import (
     noun_phrase,
     predicates,
 )  # fmt: skip
-from mmrec.explain.writing.plan import NAMED, Plan, influential, joins, named_of
+from mmrec.explain.writing.plan import NAMED, Plan, influential, joins_for, named_of
 
 _OF_HISTORY = frozenset({Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD})
 PLURAL = {"is": "are", "was": "were", "has": "have"}
@@ -115,6 +115,8 @@ class _Writer:
         chosen = [self.evidence.by_id(name) for name in self.plan.statements]
         same = {title for s in chosen if s.name == TITLE for title in s.titles}
         shared = [s for s in chosen if s.kind in _OF_HISTORY and s.name != TITLE and not (set(s.titles) <= same)]
+        if same:  # "this is another one" has said what it is
+            shared = [s for s in shared if not is_noun(s, self.evidence)]
         rest = [s for s in chosen if s.kind not in _OF_HISTORY]
         lines = self._same_title(chosen)
         for group in sorted(_grouped(shared, self.evidence), key=self._order):
@@ -201,7 +203,8 @@ class _Writer:
         for place, statement in enumerate(group.statements):
             line.add(" and " if place else "")
             line.add((f"“{statement.value}”" if words else _shown(statement.value, place), statement.id))
-        return line.add(f", like {'those' if group.count > 1 else 'that'} of ", *items, ending, ".")
+        several = sum(not isinstance(item, str) for item in items) > 1 or (group.count > 1 and not group.titles)
+        return line.add(f", like {'those' if several else 'that'} of ", *items, ending, ".")
 
     def _others(self, statements: Sequence[Statement], first: bool) -> list[_Line]:
         """Return the sentences of statements that stand alone; facts of the item come in one sentence."""
@@ -287,6 +290,9 @@ class _Writer:
         for place, (text, name) in enumerate(parts):
             line.add("" if not place else " and " if place == len(parts) - 1 else ", ")
             verb, _, rest = text.partition(" ")
+            if place and verb == "is" and parts[place - 1][0].startswith("is ") and rest.startswith(("by ", "from ")):
+                line.add((rest, name))
+                continue
             if self.pair:
                 verb = PLURAL.get(verb, verb.removesuffix("s"))
                 text = f"{verb} {rest}"
@@ -297,31 +303,27 @@ class _Writer:
         return line
 
     def _items(self, group: _Group, phrase: Sequence[Part] = (), again: bool = False) -> list[Part]:
-        """Return the history items of a group: titles and how many more there are, or their number alone.
+        """Return the history items of a group: titles, or their number if none has a title.
 
         Args:
             group: the statements.
             phrase: noun phrase of the same sentence; a type that it says is left out of the references.
-            again: whether items were named before: those that were not come first, and if there are none, the items
-                are counted.
+            again: whether items were named before: those that were not come first.
         """
         statement = group.first
         titles = list(group.titles)
         if again:
             titles.sort(key=lambda title: title in self.named)
-        titles = named_of(titles, self.influence)
-        if not titles or (again and group.count > NAMED and set(titles) <= self.named):
+        titles = _distinct(named_of(titles, self.evidence))
+        if not titles:
             return [self._counted(group)]
         if again and titles[0] not in self.named:
             titles = [title for title in titles if title not in self.named]
         said = " ".join(part if isinstance(part, str) else part[0] for part in phrase)
-        more = group.count - len(titles)
         names: list[Part] = []
         for place, title in enumerate(titles):
-            last = place == len(titles) - 1 and not more
+            last = place == len(titles) - 1
             names += ["" if not place else " and " if last else ", ", (self._ref(title, said), statement.id)]
-        if more:
-            names.append((" and one other" if more == 1 else f" and {more} others", statement.id))
         return names
 
     def _counted(self, group: _Group) -> tuple[str, str]:
@@ -341,6 +343,11 @@ class _Writer:
         return quoted(title)
 
 
+def _distinct(titles: Sequence[str]) -> list[str]:
+    """Return titles without those that readers see as an earlier one: "Sorrel" and "Sorrel (1)"."""
+    return list({shown_title(title): title for title in reversed(titles)}.values())[::-1]
+
+
 def _shown(theme: str, place: int) -> str:
     """Return what an image is said to show: "shows a city at night", "is blue"."""
     verb = "shows" if " " in theme else "is"
@@ -357,13 +364,13 @@ def _grouped(statements: Sequence[Statement], evidence: Evidence) -> list[_Group
         for place, group in enumerate(groups):
             together = (*group.statements, statement)
             common = tuple(title for title in group.titles if title in statement.titles)
-            common = tuple(named_of(common, influential(evidence)))
+            common = tuple(named_of(common, evidence))
             if group.first.kind is not statement.kind:
                 continue
             if (statement.titles, statement.count) == (group.titles, group.count):
                 groups[place] = _Group(together, group.titles, group.count)
                 break
-            if joins(group.first, statement) and noun_phrase(together, evidence) is not None:
+            if joins_for(group.first, statement, evidence) and noun_phrase(together, evidence) is not None:
                 groups[place] = _Group(together, common, len(common))
                 break
         else:

@@ -11,7 +11,7 @@ from typing import cast
 
 from mmrec.explain.llm.base import FailureKind, LLMFailure
 from mmrec.explain.statements import Evidence, Kind, Statement
-from mmrec.explain.writing.plan import MOST, TONES, Plan, Tone
+from mmrec.explain.writing.plan import MOST, TONES, Plan, Tone, links
 
 MOST_CHOICES = 8
 """Statements among which a model chooses; the most telling ones."""
@@ -21,8 +21,13 @@ _TELLING = 0.05
 
 
 def choices(evidence: Evidence) -> list[Statement]:
-    """Return the statements that a plan may be made of: reasons, or the history where there are none."""
-    reasons = [s for s in evidence.statements if s.kind in _REASONS and s.telling >= _TELLING][:MOST_CHOICES]
+    """Return the statements that a plan may be made of: reasons, or the history where there are none.
+
+    That history items count most is offered only if nothing is known that they share with the recommended item.
+    """
+    reasons = [s for s in evidence.statements if s.kind in _REASONS and s.telling >= _TELLING]
+    reasons = [s for s in reasons if s.kind is not Kind.INFLUENCE or not any(links(t, evidence) for t in s.titles)]
+    reasons = reasons[:MOST_CHOICES]
     return reasons or list(evidence.statements[:MOST_CHOICES])
 
 

@@ -26,7 +26,7 @@ def shown_title(title: str) -> str:
     bare = title
     while (shorter := _BRACKETS.sub("", bare)) and shorter != bare:
         bare = shorter
-    bare = bare.rstrip(" .,;:!-").lstrip(" +*-.,;:!") or title
+    bare = bare.rstrip(" .,;:!-").lstrip(" +*-.,;:!&") or title
     if match := _TURNED.match(bare):
         bare = f"{match['article']} {match['rest']}"
     if bare.isupper() and len(bare) > 4:
@@ -50,6 +50,8 @@ def quoted(title: str) -> str:
 
 def shown_value(kind: str, value: str) -> str:
     """Return the value of a fact in the letter case of running text."""
+    if kind in ("collection", "brand") and value.islower():
+        return value.capitalize()
     if kind in _PROPER:
         return value.title() if value.isupper() and len(value) > 5 else value
     return value if re.search(r"\d", value) or value.isupper() else value.lower()

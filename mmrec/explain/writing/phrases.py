@@ -157,6 +157,8 @@ def _genres(values: Sequence[str], evidence: Evidence) -> str:
         return "romance"
     if len(names) == 1:
         return f"{_GENRE_ADJECTIVES.get(names[0], names[0])} film"
+    if "animation" in names and len(names) == 2:
+        return f"animated {next(name for name in names if name != 'animation')} film"
     return f"{joined([name.replace('film-noir', 'film noir') for name in names])} film"
 
 

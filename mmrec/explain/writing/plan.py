@@ -14,7 +14,7 @@ TONES: tuple[str, ...] = get_args(Tone)
 MOST = 3
 """Statements of a plan; more reasons are a list, not an explanation."""
 NAMED = 2
-"""History items of a statement that the grammar names; the others are counted."""
+"""History items of a statement that the grammar names; how many others there are tells nothing of the item."""
 LEAST_SHARE = 0.2
 """A further reason must tell at least this share of what the first one tells."""
 _REASONS = (Kind.SHARED, Kind.SHARED_IMAGE, Kind.KEYWORD, Kind.NEIGHBOUR)
@@ -35,11 +35,7 @@ class Plan:
 
 def default_plan(evidence: Evidence) -> Plan:
     """Return the plan of the most telling reasons, the one that is used without a language model."""
-    reasons: list[Statement] = []
-    for statement in sorted(evidence.statements, key=_is_slight):
-        if statement.kind in _REASONS and statement.telling > 0 and not _repeats(statement, reasons):
-            reasons.append(statement)
-    best = _few([s for s in reasons if s.telling >= LEAST_SHARE * reasons[0].telling])
+    best = _reasons(evidence)
     if best and any(s.kind is not Kind.NEIGHBOUR for s in best):
         return Plan(tuple(s.id for s in _with_influence(best, evidence)))
     history = [s for s in evidence.statements if s.kind is Kind.HISTORY]
@@ -48,13 +44,31 @@ def default_plan(evidence: Evidence) -> Plan:
     return Plan(tuple(s.id for s in (*(best or history[:2]), *own[:2])))
 
 
+def _reasons(evidence: Evidence) -> list[Statement]:
+    """Return the most telling reasons; facts come before images, which come before slight ones."""
+    offered = [s for s in evidence.statements if s.kind in _REASONS and s.telling > 0]
+    least = LEAST_SHARE * max((s.telling for s in offered if not _is_slight(s)), default=0.0)
+    reasons: list[Statement] = []
+    for statement in sorted(offered, key=_place):
+        if statement.telling >= least and not _repeats(statement, reasons):
+            reasons.append(statement)
+    return _few(reasons)
+
+
 def influential(evidence: Evidence) -> tuple[str, ...]:
     """Return the titles of the history items that count most."""
     return next((s.titles for s in evidence.statements if s.kind is Kind.INFLUENCE), ())
 
 
-def named_of(titles: Sequence[str], influence: Sequence[str]) -> list[str]:
+def links(title: str, evidence: Evidence) -> list[Statement]:
+    """Return what the recommended item is known to share with a history item; a word that many have is nothing."""
+    found = [s for s in evidence.statements if title in s.titles and s.kind in _REASONS and s.telling > 0]
+    return [s for s in found if s.kind is not Kind.KEYWORD or s.count <= NAMED]
+
+
+def named_of(titles: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the titles that are named: the first ones, and one more if it is among those that count most."""
+    influence = influential(evidence)
     return [title for place, title in enumerate(titles[: NAMED + 1]) if place < NAMED or title in influence]
 
 
@@ -63,6 +77,12 @@ def joins(first: Statement, second: Statement) -> bool:
     if first.kind is not Kind.SHARED or second.kind is not Kind.SHARED:
         return False
     return set(first.titles[:NAMED]) & set(second.titles[:NAMED]) > set() and first.titles[0] in second.titles
+
+
+def joins_for(first: Statement, second: Statement, evidence: Evidence) -> bool:
+    """Return whether two facts are said together, and no item that counts most loses its name by that."""
+    lost = {*first.titles} ^ {*second.titles}
+    return joins(first, second) and not lost & {*influential(evidence)}
 
 
 def _few(reasons: Sequence[Statement]) -> list[Statement]:
@@ -76,13 +96,41 @@ def _is_slight(statement: Statement) -> bool:
     return statement.kind is Kind.KEYWORD or kind_of(statement.name) in SLIGHT
 
 
+def _place(statement: Statement) -> int:
+    """Return the place of a reason's sort: how sure a reader is to see what is meant."""
+    if _is_slight(statement):
+        return 2
+    return 1 if statement.kind is Kind.SHARED_IMAGE else 0
+
+
 def _with_influence(reasons: list[Statement], evidence: Evidence) -> list[Statement]:
-    """Return the reasons with the most influential history items, in place of a third one, if they do not name all."""
+    """Return the reasons, and what the item shares with the most influential history items that they do not name.
+
+    That such an item counts most is said alone, and last, only if nothing is known that the two share.
+    """
     influence = next((s for s in evidence.statements if s.kind is Kind.INFLUENCE), None)
-    named = {title for reason in reasons for title in named_of(reason.titles, influential(evidence))}
-    if influence is None or named.issuperset(influence.titles):
+    if influence is None:
         return reasons
-    return [*reasons[: MOST - 1], influence]
+    chosen = reasons[:]
+    for title in influence.titles:
+        if title not in _named(chosen, evidence):
+            shared = [s for s in links(title, evidence) if s not in chosen]
+            shared = [s for s in shared if title in named_of(s.titles, evidence)]
+            link = min(shared, key=lambda s: (s.kind is Kind.NEIGHBOUR, _place(s)), default=influence)
+            if link is not influence:
+                chosen = [*chosen[: MOST - 1], link]
+    unexplained = len(chosen) < MOST and not _named(chosen, evidence).issuperset(influence.titles)
+    return [*chosen, influence] if unexplained else chosen
+
+
+def _named(reasons: Sequence[Statement], evidence: Evidence) -> set[str]:
+    """Return the history titles that the sentences of some reasons name."""
+    titles: set[str] = set()
+    for reason in reasons:
+        joined = [other for other in reasons if other is not reason and joins_for(reason, other, evidence)]
+        common = [title for title in reason.titles if all(title in other.titles for other in joined)]
+        titles.update(reason.titles if reason.kind is Kind.INFLUENCE else named_of(common, evidence))
+    return titles
 
 
 def _repeats(statement: Statement, earlier: Sequence[Statement]) -> bool:
