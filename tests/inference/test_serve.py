@@ -25,6 +25,7 @@ from mmrec.inference.serve.app import build_app
 from mmrec.inference.serve.engine import Busy, Engine
 from mmrec.inference.serve.options import ServeOptions
 from tests.contracts.conftest import build
+from tests.inference.bundles import write_bundle
 from tests.report.browser import CHROMIUM, Page
 
 LOCAL = "http://127.0.0.1"
@@ -34,10 +35,7 @@ LOCAL = "http://127.0.0.1"
 def bundle(toy: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with images; its model is not trained."""
     folder = tmp_path_factory.mktemp("served") / "bundle"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "write_graphs", lambda *_: {})
-        export_model(build("mm_racl_kal", toy).eval(), toy, folder, ExportOptions(images=True))
-    return folder
+    return write_bundle("mm_racl_kal", toy, folder, ExportOptions(images=True))
 
 
 @pytest.fixture(scope="module")

@@ -21,15 +21,13 @@ from mmrec.explain.asker import Asker
 from mmrec.explain.llm import FailureKind, LLMFailure, Reply
 from mmrec.explain.statements import evidence_of
 from mmrec.explain.writing.writer import Question
-from mmrec.inference.bundle import export as exporting
-from mmrec.inference.bundle.export import export_model
 from mmrec.inference.serve.app import build_app
 from mmrec.inference.serve.options import ServeOptions
 from mmrec.inference.serve.streams import Full, LanguageModel
-from tests.contracts.conftest import build
 from tests.explain.cases import CASES
 from tests.explain.conftest import Ollama, hangs, ollama, says
 from tests.explain.test_pipeline import PLAN, Scripted
+from tests.inference.bundles import write_bundle
 
 __all__ = ["ollama"]
 QUESTION = Question(CASES["films"].packet, evidence_of(CASES["films"].recommendation, CASES["films"].knowledge))
@@ -38,11 +36,7 @@ LOCAL = "http://127.0.0.1"
 
 @pytest.fixture(scope="module")
 def bundle(toy: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("talking") / "bundle"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "write_graphs", lambda *_: {})
-        export_model(build("sasrec", toy).eval(), toy, folder)
-    return folder
+    return write_bundle("sasrec", toy, tmp_path_factory.mktemp("talking") / "bundle")
 
 
 def llm(host: str, **options: Any) -> dict[str, Any]:
