@@ -56,8 +56,6 @@ def identify(args: Sequence[str]) -> Identity:
         del config["from"]
     if tuple(config["data"]["cutoffs"]) == CUTOFFS:  # as before there was such an option
         del config["data"]["cutoffs"]
-    if config["model"]["init_args"].get("sparse_ids") is False:
-        del config["model"]["init_args"]["sparse_ids"]
     callbacks = [one for one in config["trainer"]["callbacks"] or [] if one["class_path"] != EXPLAINS]
     config["trainer"]["callbacks"] = callbacks
     features = reads_features(parsed.model)

@@ -18,8 +18,8 @@ def load(run: str | Path, runtime: Runtime = "torch") -> TrainedRecommender:
     Args:
         run: the run's folder, for example "runs/toy/sasrec/seed1", for its best checkpoint; a checkpoint in it; or a
             bundle that `mmrec export` has written.
-        runtime: "torch" computes as in training; "onnx" computes a bundle's graph by ONNX Runtime, which takes a
-            fraction of the time for a single request and gives the same scores but for rounding.
+        runtime: "torch" computes as in training; "onnx" computes a bundle's graph by ONNX Runtime, which takes less
+            time for a single request and gives the same scores but for rounding.
 
     Raises:
         UserError: the run does not exist or is damaged, or its data has changed; or the runtime cannot compute it.

@@ -157,12 +157,12 @@ class MMRaclKalNeighbours(MMRaclKal):
         super().on_validation_epoch_start()
         if self.fit_weights and self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
             data = self.trainer.datamodule  # type: ignore[attr-defined]
-            self.fit_factors(data.sample(Split.VALID, SCORES_TO_FIT // data.n_items))
+            self.choose_factors(data.sample(Split.VALID, SCORES_TO_FIT // data.n_items))
             self.log_dict({f"score_weight/{name}": weight for name, weight in self.score_weights.items()})
 
     @torch.no_grad()
-    def fit_factors(self, held_out: Iterable[EvalBatch]) -> None:
-        """Choose the factors of the weights that rank held-out interactions best; see `fit_factors`.
+    def choose_factors(self, held_out: Iterable[EvalBatch]) -> None:
+        """Choose the factors of the weights that rank held-out interactions best, by `mmrec.models.score_factors`.
 
         Args:
             held_out: held-out interactions, none of the test split.

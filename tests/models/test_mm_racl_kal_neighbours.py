@@ -66,7 +66,7 @@ def test_weights_that_drown_the_network_are_reduced_on_held_out_instances(toy: R
     before = model.score_weights
     batches = list(toy.sample(Split.VALID, 200))
     assert sum(len(batch.target) for batch in batches) <= 200
-    model.fit_factors(batches)
+    model.choose_factors(batches)
     after = model.score_weights
     assert after["popularity"] < before["popularity"]
     again = build("mm_racl_kal_id", toy, popularity_weight=1000.0)
