@@ -29,7 +29,8 @@ from mmrec.models.score_factors import fit_factors
 from mmrec.nn.history_scores import ContentScores, CoOccurrenceScores, Histories
 from mmrec.nn.recent_popularity import DAY, RecentPopularity
 
-SCORES_TO_FIT = 2**25  # of each term: 128 MB in fp32, or 1,745 instances of a catalogue of 19,000 items
+SCORES_TO_FIT = 2**26  # of each term: 256 MB in fp32, or 3,490 instances of a catalogue of 19,000 items
+SCORES_AT_ONCE = 2**18  # summed and compared at a time: 1 MB, which stays in a processor's cache
 
 
 class MMRaclKalNeighbours(MMRaclKal):
@@ -167,15 +168,17 @@ class MMRaclKalNeighbours(MMRaclKal):
         Args:
             held_out: held-out interactions, none of the test split.
         """
-        parts = [(torch.stack(list(self._terms(batch))), self._excluded(batch), batch.target) for batch in held_out]
+        parts: list[tuple[Tensor, Tensor]] = []
+        for batch in held_out:
+            first, *others = self._terms(batch)
+            terms = torch.stack([candidate_scores(first, batch.target, self._excluded(batch)), *others])
+            rows = max(1, SCORES_AT_ONCE // terms.shape[2])
+            parts += zip(terms.split(rows, dim=1), batch.target.split(rows), strict=True)
         configured = torch.tensor([1.0, *self.configured_weights.values()], device=self.factors.device)
 
         def quality(factors: Sequence[float]) -> Tensor:
             weights = configured * configured.new_tensor([1.0, *factors])
-            ranks = []
-            for terms, excluded, target in parts:
-                scores = candidate_scores(torch.einsum("t,tbi->bi", weights, terms), target, excluded)
-                ranks.append(rank_of_target(scores, target))
+            ranks = [rank_of_target(torch.einsum("t,tbi->bi", weights, terms), target) for terms, target in parts]
             return ndcg(torch.cat(ranks), 10)
 
         self.factors = self.factors.new_tensor(fit_factors(quality, len(self.factors)))
