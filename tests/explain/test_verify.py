@@ -111,7 +111,23 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
         ("shop", "You bought the Moose collection wool hat.", "You watched the Moose collection wool hat."),
         # "Another" needs one before.
         ("films", "You may like another film by Ana Lopez.", "You may like another film with Tom Reed."),
-        ("shop", "You like trousers.", "You prefer trousers."),
+        ("shop", "You seem to like trousers.", "You like trousers."),
+        # What is said at the end of a list is said of all of it; "it" before "and so is" means the item before.
+        (
+            "fashion",
+            "You bought the Jade slim and the Basic tee, both dark blue.",
+            "You bought the Jade slim and the Luna jumper, both striped.",
+        ),
+        (
+            "lamps",
+            "You bought the Cork tray from Portugal.",
+            "You bought the Brio floor lamp and the Cork tray, which are from Portugal.",
+        ),
+        (
+            "fashion",
+            "You bought the Basic tee. It is dark blue, and so is the Tilda tank.",
+            "You bought the Strap top. It is dark blue, and so is the Tilda tank.",
+        ),
         ("fashion", "It is dark blue too.", "It is too dark blue."),
     ],
 )

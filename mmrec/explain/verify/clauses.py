@@ -92,7 +92,7 @@ class Sentence(Phrases):
             yield end, first
             for place in self.words(end, ", and|; and|, so|,|;|:|-|and|so"):
                 for last, (echo,) in self.seq(place, lambda at, c=first: self._echo(at, c)):  # type: ignore[misc]
-                    yield last, first | echo
+                    yield last, first | replace(echo, parts=((place, echo),))
                 for last, others in self.sentence(place):
                     yield last, first | others
             if first.offers:
@@ -259,7 +259,7 @@ class Sentence(Phrases):
         for end, (thing,) in self.seq(start, "you", _MAY, "also|even?", _LIKE, self._offered):
             yield end, thing
         for end, (said,) in self.seq(
-            start, "you", "seem to|often|often seem to?", f"{_LIKE}|choose|pick|prefer|watch|buy", self.taste
+            start, "you", "seem to|often|often seem to", f"{_LIKE}|choose|pick|prefer|watch|buy", self.taste
         ):
             words = {token.key for token in self.tokens[start:end]}
             if not words & {"often", "prefer"} or all(self._is_most(value) for value in said.values):

@@ -142,11 +142,11 @@ class Phrases(Matcher):
                             if holds_of(Ref(own=True), said, self.lexicon):
                                 yield last, Ref(True, marks=said.marks)
 
-    def item(self, start: int) -> Iterator[tuple[int, Ref]]:
-        """Read a reference to one history item, with a relative clause perhaps."""
-        yield from self.once("item", start, self._item)
+    def named(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read the title of one history item, perhaps with "which you watched" or "from your history"."""
+        yield from self.once("named", start, self._named_item)
 
-    def _item(self, start: int) -> Iterator[tuple[int, Ref]]:
+    def _named_item(self, start: int) -> Iterator[tuple[int, Ref]]:
         for place in self.words(start, "the|your|that?"):
             for end, entry in self.entries(place):
                 if not entry.title or not (entry.whole or place > start):
@@ -154,7 +154,8 @@ class Phrases(Matcher):
                 ref = Ref(titles=frozenset({entry.title}), marks=((start, end, self.lexicon.history[entry.title]),))
                 for after in (end, *self._sort_of(end, entry.title)):
                     yield after, ref
-                    yield from self._relative(after, ref)
+                    for last in self._of_user_history(after):
+                        yield last, ref
 
     def _sort_of(self, start: int, title: str) -> Iterable[int]:
         for form in self.lexicon.sorts.get(title, ()):
@@ -162,12 +163,15 @@ class Phrases(Matcher):
             if end is not None:
                 yield end
 
-    def _relative(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
-        """Read what follows a reference: "which you watched", "from your history", "which is also a crime film"."""
+    def _of_user_history(self, start: int) -> Iterator[int]:
+        """Read "which you watched before", "from your history"."""
         for end, _ in self.seq(start, ",?", "which|that|whom?", "you", self.had, "before|earlier|in the past?", ",?"):
-            yield end, ref
+            yield end
         for end, _ in self.seq(start, "in|from", "your history", ",?"):
-            yield end, ref
+            yield end
+
+    def _relative(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
+        """Read what is said of the items of a reference, of each of them: "by Ana Lopez", ", both crime films"."""
         for end, said in self.addition(start):
             if holds_of(ref, said, self.lexicon):
                 yield end, replace(ref, marks=ref.marks + said.marks)
@@ -175,10 +179,9 @@ class Phrases(Matcher):
                     yield after, replace(ref, marks=ref.marks + said.marks)
         for end, (said,) in self.seq(start, ",?", "which|that|who", self.predicate):
             if holds_of(ref, said, self.lexicon):
-                yield end, replace(ref, marks=ref.marks + said.marks)
-                for after in self.words(end, ","):
+                for after in self.words(end, ",?"):
                     yield after, replace(ref, marks=ref.marks + said.marks)
-        for end, (said,) in self.seq(start, ",", "both?", self.described):
+        for end, (said,) in self.seq(start, ",", "both?" if ref.size == 2 else "all?", self.described):
             if holds_of(ref, said, self.lexicon):
                 for after in self.words(end, ",?"):
                     yield after, replace(ref, marks=ref.marks + said.marks)
@@ -189,7 +192,7 @@ class Phrases(Matcher):
 
     def _items(self, start: int) -> Iterator[tuple[int, Ref]]:
         for place in self.words(start, "both?"):
-            for end, ref in self._list_of(place, self.item):
+            for end, ref in self._list_of(place, self.named):
                 yield end, ref
                 if ref.size > 1:
                     yield from self._relative(end, ref)
@@ -223,7 +226,7 @@ class Phrases(Matcher):
 
     def _everything(self, start: int) -> Iterator[tuple[int, Ref]]:
         for place in self.words(start, "both?"):
-            yield from self._list_of(place, lambda at: [*self.own(at), *self.item(at)])
+            yield from self._list_of(place, lambda at: [*self.own(at), *self.named(at)])
         before = self._before(start)
         for end, (said,) in self.seq(start, "both|they|these|both of them|the two", self._optional_noun):
             for titles in (before, *(frozenset({title}) for title in before)):
@@ -235,12 +238,23 @@ class Phrases(Matcher):
         yield start, Said()
         yield from self.noun(start)
 
-    def _list_of(self, start: int, rule: Rule) -> Iterator[tuple[int, Ref]]:
-        for end, first in rule(start):
+    def _list_of(self, start: int, bare: Rule, said: bool = True) -> Iterator[tuple[int, Ref]]:
+        """Read one or more items: "A, B and C".
+
+        What is said of the last item alone would be read as said of all ("A and B, both striped"), so that an item
+        after one of which nothing is said has nothing said of it either.
+        """
+        for end, first, told in (*((e, r, False) for e, r in bare(start)), *self._told(start, said)):
             yield end, first
             for place in self.words(end, "and|, and|,"):
-                for last, others in self._list_of(place, rule):
+                for last, others in self._list_of(place, bare, said and told):
                     yield last, first | others
+
+    def _told(self, start: int, said: bool) -> Iterator[tuple[int, Ref, bool]]:
+        """Read a history item with what is said of it."""
+        for end, ref in self.named(start) if said else ():
+            for after, whole in self._relative(end, ref):
+                yield after, whole, True
 
     def _before(self, start: int) -> frozenset[str]:
         """Return the history titles mentioned before a place, in this sentence if there are any."""
