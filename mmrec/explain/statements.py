@@ -116,12 +116,14 @@ class Evidence:
         domain: words for this kind of catalogue.
         statements: all statements, the most telling first.
         seed: number that chooses between equal wordings, the same for the same user and item.
+        history_size: number of different items of the history; 0 if it has more than are counted.
     """
 
     title: str
     domain: Domain
     statements: tuple[Statement, ...]
     seed: int = 0
+    history_size: int = 0
 
     def by_id(self, name: str) -> Statement:
         """Return the statement with this id. Raises KeyError."""
@@ -145,7 +147,8 @@ def evidence_of(recommendation: Recommendation, knowledge: Knowledge, read_image
     domain = domain_of(knowledge)
     maker = _Maker(recommendation, knowledge, domain, read_images)
     title = knowledge.title(recommendation.item) if knowledge.has_title(recommendation.item) else ""
-    return Evidence(title, domain, tuple(rank_statements(maker.make())), _seed(recommendation))
+    size = len(maker.older) if len(maker.older) < MAX_HISTORY else 0
+    return Evidence(title, domain, tuple(rank_statements(maker.make())), _seed(recommendation), size)
 
 
 def rank_statements(statements: Iterable[Statement]) -> list[Statement]:

@@ -1,167 +1,28 @@
-"""Clauses and sentences that the verifier understands."""
+"""Clauses that the verifier understands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
+from mmrec.explain.verify.lexicon import MAKERS, Lexicon
 from mmrec.explain.verify.matching import Rule
-from mmrec.explain.verify.meaning import Mark, Ref, Said, common_owners, has, holds_of, similar
-from mmrec.explain.verify.phrases import ALSO, COUNTS, IMAGE, VERBS, Phrases
+from mmrec.explain.verify.meaning import Amount, Clause, Ref, Said, Sort, common_owners, has, holds_of
+from mmrec.explain.verify.predicates import BE
+from mmrec.explain.verify.references import ALSO
+from mmrec.explain.verify.subjects import Subjects
+from mmrec.explain.verify.tokens import Token
+from mmrec.explain.verify.wording import phrases, templates
 
-_BE = "is|are|was|were|s|re"
-_MAY = "may|might|could"
-_LIKE = "like|enjoy"
 _AT_LEAST = {"some": 2, "a few": 2, "a couple of": 2, "several": 3}
+_LIKE = "like|enjoy"
 
 
-@dataclass(frozen=True)
-class Clause:
-    """A clause whose claims hold.
+class Clauses(Subjects):
+    """Rules of clauses."""
 
-    Args:
-        marks: words with their statements.
-        said: what it says of its subject, for "and so is ...".
-        about: its subject.
-        offers: whether it only offers the item ("you may like it"), so that a reason may be given.
-        parts: (place, clause) of the independent clauses it is made of.
-    """
-
-    marks: tuple[Mark, ...] = ()
-    said: Said = field(default_factory=Said)
-    about: Ref = field(default_factory=Ref)
-    offers: bool = False
-    parts: tuple[tuple[int, Clause], ...] = ()
-
-    def __or__(self, other: Clause) -> Clause:
-        said = other.said if other.said.values else self.said
-        offers, parts = self.offers or other.offers, self.parts + other.parts
-        return Clause(self.marks + other.marks, said, other.about, offers, parts)
-
-
-class Sentence(Phrases):
-    """One sentence: it is understood if `read` finds a way to read it whole whose claims all hold."""
-
-    def read(self, meant: frozenset[str] = frozenset()) -> tuple[Clause, frozenset[str]] | None:
-        """Return what the sentence says, None if it cannot be read or something in it does not hold.
-
-        Args:
-            meant: history titles that "it" can mean at its start, those of the last clause before.
-
-        Returns:
-            What it says, and the history titles that "it" can mean after it.
-        """
-        for end, clause in self.sentence(0):
-            for place in self.words(end, ".|!?"):
-                if place == len(self.tokens):
-                    after = self._meant_after(clause, meant)
-                    if after is not None:
-                        return clause, after
-        return None
-
-    def _meant_after(self, clause: Clause, meant: frozenset[str]) -> frozenset[str] | None:
-        """Return the history titles that "it" can mean after clauses; None if one does not hold of all it can mean.
-
-        In "You watched Night Train. It is a drama." a reader takes "it" for Night Train.
-        """
-        ends = [*(start for start, _ in clause.parts[1:]), len(self.tokens)]
-        for (start, part), end in zip(clause.parts, ends, strict=True):
-            if not part.about.own:
-                meant = part.about.titles or meant
-            elif self._names_own(start, end):
-                meant = frozenset()
-            elif meant and not part.offers and not holds_of(Ref(titles=meant), Said(part.said.values), self.lexicon):
-                return None
-        return meant
-
-    def _names_own(self, start: int, end: int) -> bool:
-        """Return whether some words name the recommended item, by its title, "this film" or "another film"."""
-        return any(
-            self.tokens[place].key in ("this", "these", "another", "more")
-            or any(entry.title == "" and entry.whole for _, entry in self.entries(place))
-            for place in range(start, end)
-        )
-
-    def sentence(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read clauses that are joined by commas, semicolons, colons, dashes and "and"."""
-        yield from self.once("sentence", start, self._sentence)
-
-    def _sentence(self, start: int) -> Iterator[tuple[int, Clause]]:
-        for end, opened in self._opened(start):
-            first = replace(opened, parts=((start, opened),))
-            yield end, first
-            for place in self.words(end, ", and|; and|, so|,|;|:|-|and|so"):
-                for last, (echo,) in self.seq(place, lambda at, c=first: self._echo(at, c)):  # type: ignore[misc]
-                    yield last, first | replace(echo, parts=((place, echo),))
-                for last, others in self.sentence(place):
-                    yield last, first | others
-            if first.offers:
-                for place in self.words(end, "because|, because|since|, since|as|, as"):
-                    for last, others in self.sentence(place):
-                        yield last, replace(first, marks=first.marks + others.marks, said=others.said)
-
-    def _opened(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read a clause, with a subordinate clause or a phrase in front."""
-        for place in self.words(start, "in addition|also|plus|overall|as a whole?"):
-            for middle in self.words(place, ",?"):
-                yield from self.clause(middle)
-        for end, (reason, main) in self.seq(
-            start, "because|since|as|if|given that|when", self._reasons, ",?", "then|so?", self.clause
-        ):
-            if main.offers:
-                yield end, reason | main
-        for end, (ref, main) in self.seq(start, "if you", f"{_LIKE}|liked|enjoyed", self.items, ",?", self.clause):
-            if main.offers:
-                yield end, Clause(ref.marks) | main
-        for end, (reason, main) in self.seq(start, "because", self._reasons, ":", self._also_said):
-            yield end, reason | main
-        for end, (ref, main) in self.seq(
-            start, "like|just like|as with|as for", "that of?", self.items, ",?", self.clause
-        ):
-            if self._also_of(main, ref):
-                yield end, Clause(ref.marks) | main
-        for end, (ref, main) in self.seq(
-            start, "based on|given|similar to|close to|because of|thanks to", self.items, ",?", self.clause
-        ):
-            if similar(self.lexicon, Ref(own=True) | ref):
-                yield end, Clause(ref.marks) | main
-        fronts: list[tuple[str | Rule, ...]] = [
-            (lambda at: self._with_additions(at, Said()), ",", self.clause),
-            (lambda at: self.listed(at, self._quality), ",", self.clause),
-        ]
-        for parts in fronts:
-            for end, (said, main) in self.seq(start, *parts):
-                if not said.like and holds_of(Ref(own=True), said, self.lexicon) and main.about.own:
-                    yield end, Clause(said.marks) | main
-
-    def _also_said(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read a clause that ends in "too" or "as well"."""
-        for end, clause in self.clause(start):
-            if self.tokens[end - 1].key in ("too", "well"):
-                yield end, clause
-
-    def _quality(self, start: int) -> Iterator[tuple[int, Said]]:
-        yield from self._bare_value(start, None)
-
-    def _reasons(self, start: int) -> Iterator[tuple[int, Clause]]:
-        for end, first in self.clause(start):
-            yield end, first
-            for place in self.words(end, "and|, and"):
-                for last, others in self._reasons(place):
-                    yield last, first | others
-
-    def _also_of(self, clause: Clause, ref: Ref) -> bool:
-        """Return whether what a clause says of the recommended item holds of history items too."""
-        if clause.said.values or clause.said.same:
-            return holds_of(clause.about | ref, Said(clause.said.values, clause.said.same), self.lexicon)
-        return similar(self.lexicon, Ref(own=True) | ref)
-
-    def _echo(self, start: int, before: Clause) -> Iterator[tuple[int, Clause]]:
-        """Read "so is the Basic tee": what was said before is said of something else."""
-        if before.said.values:
-            for end, (ref,) in self.seq(start, "so", "is|are|was|were|does|do", "that of?", self.everything):
-                if holds_of(ref, Said(before.said.values), self.lexicon):
-                    yield end, Clause(ref.marks, before.said, ref)
+    def __init__(self, tokens: list[Token], lexicon: Lexicon, mentioned: frozenset[str] = frozenset()) -> None:
+        super().__init__(tokens, lexicon, mentioned)
+        self.rules |= {"thing": self.offered, "wish": self.wished, "items": self.items}
 
     def clause(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read one clause."""
@@ -169,28 +30,30 @@ class Sentence(Phrases):
 
     def _clause(self, start: int) -> Iterator[tuple[int, Clause]]:
         for rule in (
-            self._of_items, self._of_history, self._of_liking, self._of_recommending, self._of_kinds, self._of_makers,
-            self._of_images, self._fragment, self._of_user,
+            self._of_items, self._of_history, self._of_amounts, self._of_offers, self._of_liking, self.of_subjects,
+            self._fragment, self._of_influence, self._of_sharing,
         ):  # fmt: skip
             yield from rule(start)
 
     def _of_items(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "this crime film is by Ana Lopez", "both are from 1997"."""
+        """Read "this crime film is by Ana Lopez", "A, B and this film: all three are from 1997"."""
         for end, (ref, said) in self.seq(start, self.everything, self.predicate):
-            if not holds_of(ref, said, self.lexicon):
-                continue
-            yield end, Clause(ref.marks + said.marks, Said(said.all_values, said.same), ref)
-        for end, (ref,) in self.seq(
-            start,
-            self.own,
-            f"{_MAY}|should?",
-            "also|well?",
-            "suit you|fit you|appeal to you|interest you|be for you|be a good fit|be a good match|suit your taste",
-        ):
-            yield end, Clause(ref.marks, about=ref, offers=True)
-        for end, (ref, said) in self.seq(start, self.own, _MAY, "also?", self._verb_with_items):
+            if holds_of(ref, said, self.lexicon):
+                yield end, Clause(ref.marks + said.marks, Said(said.all_values, said.same), ref)
+        for end, (ref,) in self.seq(start, self.everything, ",|:"):
+            words = {2: "both|both of them|the two", 3: "all three|all of them"}.get(ref.size, "all of them")
+            for last, (said,) in self.seq(end, f"{words}|all", self.predicate):
+                if ref.size > 1 and holds_of(ref, said, self.lexicon):
+                    yield last, Clause(ref.marks + said.marks, Said(said.all_values, said.same), ref)
+        for end, (ref, said) in self.seq(start, self.own, "may|might|could", "also|well?", self.verb_with_items):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
+        found = "we found|it was found to be|it turned out to be"
+        for end, (said,) in self.seq(start, found, "it|this|this one|them?", "to be?", self.addition):
+            if said.like and not said.values and holds_of(Ref(own=True), said, self.lexicon):
+                yield end, Clause(said.marks, about=Ref(own=True))
+
+    # The history.
 
     def _of_history(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "you watched Night Train", "you have two dark blue items in your history"."""
@@ -199,70 +62,197 @@ class Sentence(Phrases):
         for end, (ref,) in self.seq(start, before, self.had, self.items, after):
             if not ref.more or any(has(self.lexicon, value, ref) for value in self.lexicon.owners):
                 yield end, Clause(ref.marks, Said(ref.values), ref)
-        for place in self._after(start, before, self.had):
+        for place in self.after(start, before, self.had):
             for end, clause in self._counted(place):
                 for last in self.words(end, after):
                     yield last, clause
-        for place in self._after(start, "your history", "has|includes|holds|contains"):
+        for end in self.after(start, self.history, phrases("verbs of history")):
+            yield from self._counted(end)
+            for last, ref in self.items(end):
+                yield last, Clause(ref.marks, Said(ref.values), ref)
+        for place in self.after(start, "in|among", self.history, ",?", "there are|there is"):
             yield from self._counted(place)
-            for end, ref in self.items(place):
-                yield end, Clause(ref.marks, Said(ref.values), ref)
-        for place in self._after(start, "in your history there are|in your history, there are|there are"):
+        for place in self.words(start, "there are"):
             yield from self._counted(place)
+        for end, (ref, _) in self.seq(start, self.items, phrases("in history"), self.history):
+            if ref.titles:
+                yield end, Clause(ref.marks, about=ref)
         for end, (said, ref) in self.seq(start, "in", self.value, ",", "you", self.had, self.items):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, ref)
+        yield from self._of_known(start)
 
-    def _after(self, start: int, *parts: str) -> Iterator[int]:
-        for end, _ in self.seq(start, *parts):
-            yield end
+    def _of_known(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "crime has come up in your history before, with A and B", "you know Ana Lopez from Night Train"."""
+        for end, said in (
+            *self.described(start), *self.listed(start, self.value), *self._both_facts(start), *self._named_kind(start),
+        ):  # fmt: skip
+            owners = common_owners(self.lexicon, said.values)
+            apart = "and" in {token.key for token in self.tokens[start:end]}  # "crime and drama", each of another item
+            found = owners or (apart and all(self.lexicon.counts[value] for value in said.values))
+            if said.same or said.like or not said.values or not found or self._is_own(start, end):
+                continue
+            for middle, ref in ((end, Ref()), *self.seq_of(end, ",?", "such as|like", self.items, ",?")):
+                if not holds_of(ref, said, self.lexicon) and ref.titles:
+                    continue
+                for place in self.after(middle, ALSO + "?", phrases("in history"), self.history, f"{ALSO}|before?"):
+                    whole = Clause(said.marks + ref.marks, said, Ref(titles=owners))
+                    yield place, whole
+                    for last, (named,) in self.seq(place, ",?", "with|in|as in|namely|thanks to", self.items):
+                        if holds_of(named, said, self.lexicon):
+                            yield last, Clause(said.marks + named.marks, said, named)
+        for place, amount in self._numbers(start):
+            for end, (said, _) in self.seq(place, self.described, phrases("in history"), self.history):
+                if said.values and not said.same and not said.like and self.is_amount(amount, said):
+                    yield from self._named(end, said, amount)
+        for end, (ref, said) in self.seq(start, "with|in", self.items, ",?", "you", self.had, self.described):
+            if ref.size == 1 and holds_of(ref, said, self.lexicon):
+                yield end, Clause(ref.marks + said.marks, said, ref)
+        for end, (said, ref) in self.seq(
+            start, "you|you already|you will|you may|you might", "know|know of|recognise|have met", self.value,
+            "from|through|as the maker of|as the director of", self.items,
+        ):  # fmt: skip
+            if {v.kind for v in said.values} <= MAKERS | {"actor", "genre"} and holds_of(ref, said, self.lexicon):
+                yield end, Clause(said.marks + ref.marks, said, ref)
+        known = "is not new to you|isn t new to you|is familiar to you|is a name you know|is known to you"
+        for end, said in (*self.value(start), *self._named_kind(start)):
+            if all(self.lexicon.counts[value] for value in said.values):
+                whole = Clause(said.marks, said, Ref(titles=common_owners(self.lexicon, said.values)))
+                yield from ((last, whole) for last in self.words(end, known))
+
+    def _is_own(self, start: int, end: int) -> bool:
+        """Return whether words are the title of the recommended item."""
+        return any(last == end and entry.title == "" for last, entry in self.entries(start))
+
+    def _named_kind(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read "the brand, OPI,", "its genre, crime,"."""
+        for end, (sort,) in self.seq(start, "the|its|this", self.sort):
+            yield from ((last, facts) for last, facts in self.apposition(end, (sort,)) if facts.values)
+
+    def _both_facts(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read "both of the genres here, crime and drama,"; their number must be that of the item's facts."""
+        for words, count in (("both of the|both its|the two|its two", 2), ("all three|the three|its three", 3)):
+            for end, (sort,) in self.seq(start, words, self.sort, "here?"):
+                for last, facts in self.apposition(end, (sort,)):
+                    if sum(v.kind in sort.kinds for v in self.lexicon.owners) == len({*facts.values}) == count:
+                        yield last, facts
 
     def _counted(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read how many history items have some facts, and perhaps which: "two crime films, A and B"."""
         for end, said in self.described(start):
             owners = common_owners(self.lexicon, said.values)
-            if said.values and owners and not said.like and self._holds_in_history(said):
-                yield from self._named(end, said, owners)
+            if said.values and owners and not said.like and not said.same:
+                yield from self._named(end, said, Amount(1))
                 for last in self.words(end, "twice"):
-                    if self._count_of(said) == 2:
+                    if self.is_amount(Amount(2, 2), said):
                         yield last, Clause(said.marks, said, Ref(titles=owners))
-        for phrase, least in (*COUNTS.items(), *_AT_LEAST.items()):
-            for place in self.words(start, phrase):
-                for middle in self.words(place, "pairs of?"):
-                    for end, said in self.described(middle):
-                        owners = common_owners(self.lexicon, said.values)
-                        count = self._count_of(said)
-                        fits = count == least if phrase in COUNTS else count >= least
-                        if said.values and fits and self._holds_in_history(said):
-                            yield from self._named(end, said, owners)
+        for place, amount in self._numbers(start):
+            for end, (said,) in self.seq(place, "other?", "pairs of?", self.described):
+                if said.values and not said.same and not said.like and self.is_amount(amount, said):
+                    yield from self._named(end, said, amount)
 
-    def _named(self, start: int, said: Said, owners: frozenset[str]) -> Iterator[tuple[int, Clause]]:
-        for place in self.words(start, "in|from|in your history|from your history?"):
-            if place > start and self.tokens[place - 1].key != "history":
-                continue
+    def _numbers(self, start: int) -> Iterator[tuple[int, Amount]]:
+        for end, count in self.count(start):
+            yield end, Amount(count, count)
+        for phrase, least in _AT_LEAST.items():
+            for end in self.words(start, phrase):
+                yield end, Amount(least)
+
+    def _named(self, start: int, said: Said, amount: Amount) -> Iterator[tuple[int, Clause]]:
+        """Read which items they are, perhaps nothing; a list after a number has to be whole."""
+        owners = self.holders(said)[0]
+        for place in self.words(start, "in your history|from your history|in it?"):
             yield place, Clause(said.marks, said, Ref(titles=owners))
-            for end, (ref,) in self.seq(place, ",|:", self.items):
+            for end, ref in self._list_behind(place, amount):
                 if ref.titles <= owners:
                     for last in self.words(end, ",?"):
                         yield last, Clause(said.marks + ref.marks, said, ref)
 
-    def _count_of(self, said: Said) -> int:
-        counts = [self.lexicon.counts[value] for value in said.values]
-        return counts[0] if len(counts) == 1 else len(common_owners(self.lexicon, said.values))
+    def _list_behind(self, start: int, amount: Amount) -> Iterator[tuple[int, Ref]]:
+        """Read ", namely A and B", ": A and B", ", such as A"; a list that claims to be whole has the right number."""
+        for end, ref in self.seq_of(start, ", namely|: namely|,|:|, that is ,", self.items):
+            if not ref.more and (amount.most is None or len(ref.titles) == amount.most):
+                yield end, ref
+        for end, ref in self.seq_of(
+            start, ",?", "such as|like|including|among them|one of them|for example", self.items
+        ):
+            yield end, ref
 
-    def _holds_in_history(self, said: Said) -> bool:
-        """Return whether what is said of history items has no comparison that cannot be checked for them."""
-        return not said.same
+    def _of_amounts(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "two of the films you watched, A and B, are crime films", "all three items in your history are ..."."""
+        for end, amount in self.amount(start):
+            yield from self._amount_is(end, amount, self.predicate)
+        for place in self.after(start, "among|of|in", self.history, ",?"):
+            for end, amount in self._numbers(place):
+                yield from self._amount_is(end, amount, self.predicate)
+        for end, (amount,) in self.seq(start, self.amount, "share|shares|have|has"):
+            yield from self._amount_is(end, amount, self._shared_word)
+        for place in self.after(start, "both of the|both|all of the|all|the", phrases("closest"), self.nouns):
+            for end, _ in self.seq(place, "in|from|among", self.history):
+                titles = frozenset(self.lexicon.close)
+                for last, (ref, said) in self.seq(end, ",?", self.items, ",?", self.predicate):
+                    if ref.titles == titles and titles and holds_of(ref, said, self.lexicon):
+                        yield last, Clause(ref.marks + said.marks, said, ref)
+
+    def _shared_word(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read "a genre with it", "a word with its title"."""
+        for end, (shared, ref) in self.seq(start, self.shared, "with|in common with", self.own):
+            if not shared.values:
+                same = tuple((Sort(sort.kinds, sort.every, sort.apart), ref) for sort, _ in shared.same)
+                yield end, Said(same=same, marks=ref.marks)
+
+    def _amount_is(self, start: int, amount: Amount, rule: Rule) -> Iterator[tuple[int, Clause]]:
+        """Read what so many items of the history are said to be, with their names before or after it."""
+        for place, ref in ((start, Ref()), *self.seq_of(start, ",?", "namely?", self.items, ",?")):
+            for end, said in rule(place):
+                titles = self.holders(said)[0]
+                if said.like or said.besides or not self.is_amount(amount, said) or not ref.titles <= titles:
+                    continue
+                if ref.titles and amount.most is not None and len(ref.titles) != amount.most:
+                    continue
+                whole = Clause(ref.marks + said.marks, Said(said.values), Ref(titles=ref.titles or titles))
+                yield end, whole
+                for last, named in self._list_behind(end, amount):
+                    if named.titles <= titles and not ref.titles:
+                        yield last, Clause(whole.marks + named.marks, whole.said, named)
+
+    # Offers and tastes.
+
+    def _of_offers(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read a clause that only offers the item, by the templates: "you may like it", "here is another"."""
+        for parts in templates("offers"):
+            for end, things in self.template(start, parts):
+                yield end, things[0] if things else Clause(about=Ref(own=True), offers=True)
+
+    def offered(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read the recommended item as an object: "it", "this top", "another crime film by Ana Lopez"."""
+        yield from self.once("offered", start, self._offered)
+
+    def _offered(self, start: int) -> Iterator[tuple[int, Clause]]:
+        for end, ref in self.own(start):
+            yield end, Clause(ref.marks, about=ref, offers=True)
+            for after, (said,) in self.seq(end, ",?", "which|that", self.predicate):
+                if holds_of(ref, said, self.lexicon):
+                    yield after, Clause(ref.marks + said.marks, said, ref, True)
+        yield from self.wished(start)
+
+    def wished(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read a noun phrase that is true of the recommended item."""
+        for end, said in self.described(start):
+            if holds_of(Ref(own=True), said, self.lexicon):
+                yield end, Clause(said.marks, said, Ref(own=True), True)
 
     def _of_liking(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "you may like it", "you like crime films", "your taste for crime"."""
-        for end, (thing,) in self.seq(start, "you", _MAY, "also|even?", _LIKE, self._offered):
-            yield end, thing
+        """Read "you seem to like crime films", "your taste for crime"."""
         for end, (said,) in self.seq(
-            start, "you", "seem to|often|often seem to", f"{_LIKE}|choose|pick|prefer|watch|buy", self.taste
+            start,
+            "you",
+            "seem to|often|often seem to",
+            f"{_LIKE}|choose|pick|prefer|watch|buy|read|play|go for",
+            self.taste,
         ):
             words = {token.key for token in self.tokens[start:end]}
-            if not words & {"often", "prefer"} or all(self._is_most(value) for value in said.values):
+            if not words & {"often", "prefer"} or all(self.is_most(value) for value in said.values):
                 yield end, Clause(said.marks)
         for end, (said,) in self.seq(start, "your", "taste|interest|liking", "for|in", self.taste):
             for place in self.words(
@@ -281,142 +271,15 @@ class Sentence(Phrases):
             if not ref.more:
                 yield end, Clause(own.marks + ref.marks, about=own)
 
-    def _offered(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read the recommended item as an object: "it", "this top", "another crime film by Ana Lopez"."""
-        for end, ref in self.own(start):
-            if holds_of(ref, Said(), self.lexicon):
-                yield end, Clause(ref.marks, about=ref, offers=True)
-                for after, (said,) in self.seq(end, self.addition):
-                    if holds_of(ref, said, self.lexicon):
-                        yield after, Clause(ref.marks + said.marks, said, ref, True)
-                for after, (said,) in self.seq(end, ",?", "which|that", self.predicate):
-                    if holds_of(ref, said, self.lexicon):
-                        yield after, Clause(ref.marks + said.marks, said, ref, True)
-        for end, said in self.described(start):
-            if holds_of(Ref(own=True), said, self.lexicon):
-                yield end, Clause(said.marks, said, Ref(own=True), True)
-
-    def _of_recommending(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "we recommend it", "it is recommended", "here is another"."""
-        for end, (thing,) in self.seq(start, "we|we also", "recommend|suggest", self._offered):
-            yield end, thing
-        for end, (ref,) in self.seq(start, self.own, _BE, "recommended|suggested", "to you|for you?"):
-            yield end, Clause(ref.marks, about=ref, offers=True)
-        for end, _ in self.seq(start, "recommended|suggested", "to you|for you?"):
-            yield end, Clause(about=Ref(own=True), offers=True)
-        for end, (thing,) in self.seq(start, "here is|here are", self._offered):
-            yield end, thing
-        more = "one more|another|another one|another pair"
-        for end, _ in self.seq(start, "here is|this is|these are|it is|it s", more):
-            yield end, Clause(about=Ref(own=True), offers=True)
-        for end, _ in self.seq(start, "this is|it is|and this is|this is also", "one", "of them?"):
-            yield end, Clause(about=Ref(own=True), offers=True)
-
-    def _of_kinds(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "its colour is dark blue, as is that of the Basic tee", "the genres are crime and drama"."""
-        own = Ref(own=True)
-        for place in self.words(start, "its|the|their"):
-            for end, kinds in self.kind_noun(place):
-                facts = self.facts(*kinds)
-                for middle in (end, *(after for after, _ in self.seq(end, "of", self.own))):
-                    for after, (said,) in self.seq(middle, _BE, "also?", facts):
-                        for last, whole in self._tail(after, said):
-                            if holds_of(own, whole, self.lexicon):
-                                yield last, Clause(whole.marks, whole, own)
-                    yield from self._kind_like(middle, kinds)
-                for after, (said,) in self.seq(end, ",", self.of_kind(*kinds), ","):
-                    for last, clause in self._kind_like(after, kinds):
-                        of = clause.said.same[0][1]
-                        if all(has(self.lexicon, value, of) for value in said.values):
-                            yield last, Clause(said.marks) | clause
-                    yield from self._maker_of(after, said, kinds)
-
-    def _kind_like(self, start: int, kinds: frozenset[str]) -> Iterator[tuple[int, Clause]]:
-        own = Ref(own=True)
-        for end, (ref,) in self.seq(
-            start, f"{_BE}", "also?", "that of|the same as that of|the same as|the same as for|the one of", self.items
-        ):
-            said = Said(same=((kinds, ref),))
-            if holds_of(own, said, self.lexicon):
-                yield end, Clause(ref.marks, said, own)
-
-    def _of_makers(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "Ana Lopez, the director of Night Train, directed it", "Tom Reed and Mia Novak star in it"."""
-        for end, said in self.listed(start, self.of_kind("director", "actor", "brand", "author", "artist")):
-            kinds = frozenset(value.kind for value in said.values)
-            yield from self._maker_of(end, said, kinds)
-            for after, (kind, ref) in self.seq(end, ",", "the", self.kind_noun, "of|behind", self.items):
-                if kind & kinds and holds_of(ref, said, self.lexicon):
-                    for place in self.words(after, ",?"):
-                        for last, clause in self._maker_of(place, said, kinds):
-                            yield last, Clause(ref.marks) | clause
-            for after, (ref,) in self.seq(
-                end, ",", "who|which", ALSO + "?", "is in|stars in|appears in|directed|made|wrote", self.items
-            ):
-                if holds_of(ref, said, self.lexicon):
-                    for place in self.words(after, ",?"):
-                        for last, clause in self._maker_of(place, said, kinds):
-                            yield last, Clause(ref.marks) | clause
-        for end, (said,) in self.seq(
-            start, "a|an|the", self.of_kind("text"), "is in the story|is in its story|is mentioned|is in it"
-        ):
-            for last, whole in self._tail(end, said):
-                if holds_of(Ref(own=True), whole, self.lexicon):
-                    yield last, Clause(whole.marks, whole, Ref(own=True))
-
-    def _maker_of(self, start: int, said: Said, kinds: frozenset[str]) -> Iterator[tuple[int, Clause]]:
-        """Read the verb of a maker and what was made: "directed this film too, and it made X as well"."""
-        for kind in (kind for kind in kinds if {value.kind for value in said.values} == {kind}):
-            for end, (ref,) in self.seq(start, VERBS.get(kind, "made"), self.everything):
-                if holds_of(ref, said, self.lexicon):
-                    for last in self.words(end, f"{ALSO}?"):
-                        yield last, Clause(said.marks + ref.marks, said, ref)
-                        yield from self._maker_also(last, kind, Clause(said.marks + ref.marks, said, ref))
-
-    def _maker_also(self, start: int, kind: str, before: Clause) -> Iterator[tuple[int, Clause]]:
-        """Read "and it made Night Train too" after a clause about the same maker."""
-        for end, (ref,) in self.seq(start, ", and|and", "it|she|he", VERBS.get(kind, "made"), self.everything):
-            if holds_of(ref, before.said, self.lexicon):
-                for last in self.words(end, f"{ALSO}?"):
-                    yield last, Clause(before.marks + ref.marks, before.said, before.about)
-
-    def _of_images(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "its poster shows a city at night, like the poster of Glass Tower"."""
-        own = Ref(own=True)
-        for end, (_, said) in self.seq(
-            start, "its|the|their", IMAGE, self._of_own, "shows|show|is|has|are", self.facts("image"),
-        ):  # fmt: skip
-            for place in self.words(end, "on it|in it?"):
-                for last, whole in self._tail(place, said):
-                    if holds_of(own, whole, self.lexicon):
-                        yield last, Clause(whole.marks, whole, own)
-        for end, (_, said) in self.seq(
-            start, "its|the|their", "description|text|story", self._of_own, "mentions|has the word", self._words
-        ):
-            for last, whole in self._tail(end, said):
-                if holds_of(own, whole, self.lexicon):
-                    yield last, Clause(whole.marks, whole, own)
-        for end, (said,) in self.seq(start, "the cast", "includes|has", self.facts("actor")):
-            yield end, Clause(said.marks, said, own)
-            for after, (ref,) in self.seq(end, ",", "who", ALSO + "?", "appears in|stars in|is in", self.items):
-                if holds_of(ref, said, self.lexicon):
-                    yield after, Clause(said.marks + ref.marks, said, own)
-
-    def _of_own(self, start: int) -> Iterator[tuple[int, Ref]]:
-        """Read "of this film", perhaps nothing."""
-        yield start, Ref(own=True)
-        for end, (ref,) in self.seq(start, "of", self.own):
-            yield end, ref
-
     def _fragment(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read a noun phrase alone: "another crime film by Ana Lopez"."""
         for end, said in self.described(start):
-            for last, whole in self._tail(end, said):
+            for last, whole in self.tail(end, said):
                 if holds_of(Ref(own=True), whole, self.lexicon):
                     yield last, Clause(whole.marks, whole, Ref(own=True))
 
-    def _of_user(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "your Basic tee and this top share the same colour", "of all that you watched, Heat counts most"."""
+    def _of_influence(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "of all that you watched, Heat counts most"."""
         influence: list[tuple[str | Rule, ...]] = [
             ("of all|of all that", "you", self.had, ",", self.items, "counts most|count most", "for this?"),
             (self.items, "played the largest part in this", "choice|suggestion|recommendation"),
@@ -432,6 +295,27 @@ class Sentence(Phrases):
             if ref.titles and not ref.more and ref.titles <= self.lexicon.influence.keys():
                 name = self.lexicon.influence[min(ref.titles)]
                 yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
-        for end, (ref, same) in self.seq(start, self.everything, "share|have", self._same_kinds):
-            if all(holds_of(ref, Said(same=((kind, Ref()),)), self.lexicon) for kind in same):
+
+    def _of_sharing(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "your Basic tee and this top share the same colour", "A and B are its closest matches"."""
+        for end, (ref, same) in self.seq(start, self.everything, "share|have", self._same_sorts):
+            if all(holds_of(ref, Said(same=((sort, Ref()),)), self.lexicon) for sort in same):
                 yield end, Clause(ref.marks, about=ref)
+        closest, close = (phrases("closest"), phrases("matches")), self.lexicon.close.keys()
+        for end, (ref,) in self.seq(start, self.items, BE, "its|the", *closest):
+            if ref.titles == close and not ref.more:
+                yield from ((last, Clause(ref.marks, about=ref)) for last in self._scope(end))
+        for end, (ref,) in self.seq(start, self.items, BE, "among its|among the|one of its|one of the", *closest):
+            if ref.titles and ref.titles <= close and not ref.more:
+                yield from ((last, Clause(ref.marks, about=ref)) for last in self._scope(end))
+        for place in self.after(start, "its|the", *closest):
+            for end, (ref,) in (found for middle in self._scope(place) for found in self.seq(middle, BE, self.items)):
+                if ref.titles == close and not ref.more:
+                    yield end, Clause(ref.marks, about=ref)
+
+    def _scope(self, start: int) -> Iterator[int]:
+        """Read "in your history", "among what you bought", which may be missing after "its closest match"."""
+        if self.tokens[start - 3].key == "its":
+            yield start
+        for end, _ in self.seq(start, "in|from|among|of", self.history):
+            yield end

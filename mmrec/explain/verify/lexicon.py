@@ -7,27 +7,32 @@ value that no statement has is an unknown word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import compress, product
 from pathlib import Path
 
 from mmrec.explain.facts import kind_of, plain_name
 from mmrec.explain.knowledge import STOP_WORDS
 from mmrec.explain.statements import Evidence, Kind
 from mmrec.explain.verify.tokens import price_forms
-from mmrec.explain.verify.words import Key, aliases, inflected, normal_form
+from mmrec.explain.verify.wording import phrases, phrases_of
+from mmrec.explain.verify.words import ARTICLES, Key, aliases, inflected, normal_form, occurs
 
 TERMS_FILE = Path(__file__).with_name("terms.txt")
-_KIND_NOUNS = {
-    "brand": "brand maker label", "colour": "colour color", "type": "type kind", "director": "director",
-    "actor": "actor actress star", "image": "image picture photo poster cover", "text": "description text story plot",
-    "price": "price cost", "genre": "genre", "category": "category", "material": "material fabric",
-    "pattern": "pattern print", "collection": "collection", "section": "section", "year": "year",
-    "country": "country", "author": "author writer", "artist": "artist band", "size": "size", "title": "name title",
-}  # fmt: skip
+MAX_SHORTENED = 6
+"""Words of the longest title of which any may be left out."""
 AKIN = 0.1
 """Least value of `Statement.telling` for a shared fact that makes two items similar."""
+MAKERS = frozenset({"brand", "label", "director", "author", "artist", "developer", "publisher"})
+"""Kinds of facts that are names of those who made an item."""
+_YES = frozenset({"yes", "true"})
+_NO = frozenset({"no", "false"})
+_COUNTED = re.compile(r"^(num|number of|no of|count of|total) ")
+_APART = re.compile(r":|,|\s[-–—]\s")
+_EMPTY = frozenset({(), *((article,) for article in ARTICLES)})
+_STOPS = frozenset((word,) for word in STOP_WORDS)
 _ENDINGS = {"stripe": ("striped", "stripes"), "check": ("checked", "checks"), "dot": ("dotted", "dots")}
 
 
@@ -70,7 +75,8 @@ class Lexicon:
     has the titles of the history items that share a fact, `counts` how many items do. `names` maps each fact to its
     statement, `history` each title to its own statement, `sorts` each title to the forms of its type. `close` has the
     retrieved neighbours, `akin` the history items that share a fact which tells something, `influence` those with
-    the largest influence, the first one before the others.
+    the largest influence, the first one before the others. Besides the facts of the catalogue there are nouns, the last
+    words of titles, types and categories, and words of the recommended item's title.
     """
 
     evidence: Evidence
@@ -84,6 +90,7 @@ class Lexicon:
     sorts: dict[str, set[Key]] = field(default_factory=dict)
     akin: set[str] = field(default_factory=set)
     influence: dict[str, str] = field(default_factory=dict)
+    titles_alone: bool = False
 
     def __post_init__(self) -> None:
         if self.evidence.title:
@@ -100,35 +107,45 @@ class Lexicon:
             elif statement.kind is Kind.NEIGHBOUR:
                 self.close[statement.titles[0]] = statement.id
             if statement.kind in _VALUES:
-                kind = kind_of(statement.name)
-                value = Value(kind, statement.value.casefold())
+                value = value_of(statement.name, statement.value)
+                if value is None:
+                    continue
+                kind = value.kind
                 self.owners[value] = frozenset(statement.titles)
                 self.counts[value] = statement.count
                 self.names[value] = statement.id
                 if statement.telling >= AKIN and kind != "text":
                     self.akin |= self.owners[value]
-                for form in value_forms(statement.value, kind):
+                for form in value_forms(value.value if kind in ("quality", "feature") else statement.value, kind):
                     self._add(form, Entry(value))
-                for noun in (plain_name(statement.name), *_KIND_NOUNS.get(kind, "").split()):
+                for noun in (_COUNTED.sub("", plain_name(statement.name)), *_kind_nouns(kind)):
                     for key in inflected(normal_form(noun)):
                         self.kinds.setdefault(key, set()).add(kind)
         for title in self.history:
             self._add_title(title, title)
+        self.titles_alone = not self.names
         self._add_nouns()
+        self._add_words()
+        self._add_short_titles()
 
     def add_shown(self, shown: str, title: str) -> None:
         """Add the form in which a title is shown to readers; an empty `title` is the recommended item."""
         self._add(normal_form(shown), Entry(title=title))
 
     @property
-    def history_size(self) -> int:
-        """Number of history items that are known by name."""
-        return len(self.history)
+    def total(self) -> int:
+        """Number of all history items; 0 if it is not known."""
+        return self.evidence.history_size
+
+    @property
+    def complete(self) -> bool:
+        """Whether all history items are known by name."""
+        return 0 < self.total <= len(self.history)
 
     def _add_title(self, title: str, meaning: str) -> None:
         for form in aliases(title):
             self._add(form, Entry(title=meaning))
-        words = normal_form(re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", title))
+        words = _bare(title)
         for start in range(1, len(words)):
             if len(words) - start <= 3 and len(words[-1]) > 2:
                 self._add(words[start:], Entry(title=meaning, whole=False))
@@ -136,19 +153,66 @@ class Lexicon:
             self._add(words, Entry(title=meaning, whole=False))
 
     def _add_nouns(self) -> None:
-        """Add what the recommended item is called: the last words of its title, types and categories."""
-        called = [self.evidence.title] if self.evidence.title.split()[1:] else []
-        called += [value.value for value in self.names if value.kind in ("type", "category")]
+        """Add what the recommended item is called: the last words of its title, types and categories.
+
+        Words of the title in front of such a noun belong to it: "nail lacquer", "oat drink".
+        """
+        title = self.evidence.title
+        parts = _parts(title) if title.split()[1:] else []
+        called = [*parts, *(normal_form(v.value) for v in self.names if v.kind in ("type", "category"))]
+        called = [words for words in called if words and words[-1] not in STOP_WORDS]
+        nouns = {form[0] for words in called for form in inflected(words[-1:])}
+        for noun in {words[-1:] for words in called}:
+            self._add_noun(noun)
+        for words in parts:
+            for end, word in enumerate(words, start=1):
+                for start in range(end - 1) if word in nouns else ():
+                    self._add_noun(words[start:end])
+
+    def _add_noun(self, words: Key) -> None:
         sorts = {title: {word for form in forms for word in form} for title, forms in self.sorts.items()}
-        for words in filter(None, map(normal_form, called)):
-            forms = inflected(words[-1:])
-            value = Value("noun", words[-1])
-            spelled = {form[0] for form in forms}
-            owners = {t for t in self.history if spelled & {*normal_form(t), *sorts.get(t, ())}}
-            self.owners[value], self.counts[value], self.names[value] = frozenset(owners), len(owners), ""
-            for form in forms:
-                if form[0].isalpha() and len(form[0]) > 2:
-                    self._add(form, Entry(value))
+        value = Value("noun", " ".join(words))
+        forms = inflected(words)
+        owners = {t for t in self.history if any(occurs(form, _bare(t)) for form in forms)}
+        if len(words) == 1:
+            owners |= {t for t in self.history if {form[0] for form in forms} & sorts.get(t, set())}
+        self._add_value(value, owners, (form for form in forms if form[-1].isalpha() and len(form[-1]) > 2))
+
+    def _add_words(self) -> None:
+        """Add the words of the recommended item's title, which other titles may have too."""
+        for word in _bare(self.evidence.title):
+            if word not in STOP_WORDS and word.isalpha() and len(word) > 2:
+                forms = inflected((word,))
+                spelled = {form[0] for form in forms}
+                owners = {title for title in self.history if spelled & {*_bare(title)}}
+                self._add_value(Value("word", word), owners, forms)
+        for words in _parts(self.evidence.title) if self.titles_alone else ():
+            for end in range(1, len(words) + 1):
+                if words[end - 1] not in STOP_WORDS and words[end : end + 1] in _EMPTY | _STOPS:
+                    for start in range(end):
+                        self._add_topic(words[start:end])
+
+    def _add_topic(self, words: Key) -> None:
+        """Add words of the title as what the item is about, if another title has them: "tiny kitchen"."""
+        owners = {t for t in self.history if any(occurs(form, _bare(t)) for form in inflected(words))}
+        if owners and not set(words) & STOP_WORDS:
+            self._add_value(Value("topic", " ".join(words)), owners, inflected(words))
+
+    def _add_value(self, value: Value, owners: set[str], forms: Iterable[Key]) -> None:
+        self.owners[value], self.counts[value] = frozenset(owners), len(owners)
+        self.names[value] = self.history[min(owners)] if owners and value.kind in ("word", "topic") else ""
+        for form in forms:
+            self._add(form, Entry(value))
+
+    def _add_short_titles(self) -> None:
+        """Add titles with words left out, where no other title of the recommendation can be meant."""
+        parts = {title: _parts(title or self.evidence.title) for title in ("", *self.history)}
+        for title, of_title in parts.items():
+            others = [words for other, of_other in parts.items() if other != title for words in of_other]
+            for words in of_title:
+                for form in _shortened(words):
+                    if form not in self.entries and not any(_is_within(form, other) for other in others):
+                        self._add(form, Entry(title=title, whole=len(form) > 1 and form[0] == words[0]))
 
     def _add(self, form: Key, entry: Entry) -> None:
         if form and (len(form) > 1 or form[0] not in STOP_WORDS) and entry not in self.entries.setdefault(form, []):
@@ -158,13 +222,63 @@ class Lexicon:
 _VALUES = frozenset({Kind.SHARED, Kind.ATTRIBUTE, Kind.IMAGE, Kind.SHARED_IMAGE, Kind.KEYWORD})
 
 
+def value_of(name: str, value: str) -> Value | None:
+    """Return the fact with a name and a value in a catalogue; None for the absence of a quality ("organic": no)."""
+    kind, plain = kind_of(name), plain_name(name)
+    if value.casefold() in _NO:
+        return None
+    if value.casefold() in _YES:
+        verb, _, quality = plain.partition(" ")
+        if verb in ("is", "has") and quality:
+            return Value("quality" if verb == "is" else "feature", quality)
+        return Value("quality", plain)
+    return Value("label" if plain == "label" else _COUNTED.sub("", kind), value.casefold())
+
+
+@cache
+def _companies() -> frozenset[str]:
+    return frozenset(phrases("companies").split("|"))
+
+
+def _kind_nouns(kind: str) -> list[str]:
+    return phrases_of("kind nouns", kind).split("|")
+
+
+def _bare(title: str) -> Key:
+    """Return the words of a title without brackets."""
+    return normal_form(re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", title))
+
+
+def _parts(title: str) -> list[Key]:
+    """Return the words of a title, and those of each part between colons, commas and dashes."""
+    bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", title)
+    found = [normal_form(part) for part in (bare, *_APART.split(bare))]
+    return [*dict.fromkeys(words[:-1] if words[-1] in ARTICLES else words for words in found if words not in _EMPTY)]
+
+
+def _shortened(words: Key) -> Iterator[Key]:
+    """Yield forms of a title with words left out: its first words, or words in their order with the last one."""
+    for end in range(1, min(len(words), MAX_SHORTENED + 1)):
+        yield words[:end]
+    for chosen in product((True, False), repeat=len(words) - 1) if len(words) <= MAX_SHORTENED else ():
+        yield (*compress(words, chosen), words[-1])
+
+
+def _is_within(form: Key, words: Key) -> bool:
+    """Return whether all words of a form stand in other words, in the same order."""
+    rest = iter(words)
+    return all(word in rest for word in form)
+
+
 def value_forms(value: str, kind: str) -> set[Key]:
     """Return the forms in which the value of a fact may be written: singular and plural, synonyms, adjectives."""
     if kind == "price":
         return price_forms(value)
     forms = {form for alias in aliases(value) for form in inflected(alias)}
+    if kind in MAKERS:
+        forms |= {form[:-1] for form in forms if len(form) > 2 and form[-1] in _companies()}
     for form in list(forms):
-        forms |= _synonyms().get(form, frozenset())
+        forms |= _synonyms("").get(form, frozenset()) | _synonyms(kind).get(form, frozenset())
         for ending in _ENDINGS.get(form[-1], ()):
             forms.add((*form[:-1], ending))
         if form[0] in ("a", "an", "the") and len(form) > 1:
@@ -173,18 +287,21 @@ def value_forms(value: str, kind: str) -> set[Key]:
 
 
 @cache
-def _synonyms() -> dict[Key, frozenset[Key]]:
-    """Return for each form of a common term all forms of the terms it is a form of."""
+def _synonyms(kind: str) -> dict[Key, frozenset[Key]]:
+    """Return for each form of a common term all forms of the terms it is a form of; "" is for facts of any kind."""
     found: dict[Key, frozenset[Key]] = {}
-    for forms in _terms():
+    for forms in _terms(kind):
         for form in forms:
             found[form] = found.get(form, frozenset()) | forms
     return found
 
 
-def _terms() -> Iterator[frozenset[Key]]:
-    """Yield the forms of each term of `terms.txt`."""
+def _terms(kind: str) -> Iterator[frozenset[Key]]:
+    """Yield the forms of each term of a section of `terms.txt`."""
+    section = ""
     for line in TERMS_FILE.read_text(encoding="utf-8").splitlines():
-        spelled = [normal_form(form) for form in line.replace("=", "|").split("|") if form.strip()]
-        if spelled and not line.startswith(("#", "[")):
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif section == kind and line and not line.startswith("#"):
+            spelled = [normal_form(form) for form in line.replace("=", "|").split("|") if form.strip()]
             yield frozenset(form for key in spelled for form in inflected(key))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from mmrec.explain.verify.lexicon import Entry, Lexicon
 from mmrec.explain.verify.tokens import Token, match_form
+from mmrec.explain.verify.wording import Part
 
 Found = Iterator[tuple[int, Any]]
 Rule = Callable[[int], Iterable[tuple[int, Any]]]
@@ -19,13 +21,14 @@ class Matcher:
         tokens: the tokens.
         lexicon: the forms of the statements.
 
-    `furthest` is the place of the first token that no rule could read so far.
+    `furthest` is the place of the first token that no rule could read so far, `rules` has the rules of the templates.
     """
 
     def __init__(self, tokens: list[Token], lexicon: Lexicon) -> None:
         self.tokens = tokens
         self.lexicon = lexicon
         self.furthest = 0
+        self.rules: dict[str, Rule] = {}
         self._known: dict[int, list[tuple[int, Entry]]] = {}
         self._results: dict[tuple[str, int], list[tuple[int, Any]]] = {}
 
@@ -49,18 +52,32 @@ class Matcher:
 
     def words(self, start: int, pattern: str) -> Iterator[int]:
         """Yield the place after each alternative of a pattern that stands at `start`."""
-        optional = pattern.endswith("?")
-        for alternative in pattern.removesuffix("?").split("|"):
-            place = start
-            for word in alternative.split():
-                if place >= len(self.tokens) or self.tokens[place].key != word:
-                    break
-                place += 1
-            else:
-                self.furthest = max(self.furthest, place)
-                yield place
+        alternatives, optional = _alternatives(pattern)
+        if start < len(self.tokens):
+            for rest in alternatives.get(self.tokens[start].key, ()):
+                place = start + 1
+                for word in rest:
+                    if place >= len(self.tokens) or self.tokens[place].key != word:
+                        break
+                    place += 1
+                else:
+                    self.furthest = max(self.furthest, place)
+                    yield place
         if optional:
             yield start
+
+    def template(self, start: int, parts: tuple[Part, ...]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """Yield (place after, meanings of its rules) for each way to read a template of `phrases.txt`."""
+        yield from self.seq(start, *(self._part(*part) for part in parts))
+
+    def _part(self, part: str, is_rule: bool) -> str | Rule:
+        if not is_rule:
+            return part
+        rule: Rule = self.rules[part.removesuffix("?")]
+        return self._perhaps(rule) if part.endswith("?") else rule
+
+    def _perhaps(self, rule: Rule) -> Rule:
+        return lambda start: [(start, None), *rule(start)]
 
     def entries(self, start: int) -> list[tuple[int, Entry]]:
         """Return (place after, what it can mean) for each form of the lexicon at `start`, the longest first."""
@@ -72,7 +89,12 @@ class Matcher:
                 if end is not None:
                     found += [(end, entry) for entry in self.lexicon.entries[form]]
                     self.furthest = max(self.furthest, end)
-            self._known[start] = sorted(found, key=lambda pair: -pair[0])
+            found.sort(key=lambda pair: -pair[0])
+            longest: dict[str, int] = {}  # "Brio floor" is not a title where "Brio floor lamp" stands
+            for end, entry in found:
+                if entry.title is not None:
+                    longest.setdefault(entry.title, end)
+            self._known[start] = [pair for pair in found if pair[1].title is None or longest[pair[1].title] == pair[0]]
         return self._known[start]
 
     @property
@@ -100,3 +122,14 @@ class Matcher:
             self._results[key] = []
             self._results[key] = list(dict.fromkeys(rule(start)))
         return self._results[key]
+
+
+@cache
+def _alternatives(pattern: str) -> tuple[dict[str, list[tuple[str, ...]]], bool]:
+    """Return the alternatives of a pattern by their first words, and whether all of them may be missing."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for alternative in pattern.removesuffix("?").split("|"):
+        first, *rest = alternative.split() or [""]
+        if tuple(rest) not in found.setdefault(first, []):
+            found[first].append(tuple(rest))
+    return found, pattern.endswith("?")

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mmrec.explain.verify.lexicon import Lexicon, Value
 
 Mark = tuple[int, int, str]
 """First token, token after the last, id of the statement that these words rest on."""
+
+
+@dataclass(frozen=True)
+class Sort:
+    """The noun of a kind of fact.
+
+    Args:
+        kinds: the kinds it can mean.
+        every: whether all facts of these kinds are meant ("its genres"), not one of them.
+        apart: whether each item may have another one ("each shares a genre with it").
+    """
+
+    kinds: frozenset[str]
+    every: bool = False
+    apart: bool = False
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many history items are meant.
+
+    Args:
+        least: smallest number.
+        most: largest number; None for any.
+    """
+
+    least: int
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,14 +75,14 @@ class Said:
 
     Args:
         values: facts that it has.
-        same: (kinds, reference): it has a fact of one of these kinds in common with the reference.
+        same: (noun, reference): it has a fact of this kind in common with the reference.
         like: references that it is said to be similar to.
         marks: words with their statements, those of all parts.
         besides: further parts, which hold on their own.
     """
 
     values: tuple[Value, ...] = ()
-    same: tuple[tuple[frozenset[str], Ref], ...] = ()
+    same: tuple[tuple[Sort, Ref], ...] = ()
     like: tuple[Ref, ...] = ()
     marks: tuple[Mark, ...] = ()
     besides: tuple[Said, ...] = ()
@@ -64,6 +92,10 @@ class Said:
             self.values + other.values, self.same + other.same, self.like + other.like, self.marks + other.marks,
             self.besides + other.besides,
         )  # fmt: skip
+
+    def with_object(self, ref: Ref) -> Said:
+        """Return it with a reference for what is shared with nothing: "which shares its genre" (with this film)."""
+        return replace(self, same=tuple((sort, other if other.size else ref) for sort, other in self.same))
 
     def and_then(self, other: Said) -> Said:
         """Return both; a comparison at the end of one part does not apply to the other part."""
@@ -85,13 +117,37 @@ class Said:
         return found
 
 
+@dataclass(frozen=True)
+class Clause:
+    """A clause whose claims hold.
+
+    Args:
+        marks: words with their statements.
+        said: what it says of its subject, for "and so is ...".
+        about: its subject.
+        offers: whether it only offers the item ("you may like it"), so that a reason may be given.
+        parts: (place, clause) of the independent clauses it is made of.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    said: Said = field(default_factory=Said)
+    about: Ref = field(default_factory=Ref)
+    offers: bool = False
+    parts: tuple[tuple[int, Clause], ...] = ()
+
+    def __or__(self, other: Clause) -> Clause:
+        said = other.said if other.said.values else self.said
+        offers, parts = self.offers or other.offers, self.parts + other.parts
+        return Clause(self.marks + other.marks, said, other.about, offers, parts)
+
+
 def holds_of(ref: Ref, said: Said, lexicon: Lexicon) -> bool:
     """Return whether the statements entail what is said of the items of a reference."""
     if ref.size == 0:
         return False
     if not all(has(lexicon, value, ref) for value in (*said.values, *ref.values)):
         return False
-    if not all(shares(lexicon, kinds, ref | other) for kinds, other in said.same):
+    if not all(shares(lexicon, sort, ref | other) for sort, other in said.same):
         return False
     for other in said.like:
         target = ref | other
@@ -99,7 +155,7 @@ def holds_of(ref: Ref, said: Said, lexicon: Lexicon) -> bool:
             if not all(has(lexicon, value, other) for value in said.values):
                 return False
         elif said.same:
-            if not all(shares(lexicon, kinds, target | third) for kinds, third in said.same):
+            if not all(shares(lexicon, sort, target | third) for sort, third in said.same):
                 return False
         elif not similar(lexicon, target):
             return False
@@ -113,11 +169,14 @@ def has(lexicon: Lexicon, value: Value, ref: Ref) -> bool:
     return not ref.more or lexicon.counts[value] == len(ref.titles) + ref.more
 
 
-def shares(lexicon: Lexicon, kinds: frozenset[str], ref: Ref) -> bool:
-    """Return whether the recommended item has a fact of a kind in common with all history items of a reference."""
+def shares(lexicon: Lexicon, sort: Sort, ref: Ref) -> bool:
+    """Return whether the recommended item has a fact of a kind in common with the history items of a reference."""
     if not ref.own or not ref.titles or ref.more:
         return False
-    return any(value.kind in kinds and ref.titles <= owners for value, owners in lexicon.owners.items())
+    if sort.apart:
+        return all(shares(lexicon, replace(sort, apart=False), replace(ref, titles=frozenset({t}))) for t in ref.titles)
+    owners = [owners for value, owners in lexicon.owners.items() if value.kind in sort.kinds]
+    return bool(owners) and (all if sort.every else any)(ref.titles <= titles for titles in owners)
 
 
 def similar(lexicon: Lexicon, ref: Ref) -> bool:

@@ -48,10 +48,13 @@ def _is_dash(text: str, place: int) -> bool:
 
 
 def match_form(tokens: list[Token], start: int, form: Key) -> int | None:
-    """Return the place after a form that starts at a token, None if it does not; signs within it are skipped."""
+    """Return the place after a form that starts at a token, None if it does not; signs within it are skipped.
+
+    So is the "s" of a possessive within a name: "Hillside's granola" for Hillside granola.
+    """
     place, opened = start, False
     for count, word in enumerate(form):
-        while count and place < len(tokens) and tokens[place].key in _IN_NAMES and tokens[place].key != word:
+        while count and place < len(tokens) and tokens[place].key != word and _may_be_skipped(tokens, place):
             opened |= tokens[place].key == "("
             place += 1
         if place >= len(tokens) or tokens[place].key != word:
@@ -59,6 +62,11 @@ def match_form(tokens: list[Token], start: int, form: Key) -> int | None:
         place += 1
     signs = place < len(tokens) and tokens[place].key in _AT_END and tokens[place].start == tokens[place - 1].end
     return place + (signs or (opened and place < len(tokens) and tokens[place].key == ")"))
+
+
+def _may_be_skipped(tokens: list[Token], place: int) -> bool:
+    token = tokens[place]
+    return token.key in _IN_NAMES or (token.key == "s" and token.start == tokens[place - 1].end + 1)
 
 
 def price_forms(value: str) -> set[Key]:

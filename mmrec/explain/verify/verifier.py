@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmrec.explain.statements import Evidence
-from mmrec.explain.verify.clauses import Sentence
 from mmrec.explain.verify.lexicon import Lexicon
 from mmrec.explain.verify.normalise import foreign_letters, normalise
+from mmrec.explain.verify.sentences import Sentence
 from mmrec.explain.verify.tokens import sentences_of, tokens_of
 from mmrec.explain.writing.names import shown_title
 

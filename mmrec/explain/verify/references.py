@@ -1,0 +1,386 @@
+"""References that the verifier understands: facts by their names, the recommended item, history items, the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from mmrec.explain.verify.lexicon import MAKERS, Lexicon
+from mmrec.explain.verify.matching import Matcher, Rule
+from mmrec.explain.verify.meaning import Amount, Ref, Said, Sort, holds_of
+from mmrec.explain.verify.tokens import Token, match_form
+from mmrec.explain.verify.wording import phrases, phrases_of, templates
+
+_WORN = frozenset({"material", "pattern", "section", "size"})
+"""Kinds of facts that only a catalogue of clothes has."""
+_OF_GAMES = frozenset({"platform", "developer"})
+COUNTS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+}  # fmt: skip
+ALSO = phrases("too")
+NOT_PLAIN = frozenset({"text", "image", "noun", "word", "topic"})
+"""Kinds of facts that are read only where their kind is asked for."""
+_ADJECTIVES = frozenset(
+    "brand label developer publisher colour material genre pattern year type category collection quality language "
+    "country topic".split()
+)
+_NOUNS = frozenset({"type", "category", "genre", "noun"})
+_OF_EACH = {1: "?", 2: "both?"}
+
+
+class References(Matcher):
+    """Rules of references.
+
+    Args:
+        tokens: the tokens of a sentence.
+        lexicon: the forms of the statements.
+        mentioned: history titles of the sentences before, for "they" and "both".
+    """
+
+    def __init__(self, tokens: list[Token], lexicon: Lexicon, mentioned: frozenset[str] = frozenset()) -> None:
+        super().__init__(tokens, lexicon)
+        self.mentioned = mentioned
+        sorts = _sorts(lexicon)
+        self.nouns = "|".join(filter(None, (phrases_of("nouns", sort) for sort in sorts)))
+        done = "|".join(filter(None, (phrases_of("done", sort) for sort in sorts))).split("|")
+        owns = ["own", "already own"] if "bought" in sorts else []
+        have = [f"{have} {more}{verb}" for have in ("have", "ve") for more in ("", "already ") for verb in done]
+        self.had = "|".join([*done, "have", "already have", *owns, *have])
+        self.rules |= {"nouns": self._words_of(self.nouns), "had": self._words_of(self.had), "count": self.count}
+
+    def _words_of(self, pattern: str) -> Rule:
+        return lambda start: [(end, None) for end in self.words(start, pattern)]
+
+    # Rules of other files that references are made of.
+
+    def described(self, start: int) -> Iterable[tuple[int, Said]]:
+        """Read a noun phrase that describes."""
+        raise NotImplementedError
+
+    def addition(self, start: int) -> Iterable[tuple[int, Said]]:
+        """Read a phrase with a preposition."""
+        raise NotImplementedError
+
+    def predicate(self, start: int) -> Iterable[tuple[int, Said]]:
+        """Read what follows a subject."""
+        raise NotImplementedError
+
+    # Facts.
+
+    def value(self, start: int, kinds: frozenset[str] | None = None) -> Iterator[tuple[int, Said]]:
+        """Read one fact, with the noun of its kind before or after it: "crime", "the brand OPI", "dark blue colour"."""
+        for place in self.words(start, "the|a|an|its?"):
+            yield from self.bare_value(place, kinds)
+            for middle, named in self.kind_noun(place):
+                wanted = named if kinds is None else named & kinds
+                yield from self.bare_value(middle, wanted)
+                comma = [end for known in self.words(middle, phrases("known")) for end in self.words(known, ",")]
+                for after, said in (found for end in comma for found in self.bare_value(end, wanted)):
+                    if all(self.lexicon.counts[value] for value in said.values):
+                        yield after, said
+
+    def bare_value(self, start: int, kinds: frozenset[str] | None) -> Iterator[tuple[int, Said]]:
+        """Read one fact without an article."""
+        for end, entry in self.entries(start):
+            value = entry.value
+            if value is None or (value.kind in NOT_PLAIN if kinds is None else value.kind not in kinds):
+                continue
+            said = Said((value,), marks=((start, end, self.lexicon.names[value]),))
+            yield end, said
+            for after, named in self.kind_noun(end):
+                if value.kind in named:
+                    yield after, said
+
+    def of_kind(self, *kinds: str) -> Rule:
+        """Return the rule that reads one fact of some kinds."""
+        wanted = frozenset(kinds)
+        return lambda start: self.value(start, wanted)
+
+    def facts(self, *kinds: str) -> Rule:
+        """Return the rule that reads one or more facts of some kinds."""
+        one = self.of_kind(*kinds)
+        return lambda start: self.listed(start, one)
+
+    def listed(self, start: int, rule: Rule, joined: str = "and|, and|,|& ") -> Iterator[tuple[int, Said]]:
+        """Read one or more things of a rule: "a, b and c", "both a and b"."""
+        for begin in self.words(start, "both?"):
+            for end, first in rule(begin):
+                if begin == start:
+                    yield end, first
+                for place in self.words(end, joined):
+                    for last, others in self.listed(place, rule, joined):
+                        yield last, first | others
+
+    def adjectives(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read facts before a noun, perhaps none."""
+        yield from self.once("adjectives", start, self._adjectives)
+
+    def _adjectives(self, start: int) -> Iterator[tuple[int, Said]]:
+        yield start, Said()
+        for end, first in self.bare_value(start, _ADJECTIVES):
+            for place in self.words(end, ",|and?"):
+                for last, others in self.adjectives(place):
+                    if last > place or place == end:
+                        yield last, first | others
+
+    def noun(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read a noun: a general one, or a fact that is one."""
+        for end in self.words(start, self.nouns):
+            yield end, Said()
+        yield from self.bare_value(start, _NOUNS)
+
+    def sort(self, start: int) -> Iterator[tuple[int, Sort]]:
+        """Read the noun of a kind of fact; the plural means all facts of the kind: "its genres"."""
+        for end, kinds in self.kind_noun(start):
+            last = self.tokens[end - 1].key
+            yield end, Sort(kinds, every=last.endswith("s") and not last.endswith("ss"))
+
+    def _key(self, start: int, end: int) -> tuple[str, ...]:
+        return tuple(token.key for token in self.tokens[start:end])
+
+    # The recommended item.
+
+    def own(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read a reference to the recommended item: "it", "this crime film", "Ana Lopez's The Long Shadow"."""
+        yield from self.once("own", start, self._own)
+
+    def _own(self, start: int) -> Iterator[tuple[int, Ref]]:
+        for end in self.words(start, "it|this|they|these|this one"):
+            yield end, Ref(own=True)
+        for end, (said, noun) in self.seq(start, "this|these|the", "pair of?", self.adjectives, self.noun):
+            ref = Ref(True, marks=said.marks + noun.marks)  # the lexicon has no fact that is not the item's own
+            yield from self._own_with_additions(end, ref)
+        for place in self.words(start, "the|this?"):
+            for end, entry in self.entries(place):
+                if entry.title == "" and (entry.whole or place > start):
+                    yield from self._own_with_additions(end, Ref(own=True))
+        for end, (said,) in self.seq(start, self.of_kind(*MAKERS), "s?"):
+            for after, entry in self.entries(end) if self._is_possessive(end) else ():
+                if entry.title == "":
+                    yield after, Ref(True, marks=said.marks)
+
+    def _own_with_additions(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
+        """Read what may follow a name of the item: "by Ana Lopez from 1997", ", a crime film,", ", which is ...,"."""
+        yield start, ref
+        for end, more in self.addition(start):
+            if holds_of(Ref(own=True), more, self.lexicon):
+                yield from self._own_with_additions(end, replace(ref, marks=ref.marks + more.marks))
+        for end, (said,) in self.seq(start, ",", self.described):
+            for last in self.words(end, ",?"):
+                if holds_of(Ref(own=True), said, self.lexicon):
+                    yield last, Ref(True, marks=said.marks)
+
+    def _is_possessive(self, end: int) -> bool:
+        """Return whether the word before a place is the "s" of a possessive, or ends in one ("Games'")."""
+        return end > 0 and self.tokens[end - 1].key == "s"
+
+    # Items of the history.
+
+    def named(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read the title of one history item, perhaps with "which you watched" or "from your history"."""
+        yield from self.once("named", start, self._named_item)
+
+    def _named_item(self, start: int) -> Iterator[tuple[int, Ref]]:
+        for place in self.words(start, "the|your|that|a?" if self.lexicon.titles_alone else "the|your|that?"):
+            for end, entry in self.entries(place):
+                if not entry.title or not (entry.whole or place > start):
+                    continue
+                ref = Ref(titles=frozenset({entry.title}), marks=((start, end, self.lexicon.history[entry.title]),))
+                for after in (end, *self._sort_of(end, entry.title)):
+                    yield after, ref
+                    for last in self._of_user_history(after):
+                        yield last, ref
+        for end, (said,) in self.seq(start, self.of_kind(*MAKERS), "s"):
+            for after, entry in self.entries(end):
+                if entry.title and holds_of(Ref(titles=frozenset({entry.title})), said, self.lexicon):
+                    mark = (end, after, self.lexicon.history[entry.title])
+                    yield after, Ref(titles=frozenset({entry.title}), marks=(*said.marks, mark))
+
+    def _sort_of(self, start: int, title: str) -> Iterable[int]:
+        for form in self.lexicon.sorts.get(title, ()):
+            end = match_form(self.tokens, start, form)
+            if end is not None:
+                yield end
+
+    def _of_user_history(self, start: int) -> Iterator[int]:
+        """Read "which you watched before", "from your history"."""
+        for end, _ in self.seq(start, ",?", "which|that|whom?", "you", self.had, "before|earlier|in the past?", ",?"):
+            yield end
+        for end, _ in self.seq(start, "in|from|among", self.history, ",?"):
+            yield end
+
+    def relative(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
+        """Read what is said of the items of a reference, of each of them: "by Ana Lopez", ", both crime films"."""
+        for end, said in self.addition(start):
+            if holds_of(ref, said, self.lexicon):
+                yield end, replace(ref, marks=ref.marks + said.marks)
+                for after, _ in self.seq(end, "that|which?", "you", self.had):
+                    yield after, replace(ref, marks=ref.marks + said.marks)
+        each = "each of which|all of which" + ("|both of which" if ref.size == 2 else "")
+        for end, (said,) in self.seq(start, ",?", f"which|that|who|{each}", self.predicate):
+            if holds_of(ref, said.with_object(Ref(own=True)), self.lexicon):
+                for after in self.words(end, ",?"):
+                    yield after, replace(ref, marks=ref.marks + said.marks)
+        for end, (said,) in self.seq(start, ",", _OF_EACH.get(ref.size, "all?"), self.described):
+            if holds_of(ref, said, self.lexicon):
+                for after in self.words(end, ",?"):
+                    yield after, replace(ref, marks=ref.marks + said.marks)
+
+    def items(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read a reference to history items: one, a list, or "two films you watched"."""
+        yield from self.once("items", start, self._items)
+
+    def _items(self, start: int) -> Iterator[tuple[int, Ref]]:
+        for place in self.words(start, "both|your purchase of|your purchases of?"):
+            for end, ref in self._list_of(place, self.named):
+                yield end, ref
+                if ref.size > 1:
+                    yield from self.relative(end, ref)
+                for after, count in self._more(end):
+                    larger = replace(ref, more=count)
+                    yield after, larger
+                    yield from self.relative(after, larger)
+        for end, count in self.count(start):
+            for after, _ in self.seq(end, self.nouns, "that|which?", "you", self.had):
+                yield after, Ref(more=count)
+
+    def _more(self, start: int) -> Iterator[tuple[int, int]]:
+        """Read how many further items there are: "and 3 more films", "and 3 others"."""
+        for place in self.words(start, "and|, and"):
+            for middle, count in self.count(place):
+                for end, _ in self.seq(middle, "more", f"{self.nouns}?"):
+                    yield end, count
+                for end in self.words(middle, "other|others"):
+                    yield end, count
+
+    def count(self, start: int) -> Iterator[tuple[int, int]]:
+        """Read a number of items."""
+        key = self.tokens[start].key if start < len(self.tokens) else ""
+        count = int(key) if key.isdecimal() else COUNTS.get(key, 0)
+        if count:
+            yield start + 1, count
+
+    # Both.
+
+    def everything(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read a reference to any items, the recommended one among them or not."""
+        yield from self.once("everything", start, self._everything)
+
+    def _everything(self, start: int) -> Iterator[tuple[int, Ref]]:
+        for place in self.words(start, "both?"):
+            yield from self._list_of(place, lambda at: [*self.own(at), *self.named(at)])
+        before = self.before(start)
+        pronouns = "both|they|these|both of them|the two|the two of them|all three|all of them|each of them"
+        for end, (said,) in self.seq(start, pronouns, self._optional_noun):
+            three = "three" in self._key(start, end)
+            for titles in (before, *(frozenset({title}) for title in before)):
+                for own in (True, False):
+                    if titles and own + len(titles) > 1 and (not three or own + len(titles) == 3):
+                        yield end, Ref(own, titles, said.values, said.marks)
+
+    def _optional_noun(self, start: int) -> Iterator[tuple[int, Said]]:
+        yield start, Said()
+        yield from self.noun(start)
+
+    def _list_of(self, start: int, bare: Rule, said: bool = True) -> Iterator[tuple[int, Ref]]:
+        """Read one or more items: "A, B and C".
+
+        What is said of the last item alone would be read as said of all ("A and B, both striped"), so that an item
+        after one of which nothing is said has nothing said of it either.
+        """
+        for end, first, told in (*((e, r, False) for e, r in bare(start)), *self._told(start, said)):
+            yield end, first
+            for place in self.words(end, "and|, and|,|and now|, and now|as well as|and on|, on|and in|, in"):
+                for last, others in self._list_of(place, bare, said and told):
+                    yield last, first | others
+
+    def _told(self, start: int, said: bool) -> Iterator[tuple[int, Ref, bool]]:
+        """Read a history item with what is said of it."""
+        for end, ref in self.named(start) if said else ():
+            for after, whole in self.relative(end, ref):
+                yield after, whole, True
+
+    def before(self, start: int) -> frozenset[str]:
+        """Return the history titles mentioned before a place, in this sentence if there are any."""
+        here = {
+            entry.title
+            for place in range(start)
+            for end, entry in self.entries(place)
+            if entry.title and end <= start and (entry.whole or self.tokens[place - 1].key in ("the", "your"))
+        }
+        return frozenset(here) or self.mentioned
+
+    # The history as a whole.
+
+    def history(self, start: int) -> Iterator[tuple[int, bool]]:
+        """Read a name of the whole history; a number in it must be its size: "the four films you watched"."""
+        yield from self.once("history", start, self._history)
+
+    def _history(self, start: int) -> Iterator[tuple[int, bool]]:
+        for parts in templates("history"):
+            for end, meanings in self.template(start, parts):
+                if all(count in (None, self.lexicon.total) for count in meanings):
+                    yield end, True
+
+    def amount(self, start: int) -> Iterator[tuple[int, Amount]]:
+        """Read how many items of the history: "two of the films you watched", "all three items in your history"."""
+        yield from self.once("amount", start, self._amount)
+
+    def _amount(self, start: int) -> Iterator[tuple[int, Amount]]:
+        total = self.lexicon.total
+        for phrase, amount in self._amounts():
+            for place in self.words(start, phrase):
+                for end, _ in self.seq(place, "of", self.history):
+                    yield end, amount
+        for end, (count, _) in self.seq(start, self.count, "of", self.history):
+            yield end, Amount(count, count)
+        for end, (count, _) in self.seq(start, self.count, self._words_of(self.nouns), "that|which?", "you", self.had):
+            yield end, Amount(count, count)
+        for end, (count, _) in self.seq(start, self.count, self._words_of(self.nouns), "in|from", self.history):
+            yield end, Amount(count, count)
+        for place in self.words(start, "all|all of|all the"):
+            if total:
+                for end, _ in self.history(place):
+                    yield end, Amount(total, total)
+        for place in self.words(start, "both"):
+            for end, _ in self.history(place) if total == 2 else ():
+                yield end, Amount(2, 2)
+
+    def _amounts(self) -> Iterator[tuple[str, Amount]]:
+        total = self.lexicon.total
+        yield "some|a few|a couple", Amount(2)
+        yield "several", Amount(3)
+        if total:
+            yield "all|each|every one", Amount(total, total)
+            yield "most", Amount(total // 2 + 1)
+        if total == 2:
+            yield "both", Amount(2, 2)
+
+    def holders(self, said: Said) -> tuple[frozenset[str], int, bool]:
+        """Return the history items of which something holds: their titles, their number, and whether these are all.
+
+        Facts are counted among all items of the history, what is seen by the titles alone among the newest ones.
+        """
+        titles = frozenset(t for t in self.lexicon.history if holds_of(Ref(titles=frozenset({t})), said, self.lexicon))
+        if len(said.values) == 1 and not said.same and said.values[0].kind not in NOT_PLAIN:
+            return titles, self.lexicon.counts[said.values[0]], True
+        return titles, len(titles), self.lexicon.complete
+
+    def is_amount(self, amount: Amount, said: Said) -> bool:
+        """Return whether something holds of so many items of the history."""
+        _, count, complete = self.holders(said)
+        return amount.least <= count and (amount.most is None or (complete and count <= amount.most))
+
+
+def _sorts(lexicon: Lexicon) -> list[str]:
+    """Return what the items of a catalogue may be called: by its kinds of facts, or by the words of its domain."""
+    kinds = {value.kind for value in lexicon.names}
+    domain = lexicon.evidence.domain
+    sorts = ["*", domain.did, domain.noun]
+    if kinds & _WORN:
+        sorts.append("worn")
+    if domain.noun == "item" and kinds & _OF_GAMES:
+        sorts += ["game", "played"]
+    if lexicon.titles_alone:
+        sorts += ["video", "watched"]
+    return sorts
