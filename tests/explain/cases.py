@@ -6,7 +6,7 @@ another item has. `words` are the slots of the false texts in `attack.py`.
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 import polars as pl
 
@@ -34,9 +34,21 @@ class Case:
     neighbours: list[int]
     words: dict[str, str]
 
-    @property
+    @cached_property
     def knowledge(self) -> Knowledge:
-        return _knowledge(self.name)
+        titles, texts, attributes, themes = zip(*self.items, strict=True)
+        table = pl.DataFrame(
+            {
+                "item": range(len(self.items) + 1),
+                "raw_id": [None, *(f"x{place}" for place in range(len(self.items)))],
+                "title": [None, *titles],
+                "text": [None, *texts],
+                "image": [None] * (len(self.items) + 1),
+                "attributes": [None, *map(json.dumps, attributes)],
+            },
+            schema_overrides={"item": pl.Int32, "image": pl.String},
+        )
+        return Knowledge(table, themes=lambda item: themes[item - 1] or None)
 
     @property
     def recommendation(self) -> Recommendation:
@@ -46,24 +58,6 @@ class Case:
     @property
     def packet(self) -> Packet:
         return build_packet(self.recommendation, self.knowledge)
-
-
-@cache
-def _knowledge(name: str) -> Knowledge:
-    items: list[Item] = CASES[name].items
-    titles, texts, attributes, themes = zip(*items, strict=True)
-    table = pl.DataFrame(
-        {
-            "item": range(len(items) + 1),
-            "raw_id": [None, *(f"x{place}" for place in range(len(items)))],
-            "title": [None, *titles],
-            "text": [None, *texts],
-            "image": [None] * (len(items) + 1),
-            "attributes": [None, *map(json.dumps, attributes)],
-        },
-        schema_overrides={"item": pl.Int32, "image": pl.String},
-    )
-    return Knowledge(table, themes=lambda item: themes[item - 1] or None)
 
 
 def _cloth(title: str, brand: str, sort: str, price: str, themes: list[str]) -> Item:

@@ -12,15 +12,19 @@ from mmrec.explain import evidence_of
 from mmrec.explain.verify import Verdict, Verifier
 from tests.explain.attack import FAMILIES
 from tests.explain.cases import CASES
+from tests.explain.cases_more import MORE_CASES
 
-VERIFIERS = {name: Verifier(evidence_of(case.recommendation, case.knowledge)) for name, case in CASES.items()}
+VERIFIERS = {
+    name: Verifier(evidence_of(case.recommendation, case.knowledge)) for name, case in (CASES | MORE_CASES).items()
+}
 
 
 def table(name: str) -> dict[str, list[str]]:
     return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
-PARAPHRASES, OTHER_PARAPHRASES, OUTSIDER = table("paraphrases.yaml"), table("paraphrases2.yaml"), table("outsider.yaml")
+PARAPHRASES, OTHER_PARAPHRASES, THIRD_PARAPHRASES = (table(f"paraphrases{n}.yaml") for n in ("", 2, 3))
+OUTSIDER, THIRD_ATTACK = table("outsider.yaml"), table("attack3.yaml")
 
 
 def judge(case: str, text: str) -> Verdict:
@@ -43,12 +47,22 @@ def test_a_family_of_false_texts_by_another_author_does_not_pass(family):
     assert len(passed) <= 0.02 * len(texts), passed
 
 
-@pytest.mark.parametrize(("of_author", "least"), [(PARAPHRASES, 150), (OTHER_PARAPHRASES, 60)])
-def test_true_paraphrases_pass(of_author, least):
+@pytest.mark.parametrize("family", THIRD_ATTACK)
+def test_a_family_of_false_texts_by_a_third_author_does_not_pass(family):
+    texts = [(name, text) for name, of_case in THIRD_ATTACK[family].items() for text in of_case]
+    passed = [text for case, text in texts if judge(case, text).ok]
+    assert len(passed) <= 0.02 * len(texts), passed
+
+
+@pytest.mark.parametrize(
+    ("of_author", "least", "share"),
+    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.45)],
+)
+def test_true_paraphrases_pass(of_author, least, share):
     texts = [(case, text) for case, of_case in of_author.items() for text in of_case]
     assert len(texts) >= least
     refused = [text for case, text in texts if not judge(case, text).ok]
-    assert len(refused) <= 0.1 * len(texts), refused
+    assert len(refused) <= (1 - share) * len(texts), refused
 
 
 def test_a_true_text_stays_true_only_as_long_as_it_is_whole():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmrec.explain.verify.lexicon import MAKERS, Lexicon
 from mmrec.explain.verify.matching import Rule
-from mmrec.explain.verify.meaning import Amount, Clause, Ref, Said, Sort, common_owners, has, holds_of
+from mmrec.explain.verify.meaning import Amount, Clause, Ref, Said, Sort, common_owners, has, holds_of, with_like
 from mmrec.explain.verify.predicates import BE
 from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.subjects import Subjects
@@ -45,7 +45,13 @@ class Clauses(Subjects):
             for last, (said,) in self.seq(end, f"{words}|all", self.predicate):
                 if ref.size > 1 and holds_of(ref, said, self.lexicon):
                     yield last, Clause(ref.marks + said.marks, Said(said.all_values, said.same), ref)
-        for end, (ref, said) in self.seq(start, self.own, "may|might|could", "also|well?", self.verb_with_items):
+        for end, (ref, other, said) in self.seq(
+            start, self.everything, ",", phrases("similar"), self.items, ",?", self.predicate
+        ):
+            whole = with_like(said, other)
+            if said.values and holds_of(ref, whole, self.lexicon):
+                yield end, Clause(ref.marks + whole.marks, said, ref)
+        for end, (ref, said) in self.seq(start, self.own, "may|might|could|would", "also|well?", self.verb_with_items):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
         found = "we found|it was found to be|it turned out to be"
@@ -102,9 +108,12 @@ class Clauses(Subjects):
                         if holds_of(named, said, self.lexicon):
                             yield last, Clause(said.marks + named.marks, said, named)
         for place, amount in self._numbers(start):
-            for end, (said, _) in self.seq(place, self.described, phrases("in history"), self.history):
-                if said.values and not said.same and not said.like and self.is_amount(amount, said):
-                    yield from self._named(end, said, amount)
+            for middle, said in self.described(place):
+                if not said.values or said.same or said.like or not self.is_amount(amount, said):
+                    continue
+                for end, clause in self._named(middle, said, amount):
+                    for last in self.after(end, phrases("in history"), self.history):
+                        yield last, clause
         for end, (ref, said) in self.seq(start, "with|in", self.items, ",?", "you", self.had, self.described):
             if ref.size == 1 and holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
@@ -147,6 +156,9 @@ class Clauses(Subjects):
                     if self.is_amount(Amount(2, 2), said):
                         yield last, Clause(said.marks, said, Ref(titles=owners))
         for place, amount in self._numbers(start):
+            for end, (said, _) in self.seq(place, "of", self.of_kind(*MAKERS), "s", self._words_of(self.nouns)):
+                if self.is_amount(amount, said):
+                    yield from self._named(end, said, amount)
             for end, (said,) in self.seq(place, "other?", "pairs of?", self.described):
                 if said.values and not said.same and not said.like and self.is_amount(amount, said):
                     yield from self._named(end, said, amount)
@@ -161,7 +173,7 @@ class Clauses(Subjects):
     def _named(self, start: int, said: Said, amount: Amount) -> Iterator[tuple[int, Clause]]:
         """Read which items they are, perhaps nothing; a list after a number has to be whole."""
         owners = self.holders(said)[0]
-        for place in self.words(start, "in your history|from your history|in it?"):
+        for place in self.words(start, "in your history|from your history|in it|before|already|so far?"):
             yield place, Clause(said.marks, said, Ref(titles=owners))
             for end, ref in self._list_behind(place, amount):
                 if ref.titles <= owners:
@@ -187,6 +199,10 @@ class Clauses(Subjects):
                 yield from self._amount_is(end, amount, self.predicate)
         for end, (amount,) in self.seq(start, self.amount, "share|shares|have|has"):
             yield from self._amount_is(end, amount, self._shared_word)
+        for place in self.after(start, "among", self.history, ",?"):
+            for end, (ref,) in self.seq(place, self.items, BE, "the", phrases("closest"), phrases("matches")):
+                if ref.titles == self.lexicon.close.keys() and not ref.more:
+                    yield end, Clause(ref.marks, about=ref)
         for place in self.after(start, "both of the|both|all of the|all|the", phrases("closest"), self.nouns):
             for end, _ in self.seq(place, "in|from|among", self.history):
                 titles = frozenset(self.lexicon.close)

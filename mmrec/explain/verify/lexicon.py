@@ -210,9 +210,19 @@ class Lexicon:
         for title, of_title in parts.items():
             others = [words for other, of_other in parts.items() if other != title for words in of_other]
             for words in of_title:
+                maker = max((n for n in range(1, len(words) - 1) if self._is_maker(words[:n])), default=0)
                 for form in _shortened(words):
-                    if form not in self.entries and not any(_is_within(form, other) for other in others):
-                        self._add(form, Entry(title=title, whole=len(form) > 1 and form[0] == words[0]))
+                    if self._is_free(form, title) and not any(_is_within(form, other) for other in others):
+                        whole = len(form) > 1 and (form[0] == words[0] or form == words[maker:])
+                        self._add(form, Entry(title=title, whole=whole))
+
+    def _is_maker(self, words: Key) -> bool:
+        return any(entry.value and entry.value.kind in MAKERS for entry in self.entries.get(words, ()))
+
+    def _is_free(self, form: Key, title: str) -> bool:
+        """Return whether a form means nothing but a title, and words of it."""
+        known = self.entries.get(form, ())
+        return all(e.title == title or (e.value and e.value.kind in ("word", "topic")) for e in known)
 
     def _add(self, form: Key, entry: Entry) -> None:
         if form and (len(form) > 1 or form[0] not in STOP_WORDS) and entry not in self.entries.setdefault(form, []):
@@ -250,9 +260,10 @@ def _bare(title: str) -> Key:
 
 
 def _parts(title: str) -> list[Key]:
-    """Return the words of a title, and those of each part between colons, commas and dashes."""
+    """Return the words of a title, those of each part between colons, commas and dashes, and of its first phrases."""
     bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", title)
     found = [normal_form(part) for part in (bare, *_APART.split(bare))]
+    found += [words[:end] for words in found for end in range(2, len(words)) if words[end] in STOP_WORDS]
     return [*dict.fromkeys(words[:-1] if words[-1] in ARTICLES else words for words in found if words not in _EMPTY)]
 
 

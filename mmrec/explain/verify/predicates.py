@@ -30,7 +30,9 @@ class Predicates(References):
         yield from self.once("described", start, self._described)
 
     def _described(self, start: int) -> Iterator[tuple[int, Said]]:
-        for place in self.words(start, "a|an|another|one|one more|the|also a|also an|also|something|some?"):
+        for place in self.words(
+            start, "a|an|another|one|one more|the|also a|also an|also|something|some|more|some more?"
+        ):
             for end, said in self._described_as(place):
                 if self.tokens[place - 1].key not in ("another", "more") or place == start or self._is_known(said):
                     yield end, said
@@ -79,6 +81,9 @@ class Predicates(References):
         for end, (said,) in self.seq(start, "that|which", self.of_kind(*MAKERS, "actor")):
             for last in self.words(end, self.verbs_of(said)):
                 yield last, said
+        for place in self.words(start, "of theirs|of his|of hers|by them|by her|by him"):
+            if self.before(start):
+                yield place, Said(same=((Sort(MAKERS | {"actor"}), Ref(titles=self.before(start))),))
         before = "by|from|with|in|of|on|has|with|directed by|made by|published by|published in|released in|released on"
         for place in self.words(start, f"{before}|released by|developed by|written by|recorded by|for?"):
             yield from self.same(place)
@@ -125,8 +130,9 @@ class Predicates(References):
     def _same_as(self, start: int, sorts: tuple[Sort, ...]) -> Iterator[tuple[int, Said]]:
         for place, facts in self.apposition(start, sorts):
             for end, (ref,) in self.seq(place, "as|as that of|as for|as those of|of|as in", self.items):
-                if all(has(self.lexicon, value, ref) for value in facts.values):
-                    yield end, Said(same=tuple((sort, ref) for sort in sorts), marks=facts.marks + ref.marks)
+                for last, more in self.apposition(end, sorts) if not facts.values else [(end, facts)]:
+                    if all(has(self.lexicon, value, ref) for value in more.values):
+                        yield last, Said(same=tuple((sort, ref) for sort in sorts), marks=more.marks + ref.marks)
             before = self.before(start)
             if before and all(has(self.lexicon, value, Ref(titles=before)) for value in facts.values):
                 yield place, Said(same=tuple((sort, Ref(titles=before)) for sort in sorts), marks=facts.marks)
@@ -295,6 +301,21 @@ class Predicates(References):
                 for end, (ref,) in self.seq(place, ",?", "who|which|whom|that", verbs, self.everything):
                     if has(self.lexicon, value, ref):
                         yield end, said | Said(marks=ref.marks)
+                for end, (_, ref) in self.seq(place, ",?", "who|which|that", self.is_the(value.kind), self.everything):
+                    if has(self.lexicon, value, ref):
+                        yield end, said | Said(marks=ref.marks)
+
+    def is_the(self, *kinds: str) -> Rule:
+        """Return the rule that reads "is also the author of", "is that of"."""
+        return lambda start: self._is_the(start, frozenset(kinds))
+
+    def _is_the(self, start: int, kinds: frozenset[str]) -> Iterator[tuple[int, Said]]:
+        for place in self.words(start, "is|s|was|are|were"):
+            for middle in self.words(place, f"{ALSO}?"):
+                for end, (sort,) in self.seq(middle, "the", self.sort, "of|behind"):
+                    if sort.kinds & kinds:
+                        yield end, Said()
+                yield from ((end, Said()) for end in self.words(middle, "that of|the one of|the same for"))
 
     def taste(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read what the user is said to like; each fact must be one of several history items, or of many of them."""

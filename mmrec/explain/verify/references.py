@@ -20,10 +20,10 @@ COUNTS = {
 ALSO = phrases("too")
 NOT_PLAIN = frozenset({"text", "image", "noun", "word", "topic"})
 """Kinds of facts that are read only where their kind is asked for."""
-_ADJECTIVES = frozenset(
-    "brand label developer publisher colour material genre pattern year type category collection quality language "
-    "country topic".split()
-)
+_ADJECTIVES = frozenset({
+    "brand", "label", "developer", "publisher", "colour", "material", "genre", "pattern", "year", "type", "category",
+    "collection", "quality", "language", "country", "topic",
+})  # fmt: skip
 _NOUNS = frozenset({"type", "category", "genre", "noun"})
 _OF_EACH = {1: "?", 2: "both?"}
 

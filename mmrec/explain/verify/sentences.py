@@ -83,7 +83,7 @@ class Sentence(Clauses):
                 for parts in templates("wishes in front"):
                     for place in self.words(end, ",?"):
                         for last, meanings in self.template(place, parts):
-                            marks = tuple(mark for meaning in meanings for mark in meaning.marks)
+                            marks = tuple(mark for meaning in meanings if meaning for mark in meaning.marks)
                             yield last, replace(first, marks=first.marks + marks)
 
     def _opened(self, start: int) -> Iterator[tuple[int, Clause]]:
@@ -101,7 +101,7 @@ class Sentence(Clauses):
                 for middle in self.words(place, ",?"):
                     for end, main in self.clause(middle):
                         if main.offers or main.about.own:
-                            marks = tuple(mark for meaning in meanings for mark in meaning.marks)
+                            marks = tuple(mark for meaning in meanings if meaning for mark in meaning.marks)
                             yield end, Clause(marks) | main
         for end, (reason, main) in self.seq(start, "because", self._reasons, ":", self._also_said):
             yield end, reason | main
@@ -161,7 +161,7 @@ class Sentence(Clauses):
             return
         forms: list[tuple[str | Rule, ...]] = [
             ("so|as", _AUXILIARY, "that of|those of?", self.everything),
-            (self.everything, _AUXILIARY, "too|as well|also|likewise"),
+            (self.everything, _AUXILIARY, "too|as well|also|likewise" + ("|both" if len(values) == 2 else "")),
             (phrases("holds of"), self.everything, f"{ALSO}?"),
         ]
         for parts in forms:

@@ -12,6 +12,7 @@ from mmrec.explain.verify.predicates import BE, IMAGE, Predicates
 from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.wording import phrases, verbs_of_maker
 
+_OWN = Ref(own=True)
 _LINKS = (
     "it shares with|this one shares with|it has in common with|links it to|connects it with|link it to|connect it with"
 )
@@ -110,9 +111,23 @@ class Subjects(Predicates):
                     yield from self._maker_after(after, said, ref)
         for end, (same,) in self.seq(start, self.same):
             for kind in {kind for sort, _ in same.same for kind in sort.kinds}:
-                for after, (ref,) in self.seq(end, ",?", verbs_of_maker(kind), self.own):
-                    if holds_of(ref, same, self.lexicon):
-                        yield after, Clause(same.marks + ref.marks, Said(), ref)
+                sorts = tuple(sort for sort, _ in same.same)
+                for middle, facts in self.apposition(end, sorts):
+                    for after, ref in self._made(middle, kind):
+                        if holds_of(ref, facts, self.lexicon) and holds_of(ref, same.with_object(_OWN), self.lexicon):
+                            yield after, Clause(same.marks + facts.marks + ref.marks, facts, ref)
+        for end, (sort,) in self.seq(start, "the same", self.sort):
+            for kind in sort.kinds:
+                for after, ref in self._made(end, kind):
+                    if ref.titles and holds_of(ref | _OWN, Said(same=((Sort(sort.kinds), _OWN),)), self.lexicon):
+                        yield after, Clause(ref.marks, Said(), ref)
+
+    def _made(self, start: int, kind: str) -> Iterator[tuple[int, Ref]]:
+        """Read "also directed Night Train", "is the director of this film"."""
+        for end, (ref,) in self.seq(start, ",?", verbs_of_maker(kind), self.everything):
+            yield end, ref
+        for end, (_, ref) in self.seq(start, ",?", self.is_the(kind), self.everything):
+            yield end, ref
 
     def _maker_after(self, start: int, said: Said, ref: Ref) -> Iterator[tuple[int, Clause]]:
         for place in self.words(start, ",?"):
@@ -121,6 +136,10 @@ class Subjects(Predicates):
 
     def _maker_of(self, start: int, said: Said) -> Iterator[tuple[int, Clause]]:
         """Read the verb of a maker and what was made: "directed this film too"."""
+        kinds = [value.kind for value in said.values]
+        for end, (_, ref) in self.seq(start, self.is_the(*kinds), self.everything):
+            if len(kinds) == 1 and holds_of(ref, said, self.lexicon):
+                yield end, Clause(said.marks + ref.marks, said, ref)
         if verbs := self.verbs_of(said):
             for end, (ref,) in self.seq(start, verbs, self.everything):
                 if holds_of(ref, said, self.lexicon):
