@@ -11,9 +11,10 @@ from mmrec.explain.verify.predicates import BE
 from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.subjects import Subjects
 from mmrec.explain.verify.tokens import Token
-from mmrec.explain.verify.wording import phrases, templates
+from mmrec.explain.verify.wording import phrases, templates, with_adverbs
 
 _AT_LEAST = {"some": 2, "a few": 2, "a couple of": 2, "several": 3}
+_BEFORE = "before|earlier|in the past|in your history|already"
 _LIKE = "like|enjoy"
 
 
@@ -54,6 +55,9 @@ class Clauses(Subjects):
         for end, (ref, said) in self.seq(start, self.own, "may|might|could|would", "also|well?", self.verb_with_items):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
+        for end, (said, ref) in self.seq(start, self.addition, "comes|come", self.own):
+            if said.values + said.same and holds_of(ref, said, self.lexicon):
+                yield end, Clause(said.marks + ref.marks, said, ref)
         found = "we found|it was found to be|it turned out to be"
         for end, (said,) in self.seq(start, found, "it|this|this one|them?", "to be?", self.addition):
             if said.like and not said.values and holds_of(Ref(own=True), said, self.lexicon):
@@ -64,7 +68,7 @@ class Clauses(Subjects):
     def _of_history(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "you watched Night Train", "you have two dark blue items in your history"."""
         before = "you|you already|you once"
-        after = "before|earlier|in the past|in your history|already?"
+        after = f"{_BEFORE}?"
         for end, (ref,) in self.seq(start, before, self.had, self.items, after):
             if not ref.more or any(has(self.lexicon, value, ref) for value in self.lexicon.owners):
                 yield end, Clause(ref.marks, Said(ref.values), ref)
@@ -80,7 +84,7 @@ class Clauses(Subjects):
             yield from self._counted(place)
         for place in self.words(start, "there are"):
             yield from self._counted(place)
-        for end, (ref, _) in self.seq(start, self.items, phrases("in history"), self.history):
+        for end, (ref, _) in self.seq(start, self.items, with_adverbs("in history"), self.history):
             if ref.titles:
                 yield end, Clause(ref.marks, about=ref)
         for end, (said, ref) in self.seq(start, "in", self.value, ",", "you", self.had, self.items):
@@ -101,7 +105,7 @@ class Clauses(Subjects):
             for middle, ref in ((end, Ref()), *self.seq_of(end, ",?", "such as|like", self.items, ",?")):
                 if not holds_of(ref, said, self.lexicon) and ref.titles:
                     continue
-                for place in self.after(middle, ALSO + "?", phrases("in history"), self.history, f"{ALSO}|before?"):
+                for place in self.after(middle, ALSO + "?", with_adverbs("in history"), self.history, f"{ALSO}|before?"):
                     whole = Clause(said.marks + ref.marks, said, Ref(titles=owners))
                     yield place, whole
                     for last, (named,) in self.seq(place, ",?", "with|in|as in|namely|thanks to", self.items):
@@ -112,18 +116,24 @@ class Clauses(Subjects):
                 if not said.values or said.same or said.like or not self.is_amount(amount, said):
                     continue
                 for end, clause in self._named(middle, said, amount):
-                    for last in self.after(end, phrases("in history"), self.history):
+                    for last in self.after(end, with_adverbs("in history"), self.history):
                         yield last, clause
-        for end, (ref, said) in self.seq(start, "with|in", self.items, ",?", "you", self.had, self.described):
+        for end, (ref, said) in self.seq(
+            start, "with|in", self.items, ",?", "you|you already", self.had, self.described, f"{_BEFORE}?"
+        ):
             if ref.size == 1 and holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
+        for end, (said,) in self.seq(start, "you|you already", self.had, self.of_kind(*MAKERS), _BEFORE):
+            for middle, (ref,) in ((end, (Ref(),)), *self.seq(end, ",?", "with|in the form of", self.items)):
+                if self.lexicon.counts[said.values[0]] and (not ref.titles or holds_of(ref, said, self.lexicon)):
+                    yield middle, Clause(said.marks + ref.marks, said, ref)
         for end, (said, ref) in self.seq(
             start, "you|you already|you will|you may|you might", "know|know of|recognise|have met", self.value,
             "from|through|as the maker of|as the director of", self.items,
         ):  # fmt: skip
             if {v.kind for v in said.values} <= MAKERS | {"actor", "genre"} and holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, ref)
-        known = "is not new to you|isn t new to you|is familiar to you|is a name you know|is known to you"
+        known = "is nothing new to you|are nothing new to you|is not new to you|isn t new to you|is familiar to you|is a name you know|is known to you"
         for end, said in (*self.value(start), *self._named_kind(start)):
             if all(self.lexicon.counts[value] for value in said.values):
                 whole = Clause(said.marks, said, Ref(titles=common_owners(self.lexicon, said.values)))

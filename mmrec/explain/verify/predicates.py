@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mmrec.explain.verify.lexicon import MAKERS, Value
 from mmrec.explain.verify.matching import Rule
-from mmrec.explain.verify.meaning import Ref, Said, Sort, common_owners, has, with_like
+from mmrec.explain.verify.meaning import Ref, Said, Sort, common_owners, has, holds_of, with_like
 from mmrec.explain.verify.references import ALSO, NOT_PLAIN, References
 from mmrec.explain.verify.wording import phrases, table, verbs_of_maker
 
@@ -43,6 +43,10 @@ class Predicates(References):
                 nouns = [*self.noun(end)] or ([(end, Said())] if end > middle else [])
                 for after, noun in [*nouns, *([(end, Said())] if nouns and end > middle else [])]:
                     yield from self.with_additions(after, adjectives | noun)
+        for end, (maker, adjectives, noun) in self.seq(
+            start, self.of_kind(*MAKERS), "s?", self.adjectives, self.noun
+        ):  # fmt: skip
+            yield from self.with_additions(end, maker | adjectives | noun)
         if start and self.tokens[start - 1].key in ("one", "another", "something"):
             for end, first in self.addition(start):
                 yield from self.with_additions(end, first)
@@ -129,7 +133,7 @@ class Predicates(References):
 
     def _same_as(self, start: int, sorts: tuple[Sort, ...]) -> Iterator[tuple[int, Said]]:
         for place, facts in self.apposition(start, sorts):
-            for end, (ref,) in self.seq(place, "as|as that of|as for|as those of|of|as in", self.items):
+            for end, (ref,) in self.seq(place, "as|as that of|as for|as those of|of|as in|as on|as with", self.items):
                 for last, more in self.apposition(end, sorts) if not facts.values else [(end, facts)]:
                     if all(has(self.lexicon, value, ref) for value in more.values):
                         yield last, Said(same=tuple((sort, ref) for sort in sorts), marks=more.marks + ref.marks)
@@ -196,18 +200,26 @@ class Predicates(References):
         for pattern, kinds in table("verbs with facts"):
             for place in self.words(start, pattern):
                 yield from self.listed(place, self.of_kind(*kinds))
+                yield from self.same(place)
         images = lambda at: self.listed(at, self.of_kind("image"))  # noqa: E731
         of_image: tuple[str | Rule, ...] = ("on|in?", "it|its|the?", f"{IMAGE}?")
         forms: list[tuple[str | Rule, ...]] = [
             (phrases("verbs of mixing"), lambda at: self.listed(at, self.of_kind("genre"), "and|with|, and|,")),
             ("shows|show|has|have", images, *of_image),
+            ("picks up|takes up|brings together|combines|unites|mixes|has", lambda at: self.listed(at, self.value_of)),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
             ("has|have|has a|has an|have a|have an", self._with_quality),
-            ("has|have|shares|share|mentions|mention", self.word, "in its title|in the title|in their titles"),
+            ("has|have|shares|share|mentions|mention", self.word, "in its title|in the title|in their titles|in their title"),
         ]  # fmt: skip
         for parts in forms:
             for end, meanings in self.seq(start, *parts):
                 yield end, meanings[-1]
+
+    def value_of(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read "the dark blue of the Basic tee": a fact of history items."""
+        for end, (said, ref) in self.seq(start, self.value, "of|from", self.named):
+            if holds_of(ref, said, self.lexicon):
+                yield end, Said(said.values, marks=said.marks + ref.marks)
 
     def word(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read words of titles: "the word kitchen", "the words tiny kitchen"."""
@@ -239,7 +251,7 @@ class Predicates(References):
         for end, (said, ref) in self.seq(start, "shares|share", self.word, "with", self.items):
             if self.tokens[start + 1].key == "the":
                 yield end, Said(said.values, like=(ref,), marks=said.marks + ref.marks)
-        for end, (ref, sorts) in self.seq(start, phrases("verbs of similarity"), self.items, self._in_sorts):
+        for end, (ref, sorts) in self.seq(start, phrases("verbs of similarity"), self.everything, self._in_sorts):
             said = Said(same=tuple((s, ref) for s in sorts), like=() if sorts else (ref,), marks=ref.marks)
             yield end, said
             for after, (other, more) in self.seq(end, "and", self.items, self._in_sorts):
@@ -299,6 +311,9 @@ class Predicates(References):
                 one = Said((value,))
                 verbs = self.verbs_of(one) or "also made"
                 for end, (ref,) in self.seq(place, ",?", "who|which|whom|that", verbs, self.everything):
+                    if has(self.lexicon, value, ref):
+                        yield end, said | Said(marks=ref.marks)
+                for end, (ref,) in self.seq(place, ",?", "whose", self.titled, "you", self.had, ",?"):
                     if has(self.lexicon, value, ref):
                         yield end, said | Said(marks=ref.marks)
                 for end, (_, ref) in self.seq(place, ",?", "who|which|that", self.is_the(value.kind), self.everything):

@@ -22,7 +22,7 @@ NOT_PLAIN = frozenset({"text", "image", "noun", "word", "topic"})
 """Kinds of facts that are read only where their kind is asked for."""
 _ADJECTIVES = frozenset({
     "brand", "label", "developer", "publisher", "colour", "material", "genre", "pattern", "year", "type", "category",
-    "collection", "quality", "language", "country", "topic",
+    "collection", "quality", "language", "country", "topic", "platform",
 })  # fmt: skip
 _NOUNS = frozenset({"type", "category", "genre", "noun"})
 _OF_EACH = {1: "?", 2: "both?"}
@@ -70,7 +70,9 @@ class References(Matcher):
     def value(self, start: int, kinds: frozenset[str] | None = None) -> Iterator[tuple[int, Said]]:
         """Read one fact, with the noun of its kind before or after it: "crime", "the brand OPI", "dark blue colour"."""
         for place in self.words(start, "the|a|an|its?"):
-            yield from self.bare_value(place, kinds)
+            for end, said in self.bare_value(place, kinds):
+                yield end, said
+                yield from ((last, said) for last in self._known_apposition(end, said))
             for middle, named in self.kind_noun(place):
                 wanted = named if kinds is None else named & kinds
                 yield from self.bare_value(middle, wanted)
@@ -78,6 +80,13 @@ class References(Matcher):
                 for after, said in (found for end in comma for found in self.bare_value(end, wanted)):
                     if all(self.lexicon.counts[value] for value in said.values):
                         yield after, said
+
+    def _known_apposition(self, start: int, said: Said) -> Iterator[int]:
+        """Read ", a brand you know", after a fact of the history."""
+        value = said.values[0]
+        for end, (sort,) in self.seq(start, ",", "a|an", self.sort) if self.lexicon.counts[value] else ():
+            for last in self.words(end, phrases("known")) if value.kind in sort.kinds else ():
+                yield from self.words(last, ",?")
 
     def bare_value(self, start: int, kinds: frozenset[str] | None) -> Iterator[tuple[int, Said]]:
         """Read one fact without an article."""
@@ -191,10 +200,16 @@ class References(Matcher):
                     for last in self._of_user_history(after):
                         yield last, ref
         for end, (said,) in self.seq(start, self.of_kind(*MAKERS), "s"):
-            for after, entry in self.entries(end):
-                if entry.title and holds_of(Ref(titles=frozenset({entry.title})), said, self.lexicon):
-                    mark = (end, after, self.lexicon.history[entry.title])
-                    yield after, Ref(titles=frozenset({entry.title}), marks=(*said.marks, mark))
+            for after, ref in self.titled(end):
+                if holds_of(ref, said, self.lexicon):
+                    yield after, replace(ref, marks=said.marks + ref.marks)
+
+    def titled(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read the title of a history item, without an article: "whose cotton shoes you bought"."""
+        for end, entry in self.entries(start):
+            if entry.title:
+                mark = (start, end, self.lexicon.history[entry.title])
+                yield end, Ref(titles=frozenset({entry.title}), marks=(mark,))
 
     def _sort_of(self, start: int, title: str) -> Iterable[int]:
         for form in self.lexicon.sorts.get(title, ()):
@@ -204,7 +219,7 @@ class References(Matcher):
 
     def _of_user_history(self, start: int) -> Iterator[int]:
         """Read "which you watched before", "from your history"."""
-        for end, _ in self.seq(start, ",?", "which|that|whom?", "you", self.had, "before|earlier|in the past?", ",?"):
+        for end, _ in self.seq(start, ",?", "which|that|whom|both of which|all of which?", "you", self.had, "before|earlier|in the past|already?", ",?"):
             yield end
         for end, _ in self.seq(start, "in|from|among", self.history, ",?"):
             yield end
@@ -336,7 +351,7 @@ class References(Matcher):
             yield end, Amount(count, count)
         for end, (count, _) in self.seq(start, self.count, self._words_of(self.nouns), "that|which?", "you", self.had):
             yield end, Amount(count, count)
-        for end, (count, _) in self.seq(start, self.count, self._words_of(self.nouns), "in|from", self.history):
+        for end, (count, *_) in self.seq(start, self.count, self._words_of(self.nouns), "in|from", self.history):
             yield end, Amount(count, count)
         for place in self.words(start, "all|all of|all the"):
             if total:
@@ -353,6 +368,8 @@ class References(Matcher):
         if total:
             yield "all|each|every one", Amount(total, total)
             yield "most", Amount(total // 2 + 1)
+            if total % 2 == 0:
+                yield "half", Amount(total // 2, total // 2)
         if total == 2:
             yield "both", Amount(2, 2)
 

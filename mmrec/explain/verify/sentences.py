@@ -120,7 +120,7 @@ class Sentence(Clauses):
         fronts: list[Rule] = [
             lambda at: self.with_additions(at, Said()),
             lambda at: self.listed(at, lambda a: self.bare_value(a, None)),
-            self.described,
+            lambda at: [found for place in self.words(at, "as|being?") for found in self.described(place)],
         ]
         for rule in fronts:
             for end, said in rule(start):

@@ -13,6 +13,7 @@ from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.wording import phrases, verbs_of_maker
 
 _OWN = Ref(own=True)
+_OCCURS = "appear|appears|is|are|stand|stands|occurs|occur|turns up|turn up|is found|are found"
 _LINKS = (
     "it shares with|this one shares with|it has in common with|links it to|connects it with|link it to|connect it with"
 )
@@ -23,13 +24,13 @@ class Subjects(Predicates):
 
     def of_subjects(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read one such clause."""
-        for rule in (self._of_kinds, self._of_makers, self._of_images, self._of_words, self._of_meeting):
+        for rule in (self._of_kinds, self._of_makers, self._of_images, self._of_words, self._of_meeting, self._of_many_kinds, self._of_texts):
             yield from rule(start)
 
     def _of_kinds(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "its colour is dark blue, as is that of the Basic tee", "dark blue is the colour of the Tilda tank"."""
         own = Ref(own=True)
-        for place in self.words(start, "its|the|their"):
+        for place in (*self.words(start, "its|the|their"), *self.after(start, self.own, "s")):
             for end, sort in self.sort(place):
                 facts = self.facts(*sort.kinds)
                 for middle in (end, *(after for after, _ in self.seq(end, "of|here|behind", self.own))):
@@ -44,10 +45,15 @@ class Subjects(Predicates):
                         if all(has(self.lexicon, value, of) for value in said.values):
                             yield last, Clause(said.marks) | clause
                     yield from self._maker_of(after, said)
-        for end, (said, sort, ref) in self.seq(
-            start, lambda at: self.listed(at, self.value), "is|are", "the|its|the shared|also the",
-            self.sort, "of", self.everything,
-        ):  # fmt: skip
+        of_what: list[tuple[str | Rule, ...]] = [
+            ("the|the shared|also the", self.sort, "of", self.everything),
+            ("its|also its", self.sort, lambda at: [(at, own)]),
+        ]
+        for end, (said, sort, ref) in (
+            found
+            for parts in of_what
+            for found in self.seq(start, lambda at: self.listed(at, self.value), "is|are", *parts)
+        ):
             if all(value.kind in sort.kinds for value in said.values):
                 for last, whole in self.tail(end, said):
                     if holds_of(ref, whole, self.lexicon):
@@ -66,6 +72,14 @@ class Subjects(Predicates):
         ):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, own)
+
+    def _of_many_kinds(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "the artist and the label are the same as those of Slow Meridian"."""
+        same = "that of|those of|the same as that of|the same as those of|the same as for|the same as in|the same as on"
+        for end, (said, ref) in self.seq(start, self.shared, BE, "also|both|all?", same, self.items):
+            whole = Said(same=tuple((sort, ref) for sort, _ in said.same), marks=ref.marks)
+            if not said.values and len(said.same) > 1 and holds_of(_OWN, whole, self.lexicon):
+                yield end, Clause(ref.marks, whole, _OWN)
 
     def _facts_or_words(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read facts, or words of texts and titles: "crime", "Bourbon vanilla"."""
@@ -204,6 +218,8 @@ class Subjects(Predicates):
             yield end, Ref(own=True)
             for last, (ref,) in self.seq(end, "of", self.everything):
                 yield last, ref
+        for end, (ref,) in self.seq(start, self.everything, "s", IMAGE):
+            yield end, ref
 
     def _image_of_items(self, start: int) -> Iterator[tuple[int, Ref]]:
         for end, (ref,) in self.seq(start, "that of|those of|the image of|the images of", self.items):
@@ -230,8 +246,7 @@ class Subjects(Predicates):
                 if holds_of(own, whole, self.lexicon):
                     yield last, Clause(whole.marks, whole, own)
         for end, (said,) in self.seq(
-            start, self.word, "appear|appears|is|are|stand|stands|occurs|occur|turns up|turn up", "also|both?",
-            "in its title|in this title|in the title|in both titles",
+            start, self.word, _OCCURS, "also|both?", "in its title|in this title|in the title|in both titles",
         ):  # fmt: skip
             yield end, Clause(said.marks, said, own)
             for last, (ref,) in self.seq(
@@ -239,6 +254,16 @@ class Subjects(Predicates):
             ):
                 if holds_of(ref, said, self.lexicon):
                     yield last, Clause(said.marks + ref.marks, said, own)
+
+    def _of_texts(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "the word banjo is found in its description and in those of Paper Antlers and Slow Meridian"."""
+        for end, (said,) in self.seq(
+            start, "the word|the words", self.described_words, _OCCURS, "in its description|in the description"
+        ):
+            yield end, Clause(said.marks, said, _OWN)
+            for last, (ref,) in self.seq(end, ",?", "as well as|and|just as|as|like", "in?", "that of|those of", self.items):
+                if holds_of(ref, said, self.lexicon):
+                    yield last, Clause(said.marks + ref.marks, said, _OWN)
 
     def _of_own(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read "of this film", perhaps nothing; it says nothing."""

@@ -33,6 +33,15 @@ def phrases_of(section: str, name: str) -> str:
 
 
 @cache
+def with_adverbs(section: str) -> str:
+    """Return the phrases of a list, with "also" and the like after a first word such as "is"."""
+    found = phrases(section).split("|")
+    for adverb in ("also", "both", "already", "all"):
+        found += [re.sub(r"^(is|are|was|were|has|have)\b", rf"\1 {adverb}", phrase) for phrase in found[:]]
+    return "|".join(dict.fromkeys(found))
+
+
+@cache
 def verbs_of_maker(kind: str) -> str:
     """Return the verbs between a maker of a kind and what was made, as one pattern; empty if there are none."""
     verbs = phrases_of("verbs of makers", kind)
