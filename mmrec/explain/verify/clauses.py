@@ -6,7 +6,18 @@ from collections.abc import Iterator
 
 from mmrec.explain.verify.lexicon import MAKERS, Lexicon
 from mmrec.explain.verify.matching import Rule
-from mmrec.explain.verify.meaning import Amount, Clause, Ref, Said, Sort, common_owners, has, holds_of, with_like
+from mmrec.explain.verify.meaning import (
+    Amount,
+    Clause,
+    Ref,
+    Said,
+    Sort,
+    common_owners,
+    has,
+    holds_of,
+    similar,
+    with_like,
+)
 from mmrec.explain.verify.predicates import BE
 from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.subjects import Subjects
@@ -39,7 +50,8 @@ class Clauses(Subjects):
     def _of_items(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "this crime film is by Ana Lopez", "A, B and this film: all three are from 1997"."""
         for end, (ref, said) in self.seq(start, self.everything, self.predicate):
-            if holds_of(ref, said, self.lexicon):
+            whole = said if ref.own else said.with_object(Ref(own=True))
+            if holds_of(ref, whole, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, Said(said.all_values, said.same), ref)
         for end, (ref,) in self.seq(start, self.everything, ",|:"):
             words = {2: "both|both of them|the two", 3: "all three|all of them"}.get(ref.size, "all of them")
@@ -55,6 +67,9 @@ class Clauses(Subjects):
         for end, (ref, said) in self.seq(start, self.own, "may|might|could|would", "also|well?", self.verb_with_items):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
+        for end, (ref,) in self.seq(start, phrases("reasons in items"), self.items):
+            if similar(self.lexicon, Ref(own=True) | ref):
+                yield end, Clause(ref.marks, about=Ref(own=True), offers=True)
         for end, (said, ref) in self.seq(start, self.addition, "comes|come", self.own):
             if said.values + said.same and holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, ref)
@@ -105,7 +120,9 @@ class Clauses(Subjects):
             for middle, ref in ((end, Ref()), *self.seq_of(end, ",?", "such as|like", self.items, ",?")):
                 if not holds_of(ref, said, self.lexicon) and ref.titles:
                     continue
-                for place in self.after(middle, ALSO + "?", with_adverbs("in history"), self.history, f"{ALSO}|before?"):
+                for place in self.after(
+                    middle, ALSO + "?", with_adverbs("in history"), self.history, f"{ALSO}|before?"
+                ):
                     whole = Clause(said.marks + ref.marks, said, Ref(titles=owners))
                     yield place, whole
                     for last, (named,) in self.seq(place, ",?", "with|in|as in|namely|thanks to", self.items):
@@ -128,12 +145,12 @@ class Clauses(Subjects):
                 if self.lexicon.counts[said.values[0]] and (not ref.titles or holds_of(ref, said, self.lexicon)):
                     yield middle, Clause(said.marks + ref.marks, said, ref)
         for end, (said, ref) in self.seq(
-            start, "you|you already|you will|you may|you might", "know|know of|recognise|have met", self.value,
-            "from|through|as the maker of|as the director of", self.items,
+            start, "you|you already|you may|you might", phrases("verbs of knowing"), self.value,
+            "from|in|on|through|as the maker of|as the director of", self.items,
         ):  # fmt: skip
             if {v.kind for v in said.values} <= MAKERS | {"actor", "genre"} and holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, ref)
-        known = "is nothing new to you|are nothing new to you|is not new to you|isn t new to you|is familiar to you|is a name you know|is known to you"
+        known = phrases("known facts")
         for end, said in (*self.value(start), *self._named_kind(start)):
             if all(self.lexicon.counts[value] for value in said.values):
                 whole = Clause(said.marks, said, Ref(titles=common_owners(self.lexicon, said.values)))
@@ -209,8 +226,9 @@ class Clauses(Subjects):
                 yield from self._amount_is(end, amount, self.predicate)
         for end, (amount,) in self.seq(start, self.amount, "share|shares|have|has"):
             yield from self._amount_is(end, amount, self._shared_word)
-        for place in self.after(start, "among", self.history, ",?"):
-            for end, (ref,) in self.seq(place, self.items, BE, "the", phrases("closest"), phrases("matches")):
+        for place in self.after(start, "among|in|of", self.history, ",?"):
+            closest = f"{phrases('matches')}?"
+            for end, (ref, _) in self.seq(place, self.items, BE, "the?", phrases("closest"), closest, self._to_own):
                 if ref.titles == self.lexicon.close.keys() and not ref.more:
                     yield end, Clause(ref.marks, about=ref)
         for place in self.after(start, "both of the|both|all of the|all|the", phrases("closest"), self.nouns):
@@ -338,6 +356,12 @@ class Clauses(Subjects):
             for end, (ref,) in (found for middle in self._scope(place) for found in self.seq(middle, BE, self.items)):
                 if ref.titles == close and not ref.more:
                     yield end, Clause(ref.marks, about=ref)
+
+    def _to_own(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read "to this film", perhaps nothing; it adds nothing."""
+        yield start, Ref()
+        for end, _ in self.seq(start, "to|of|for", self.own):
+            yield end, Ref()
 
     def _scope(self, start: int) -> Iterator[int]:
         """Read "in your history", "among what you bought", which may be missing after "its closest match"."""

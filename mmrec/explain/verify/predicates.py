@@ -82,9 +82,8 @@ class Predicates(References):
         for parts in forms:
             for end, meanings in self.seq(start, *parts):
                 yield end, meanings[-1]
-        for end, (said,) in self.seq(start, "that|which", self.of_kind(*MAKERS, "actor")):
-            for last in self.words(end, self.verbs_of(said)):
-                yield last, said
+        for end, (said,) in self.seq(start, "that|which", self.made_by):
+            yield end, said
         for place in self.words(start, "of theirs|of his|of hers|by them|by her|by him"):
             if self.before(start):
                 yield place, Said(same=((Sort(MAKERS | {"actor"}), Ref(titles=self.before(start))),))
@@ -93,6 +92,12 @@ class Predicates(References):
             yield from self.same(place)
         for end, (ref,) in self.seq(start, f"{phrases('similar')}|to go with|to match", self.items):
             yield end, Said(like=(ref,), marks=ref.marks)
+
+    def made_by(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read a maker with a verb: "Ana Lopez directed too"."""
+        for end, said in self.value(start, MAKERS | {"actor"}):
+            for middle in self.words(end, self.verbs_of(said)):
+                yield from ((last, said) for last in self.words(middle, f"{ALSO}?"))
 
     def verbs_of(self, said: Said) -> str:
         """Return the verbs between makers and what they made, as a pattern; empty if they are of several kinds."""
@@ -138,6 +143,7 @@ class Predicates(References):
                     if all(has(self.lexicon, value, ref) for value in more.values):
                         yield last, Said(same=tuple((sort, ref) for sort in sorts), marks=more.marks + ref.marks)
             before = self.before(start)
+            yield place, Said(same=tuple((sort, Ref()) for sort in sorts), marks=facts.marks)
             if before and all(has(self.lexicon, value, Ref(titles=before)) for value in facts.values):
                 yield place, Said(same=tuple((sort, Ref(titles=before)) for sort in sorts), marks=facts.marks)
 
@@ -209,11 +215,21 @@ class Predicates(References):
             ("picks up|takes up|brings together|combines|unites|mixes|has", lambda at: self.listed(at, self.value_of)),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
             ("has|have|has a|has an|have a|have an", self._with_quality),
-            ("has|have|shares|share|mentions|mention", self.word, "in its title|in the title|in their titles|in their title"),
+            ("has|have|shares|share|mentions|mention", self.word, phrases("titles")),
         ]  # fmt: skip
         for parts in forms:
             for end, meanings in self.seq(start, *parts):
                 yield end, meanings[-1]
+        for end, (said, sort) in self.seq(
+            start,
+            "has|have|counts|count",
+            lambda at: self.listed(at, self.value),
+            "as|among",
+            "its|their|one of its",
+            self.sort,
+        ):
+            if all(value.kind in sort.kinds for value in said.values):
+                yield end, said
 
     def value_of(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read "the dark blue of the Basic tee": a fact of history items."""
@@ -301,6 +317,9 @@ class Predicates(References):
                     place, ",?", "just|much|exactly?", phrases("as is"), _THAT_OF, self.everything
                 ):
                     yield end, with_like(said, ref)
+                for end, (amount,) in self.seq(place, ",?", "just?", phrases("as is"), self.amount):
+                    if not said.same and not said.like and self.is_amount(amount, said):
+                        yield end, said
                 for end, (ref,) in self.seq(place, ",?", "the same as", "for|that of|with?", self.items):
                     yield end, with_like(said, ref)
             for end, (sort, ref) in self.seq(place, ",", "the", self.sort, "of|that", self.items):

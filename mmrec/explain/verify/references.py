@@ -65,6 +65,10 @@ class References(Matcher):
         """Read what follows a subject."""
         raise NotImplementedError
 
+    def made_by(self, start: int) -> Iterable[tuple[int, Said]]:
+        """Read a maker with a verb: "Ana Lopez directed"."""
+        raise NotImplementedError
+
     # Facts.
 
     def value(self, start: int, kinds: frozenset[str] | None = None) -> Iterator[tuple[int, Said]]:
@@ -73,7 +77,7 @@ class References(Matcher):
             for end, said in self.bare_value(place, kinds):
                 yield end, said
                 yield from ((last, said) for last in self._known_apposition(end, said))
-            for middle, named in self.kind_noun(place):
+            for middle, named in ((m, k) for end, k in self.kind_noun(place) for m in self.words(end, ",?")):
                 wanted = named if kinds is None else named & kinds
                 yield from self.bare_value(middle, wanted)
                 comma = [end for known in self.words(middle, phrases("known")) for end in self.words(known, ",")]
@@ -174,7 +178,7 @@ class References(Matcher):
         for end, more in self.addition(start):
             if holds_of(Ref(own=True), more, self.lexicon):
                 yield from self._own_with_additions(end, replace(ref, marks=ref.marks + more.marks))
-        for end, (said,) in self.seq(start, ",", self.described):
+        for end, (said,) in (*self.seq(start, ",", self.described), *self.seq(start, ",", "which|that", self.made_by)):
             for last in self.words(end, ",?"):
                 if holds_of(Ref(own=True), said, self.lexicon):
                     yield last, Ref(True, marks=said.marks)
@@ -219,7 +223,15 @@ class References(Matcher):
 
     def _of_user_history(self, start: int) -> Iterator[int]:
         """Read "which you watched before", "from your history"."""
-        for end, _ in self.seq(start, ",?", "which|that|whom|both of which|all of which?", "you", self.had, "before|earlier|in the past|already?", ",?"):
+        for end, _ in self.seq(
+            start,
+            ",?",
+            "which|that|whom|both of which|all of which?",
+            "you",
+            self.had,
+            "before|earlier|in the past|already?",
+            ",?",
+        ):
             yield end
         for end, _ in self.seq(start, "in|from|among", self.history, ",?"):
             yield end
@@ -236,6 +248,13 @@ class References(Matcher):
             if holds_of(ref, said.with_object(Ref(own=True)), self.lexicon):
                 for after in self.words(end, ",?"):
                     yield after, replace(ref, marks=ref.marks + said.marks)
+        for end, (said,) in self.seq(start, ",?", "which|that|whom", self.made_by):
+            if holds_of(ref, said, self.lexicon):
+                yield end, replace(ref, marks=ref.marks + said.marks)
+        for middle, (count,) in self.seq(start, ",", self.count):
+            for end, said in self.described(middle) if count == ref.size else ():
+                if holds_of(ref, said, self.lexicon):
+                    yield end, replace(ref, marks=ref.marks + said.marks)
         for end, (said,) in self.seq(start, ",", _OF_EACH.get(ref.size, "all?"), self.described):
             if holds_of(ref, said, self.lexicon):
                 for after in self.words(end, ",?"):

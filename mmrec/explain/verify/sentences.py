@@ -77,6 +77,13 @@ class Sentence(Clauses):
                 for last, others in self.sentence(place):
                     yield last, first | others
             if first.offers:
+                for last, (ref,) in self.seq(end, ",?", phrases("items in front"), self.items):
+                    if similar(self.lexicon, Ref(own=True) | ref):
+                        yield last, replace(first, marks=first.marks + ref.marks)
+                for last, (said,) in self.seq(end, "for its|for the", lambda at: self.listed(at, self.value)):
+                    for final, (ref,) in ((last, (Ref(),)), *self.seq(last, ",?", "which you know from", self.items)):
+                        if not ref.titles or holds_of(ref, said, self.lexicon):
+                            yield final, replace(first, marks=first.marks + said.marks + ref.marks, said=said)
                 for place in self.words(end, phrases("reasons behind")):
                     for last, others in self.sentence(place):
                         yield last, replace(first, marks=first.marks + others.marks, said=others.said)
@@ -103,6 +110,9 @@ class Sentence(Clauses):
                         if main.offers or main.about.own:
                             marks = tuple(mark for meaning in meanings if meaning for mark in meaning.marks)
                             yield end, Clause(marks) | main
+        for end, (_, main) in self.seq(start, "among|in|of", self.history, ",?", self.clause):
+            if main.about.titles and not main.about.own:
+                yield end, main
         for end, (reason, main) in self.seq(start, "because", self._reasons, ":", self._also_said):
             yield end, reason | main
         for end, (ref, main) in self.seq(

@@ -24,7 +24,16 @@ class Subjects(Predicates):
 
     def of_subjects(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read one such clause."""
-        for rule in (self._of_kinds, self._of_makers, self._of_images, self._of_words, self._of_meeting, self._of_many_kinds, self._of_texts):
+        for rule in (
+            self._of_kinds,
+            self._of_makers,
+            self._of_images,
+            self._of_words,
+            self._of_meeting,
+            self._of_many_kinds,
+            self._of_texts,
+            self._of_links,
+        ):
             yield from rule(start)
 
     def _of_kinds(self, start: int) -> Iterator[tuple[int, Clause]]:
@@ -73,6 +82,43 @@ class Subjects(Predicates):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, own)
 
+    def _of_links(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "Mia Novak links it to Quiet Harbour", "what it and Night Train have in common is their director"."""
+        for end, (said, one, other) in self.seq(
+            start,
+            self._facts_or_words,
+            "links|link|connects|connect|unites|unite",
+            self.everything,
+            "to|with|and",
+            self.items,
+        ):
+            ref = one | other
+            if ref.own and holds_of(ref, said, self.lexicon):
+                yield end, Clause(said.marks + ref.marks, said, _OWN)
+        for middle, (ref,) in self.seq(start, "what", self.everything, "have in common|share", "is|are"):
+            for end, said in self._fact_named(middle) if ref.own and ref.titles else ():
+                if holds_of(ref, said, self.lexicon):
+                    yield end, Clause(said.marks + ref.marks, said, _OWN)
+            for end, (shared,) in self.seq(middle, self.shared) if ref.own and ref.titles else ():
+                if holds_of(ref, shared, self.lexicon):
+                    yield end, Clause(ref.marks + shared.marks, Said(), _OWN)
+        for end, (sort, said) in self.seq(start, "one of its|one of the", self.sort, "is", self.value):
+            if all(value.kind in sort.kinds for value in said.values):
+                yield from (
+                    (last, Clause(w.marks, w, _OWN))
+                    for last, w in self.tail(end, said)
+                    if holds_of(_OWN, w, self.lexicon)
+                )
+        for end, (said, sort) in self.seq(start, self.value, "is", "one of its", self.sort):
+            if all(value.kind in sort.kinds for value in said.values):
+                yield end, Clause(said.marks, said, _OWN)
+        for end, (sort,) in self.seq(
+            start, "its", self.sort, "is", "one you know|one you already know|known to you|familiar to you"
+        ):
+            known = [v for v, count in self.lexicon.counts.items() if v.kind in sort.kinds and count]
+            if known:
+                yield end, Clause(((start, end, self.lexicon.names[known[0]]),), Said(), _OWN)
+
     def _of_many_kinds(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "the artist and the label are the same as those of Slow Meridian"."""
         same = "that of|those of|the same as that of|the same as those of|the same as for|the same as in|the same as on"
@@ -115,6 +161,9 @@ class Subjects(Predicates):
         for end, said in self.listed(start, makers):
             kinds = frozenset(value.kind for value in said.values)
             yield from self._maker_of(end, said)
+            for after, (sort,) in self.seq(end, ",", "its|the|their", self.sort, ","):
+                if sort.kinds & kinds:
+                    yield from self._maker_of(after, said)
             for after, (sort, ref) in self.seq(end, ",", "the", self.sort, "of|behind", self.items):
                 if sort.kinds & kinds and holds_of(ref, said, self.lexicon):
                     yield from self._maker_after(after, said, ref)
@@ -261,7 +310,9 @@ class Subjects(Predicates):
             start, "the word|the words", self.described_words, _OCCURS, "in its description|in the description"
         ):
             yield end, Clause(said.marks, said, _OWN)
-            for last, (ref,) in self.seq(end, ",?", "as well as|and|just as|as|like", "in?", "that of|those of", self.items):
+            for last, (ref,) in self.seq(
+                end, ",?", "as well as|and|just as|as|like", "in?", "that of|those of", self.items
+            ):
                 if holds_of(ref, said, self.lexicon):
                     yield last, Clause(said.marks + ref.marks, said, _OWN)
 
