@@ -140,7 +140,15 @@ class Clauses(Subjects):
         ):
             if ref.size == 1 and holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
-        for end, (said,) in self.seq(start, "you|you already", self.had, self.of_kind(*MAKERS), _BEFORE):
+        for end, (said, sort) in self.seq(start, self.value, BE, "also?", "a|an", self.sort, phrases("known")):
+            for middle, (ref,) in ((end, (Ref(),)), *self.seq(end, "from|with", self.items)):
+                fits = self.lexicon.counts[said.values[0]] > 0 and said.values[0].kind in sort.kinds
+                if fits and (not ref.titles or holds_of(ref, said, self.lexicon)):
+                    yield middle, Clause(said.marks + ref.marks, said, Ref(titles=self.lexicon.owners[said.values[0]]))
+        for end, (said,) in self.seq(start, "you|you already", self.had, "from?", self.of_kind(*MAKERS), "twice"):
+            if self.is_amount(Amount(2, 2), said):
+                yield end, Clause(said.marks, said, Ref(titles=self.holders(said)[0]))
+        for end, (said,) in self.seq(start, "you|you already", self.had, "from?", self.of_kind(*MAKERS), _BEFORE):
             for middle, (ref,) in ((end, (Ref(),)), *self.seq(end, ",?", "with|in the form of", self.items)):
                 if self.lexicon.counts[said.values[0]] and (not ref.titles or holds_of(ref, said, self.lexicon)):
                     yield middle, Clause(said.marks + ref.marks, said, ref)
@@ -228,7 +236,9 @@ class Clauses(Subjects):
             yield from self._amount_is(end, amount, self._shared_word)
         for place in self.after(start, "among|in|of", self.history, ",?"):
             closest = f"{phrases('matches')}?"
-            for end, (ref, _) in self.seq(place, self.items, BE, "the?", phrases("closest"), closest, self._to_own):
+            for end, (ref, _) in self.seq(
+                place, self.items, BE, "the|the one|the ones?", phrases("closest"), closest, self._to_own
+            ):
                 if ref.titles == self.lexicon.close.keys() and not ref.more:
                     yield end, Clause(ref.marks, about=ref)
         for place in self.after(start, "both of the|both|all of the|all|the", phrases("closest"), self.nouns):
@@ -352,7 +362,7 @@ class Clauses(Subjects):
         for end, (ref,) in self.seq(start, self.items, BE, "among its|among the|one of its|one of the", *closest):
             if ref.titles and ref.titles <= close and not ref.more:
                 yield from ((last, Clause(ref.marks, about=ref)) for last in self._scope(end))
-        for place in self.after(start, "its|the", *closest):
+        for place in (*self.after(start, "its|the", *closest), *self.after(start, "its|the", closest[0], self.nouns)):
             for end, (ref,) in (found for middle in self._scope(place) for found in self.seq(middle, BE, self.items)):
                 if ref.titles == close and not ref.more:
                     yield end, Clause(ref.marks, about=ref)

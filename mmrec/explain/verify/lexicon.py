@@ -118,7 +118,8 @@ class Lexicon:
                     self.akin |= self.owners[value]
                 for form in value_forms(value.value if kind in ("quality", "feature") else statement.value, kind):
                     self._add(form, Entry(value))
-                for noun in (_COUNTED.sub("", plain_name(statement.name)), *_kind_nouns(kind)):
+                plain = _COUNTED.sub("", plain_name(statement.name))
+                for noun in (plain, f"number of {plain}", *_kind_nouns(kind)):
                     for key in inflected(normal_form(noun)):
                         self.kinds.setdefault(key, set()).add(kind)
         for title in self.history:

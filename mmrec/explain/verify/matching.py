@@ -50,6 +50,16 @@ class Matcher:
             for end, meanings in self.seq(place, *rest):
                 yield end, (meaning, *meanings)
 
+    def seq_of(self, start: int, *parts: str | Rule) -> Iterator[tuple[int, Any]]:
+        """Read parts one after the other; the meaning is that of the only rule among them."""
+        for end, meanings in self.seq(start, *parts):
+            yield end, meanings[0]
+
+    def after(self, start: int, *parts: str | Rule) -> Iterator[int]:
+        """Yield the place after parts, for each way to read them."""
+        for end, _ in self.seq(start, *parts):
+            yield end
+
     def words(self, start: int, pattern: str) -> Iterator[int]:
         """Yield the place after each alternative of a pattern that stands at `start`."""
         alternatives, optional = _alternatives(pattern)

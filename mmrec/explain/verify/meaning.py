@@ -143,7 +143,7 @@ class Clause:
 
 def holds_of(ref: Ref, said: Said, lexicon: Lexicon) -> bool:
     """Return whether the statements entail what is said of the items of a reference."""
-    if ref.size == 0:
+    if ref.size == 0 or (ref.own and any(other.own for other in said.like)):  # nothing is like itself
         return False
     if not all(has(lexicon, value, ref) for value in (*said.values, *ref.values)):
         return False

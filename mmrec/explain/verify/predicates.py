@@ -14,6 +14,7 @@ IMAGE = "picture|pictures|image|images|photo|photos|poster|posters|cover|covers|
 _THAT_OF = "|".join(
     [phrases("that of"), *(f"{on}the {image} of" for on in ("", "on ", "in ") for image in IMAGE.split("|"))]
 ) + "?"  # fmt: skip
+_BE = frozenset({"is", "are", "was", "were", "s", "re"})
 BE = "is|are|was|were|s|re"
 _VERBS_BEFORE_SAME = "has|have|is by|is from|are by|are from|shares|share|comes from|come from|belongs to|belong to"
 _QUALITIES = frozenset(
@@ -126,15 +127,23 @@ class Predicates(References):
         for end, (sort, ref) in self.seq(
             start, "the|the same|those", self.sort, "of|behind|that made|that makes|who made|which made", self.items
         ):
-            yield end, Said(same=((_one(sort), ref),), marks=ref.marks)
+            yield from self._with_names(end, sort, ref)
+        for end, (ref, sort) in self.seq(start, self.named, "s", self.sort):
+            yield from self._with_names(end, sort, ref)
         for end, (sort,) in self.seq(start, "the|the same", self.sort):
             for middle in self.words(end, "that|which|who"):
                 for kind in sort.kinds:
                     for after, (ref,) in self.seq(middle, verbs_of_maker(kind), self.items):
-                        yield after, Said(same=((Sort(frozenset({kind})), ref),), marks=ref.marks)
+                        yield from self._with_names(after, Sort(frozenset({kind})), ref)
         for end, (sort,) in self.seq(start, "the|that", self.sort):
             if sort.kinds & MAKERS and self.before(start):
                 yield end, Said(same=((_one(sort), Ref(titles=self.before(start))),))
+
+    def _with_names(self, start: int, sort: Sort, ref: Ref) -> Iterator[tuple[int, Said]]:
+        """Read the fact that items share, perhaps nothing: "the band behind Slow Meridian, The Low Ferns"."""
+        for end, facts in self.apposition(start, (sort,)):
+            if all(has(self.lexicon, value, ref) for value in facts.values):
+                yield end, Said(same=((_one(sort), ref),), marks=ref.marks + facts.marks)
 
     def _same_as(self, start: int, sorts: tuple[Sort, ...]) -> Iterator[tuple[int, Said]]:
         for place, facts in self.apposition(start, sorts):
@@ -143,7 +152,7 @@ class Predicates(References):
                     if all(has(self.lexicon, value, ref) for value in more.values):
                         yield last, Said(same=tuple((sort, ref) for sort in sorts), marks=more.marks + ref.marks)
             before = self.before(start)
-            yield place, Said(same=tuple((sort, Ref()) for sort in sorts), marks=facts.marks)
+            yield place, Said(facts.values, tuple((sort, Ref()) for sort in sorts), marks=facts.marks)
             if before and all(has(self.lexicon, value, Ref(titles=before)) for value in facts.values):
                 yield place, Said(same=tuple((sort, Ref(titles=before)) for sort in sorts), marks=facts.marks)
 
@@ -187,7 +196,10 @@ class Predicates(References):
         yield from parts
         for end, said in parts:
             for place in self.words(end, "and|, and|and also|,"):
-                for last, more in self.predicate(place):
+                rests = [*self.predicate(place)]
+                if said.like and self.tokens[start].key in _BE and self.tokens[place - 1].key == "and":
+                    rests += [found for last, more in self.complement(place) for found in self.tail(last, more)]
+                for last, more in rests:
                     yield last, said.and_then(more)
 
     def _predicate(self, start: int) -> Iterator[tuple[int, Said]]:
@@ -212,7 +224,7 @@ class Predicates(References):
         forms: list[tuple[str | Rule, ...]] = [
             (phrases("verbs of mixing"), lambda at: self.listed(at, self.of_kind("genre"), "and|with|, and|,")),
             ("shows|show|has|have", images, *of_image),
-            ("picks up|takes up|brings together|combines|unites|mixes|has", lambda at: self.listed(at, self.value_of)),
+            (f"picks up|takes up|has|shares|share|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
             ("has|have|has a|has an|have a|have an", self._with_quality),
             ("has|have|shares|share|mentions|mention", self.word, phrases("titles")),
@@ -251,8 +263,16 @@ class Predicates(References):
 
     def verb_with_items(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read "shares its colour with the Basic tee", "matches the Jade slim in colour", "has the same genre"."""
-        for end, (same,) in self.seq(start, _VERBS_BEFORE_SAME, self.same):
+        for end, (same,) in self.seq(start, _VERBS_BEFORE_SAME, lambda at: self.listed(at, self.same)):
             yield end, same
+        for end, (shared, amount) in self.seq(start, "shares|share", self.shared, "with", self.amount):
+            apart = tuple((Sort(sort.kinds, sort.every, apart=True), Ref(own=True)) for sort, _ in shared.same)
+            titles = self.holders(Said(shared.values, apart))[0]
+            if titles and self.is_amount(amount, Said(shared.values, apart)):
+                same = tuple((sort, Ref(titles=titles)) for sort, _ in apart)
+                for last, listed in ((end, Ref()), *self.seq_of(end, ",|:", self.items)):
+                    if listed.titles <= titles and len(listed.titles) in (0, amount.most):
+                        yield last, Said(same=same, marks=listed.marks)
         for end, (shared,) in self.seq(start, "shares|share|has|have", self.shared):
             middles = [*self.words(end, "with|in common with")]
             for after, (ref,) in (found for middle in middles for found in self.seq(middle, self.everything)):
@@ -267,7 +287,7 @@ class Predicates(References):
         for end, (said, ref) in self.seq(start, "shares|share", self.word, "with", self.items):
             if self.tokens[start + 1].key == "the":
                 yield end, Said(said.values, like=(ref,), marks=said.marks + ref.marks)
-        for end, (ref, sorts) in self.seq(start, phrases("verbs of similarity"), self.everything, self._in_sorts):
+        for end, (ref, sorts) in self.seq(start, phrases("verbs of similarity"), self.objects, self._in_sorts):
             said = Said(same=tuple((s, ref) for s in sorts), like=() if sorts else (ref,), marks=ref.marks)
             yield end, said
             for after, (other, more) in self.seq(end, "and", self.items, self._in_sorts):
@@ -320,6 +340,8 @@ class Predicates(References):
                 for end, (amount,) in self.seq(place, ",?", "just?", phrases("as is"), self.amount):
                     if not said.same and not said.like and self.is_amount(amount, said):
                         yield end, said
+                for end, (ref,) in self.seq(place, ",?", "just as|as", self.everything, "is|are|was|were|does|do|has"):
+                    yield end, with_like(said, ref)
                 for end, (ref,) in self.seq(place, ",?", "the same as", "for|that of|with?", self.items):
                     yield end, with_like(said, ref)
             for end, (sort, ref) in self.seq(place, ",", "the", self.sort, "of|that", self.items):

@@ -77,7 +77,7 @@ class References(Matcher):
             for end, said in self.bare_value(place, kinds):
                 yield end, said
                 yield from ((last, said) for last in self._known_apposition(end, said))
-            for middle, named in ((m, k) for end, k in self.kind_noun(place) for m in self.words(end, ",?")):
+            for middle, named in ((m, k) for end, k in self.kind_noun(place) for m in self.words(end, ",|of?")):
                 wanted = named if kinds is None else named & kinds
                 yield from self.bare_value(middle, wanted)
                 comma = [end for known in self.words(middle, phrases("known")) for end in self.words(known, ",")]
@@ -277,6 +277,19 @@ class References(Matcher):
         for end, count in self.count(start):
             for after, _ in self.seq(end, self.nouns, "that|which?", "you", self.had):
                 yield after, Ref(more=count)
+        yield from self._pronoun(start)
+
+    def _pronoun(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read "it" or "them" for the history items mentioned before."""
+        before = self.before(start)
+        for end in self.words(start, "it|that one" if len(before) == 1 else "them|both of them|those"):
+            if before:
+                yield end, Ref(titles=before)
+
+    def objects(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read a reference to any items that is not a subject, so that "it" may be a history item."""
+        yield from self.everything(start)
+        yield from self._pronoun(start)
 
     def _more(self, start: int) -> Iterator[tuple[int, int]]:
         """Read how many further items there are: "and 3 more films", "and 3 others"."""

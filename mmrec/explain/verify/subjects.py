@@ -67,9 +67,8 @@ class Subjects(Predicates):
                 for last, whole in self.tail(end, said):
                     if holds_of(ref, whole, self.lexicon):
                         yield last, Clause(whole.marks + ref.marks, whole, ref)
-        for end, (ref, said) in self.seq(
-            start, "what", "links|connects|ties", "it|this|this one", "to|with", self.items, "is", self._fact_named
-        ):
+        links = "links it to|connects it to|connects it with|ties it to|it has in common with|it shares with"
+        for end, (ref, said) in self.seq(start, "what", links, self.items, "is", self._fact_named):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, own)
         for end, (said, ref) in self.seq(
@@ -94,6 +93,11 @@ class Subjects(Predicates):
         ):
             ref = one | other
             if ref.own and holds_of(ref, said, self.lexicon):
+                yield end, Clause(said.marks + ref.marks, said, _OWN)
+        for end, (said, ref) in self.seq(
+            start, self._facts_or_words, "is what|are what", self.everything, "have in common|share"
+        ):
+            if ref.own and ref.titles and holds_of(ref, said, self.lexicon):
                 yield end, Clause(said.marks + ref.marks, said, _OWN)
         for middle, (ref,) in self.seq(start, "what", self.everything, "have in common|share", "is|are"):
             for end, said in self._fact_named(middle) if ref.own and ref.titles else ():
@@ -188,7 +192,7 @@ class Subjects(Predicates):
     def _made(self, start: int, kind: str) -> Iterator[tuple[int, Ref]]:
         """Read "also directed Night Train", "is the director of this film"."""
         for end, (ref,) in self.seq(start, ",?", verbs_of_maker(kind), self.everything):
-            yield end, ref
+            yield from ((last, ref) for last in self.words(end, f"{ALSO}?"))
         for end, (_, ref) in self.seq(start, ",?", self.is_the(kind), self.everything):
             yield end, ref
 
@@ -321,13 +325,3 @@ class Subjects(Predicates):
         yield start, Said()
         for end, _ in self.seq(start, "of", self.own):
             yield end, Said()
-
-    def seq_of(self, start: int, *parts: str | Rule) -> Iterator[tuple[int, Ref]]:
-        """Read parts one after the other; the meaning is that of the only rule among them."""
-        for end, meanings in self.seq(start, *parts):
-            yield end, meanings[0]
-
-    def after(self, start: int, *parts: str | Rule) -> Iterator[int]:
-        """Yield the place after parts, for each way to read them."""
-        for end, _ in self.seq(start, *parts):
-            yield end
