@@ -56,7 +56,7 @@ def test_a_family_of_false_texts_by_a_third_author_does_not_pass(family):
 
 @pytest.mark.parametrize(
     ("of_author", "least", "share"),
-    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.45)],
+    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.43)],
 )
 def test_true_paraphrases_pass(of_author, least, share):
     texts = [(case, text) for case, of_case in of_author.items() for text in of_case]
@@ -117,6 +117,30 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
         ("films", "You watched Night Train, a crime film.", "You watched Red Desert Sky, a crime film."),
         ("films", "Night Train and this film are crime.", "You watched Night Train and Quiet Harbour. They are crime."),
         ("shop", "They are corduroy.", "You bought the Falcon collection leather trousers. They are corduroy."),
+        (
+            "beauty",
+            "You bought the Essie Base Coat. It is for nails, as is this polish.",
+            "You bought the Great Lash Mascara. It is from Nails, as this polish is.",
+        ),
+        # Counts are those of the history.
+        ("games", "Three of your four games are on PC.", "Two of your four games are on PC."),
+        (
+            "games",
+            "Two of the games you played, Ember Caravan and Crown of Nettles, were published by Northgate.",
+            "Two of the games you played, Ember Caravan and Deepmoor, were published by Northgate.",
+        ),
+        ("beauty", "All three items you bought are makeup.", "All three items you bought are for nails."),
+        # Makers did what their kind does.
+        ("games", "Northgate published Hollow Tide.", "Pale Otter Games published Hollow Tide."),
+        (
+            "books",
+            "Marta Quill's The Lantern Keeper is historical fiction.",
+            "Marta Quill's Ashes over Velm is a mystery.",
+        ),
+        # Only retrieved neighbours are the closest ones.
+        ("games", "Deepmoor is its closest match.", "Ember Caravan is its closest match."),
+        # A shortened title is that of one item.
+        ("lamps", "The Aurora is by Lumen.", "You bought the Aurora."),
         # A film is not a book, shoes are not an album.
         ("films", "This film is by Ana Lopez.", "This book is by Ana Lopez."),
         ("shop", "This item is by Atelier Nine.", "This album is by Atelier Nine."),
@@ -183,3 +207,7 @@ SALAD = "it is like the crime film by ana lopez and , not 1997 night train you w
 @given(st.lists(st.sampled_from(SALAD)))
 def test_word_salad_is_judged_in_time(words):
     judge("films", " ".join(words))
+
+
+def test_a_sentence_with_too_many_readings_is_refused():
+    assert not judge("films", f"It is {', '.join(['crime', 'drama'] * 12)}.").ok

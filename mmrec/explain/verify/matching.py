@@ -14,6 +14,14 @@ Found = Iterator[tuple[int, Any]]
 Rule = Callable[[int], Iterable[tuple[int, Any]]]
 
 
+MAX_STEPS = 15_000
+"""Looks at the words of one sentence until it is given up; ordinary ones take 300, long ones 3,000."""
+
+
+class TooLong(Exception):
+    """A sentence with so many ways to read it that reading it takes too long."""
+
+
 class Matcher:
     """Reads the tokens of one sentence.
 
@@ -28,6 +36,7 @@ class Matcher:
         self.tokens = tokens
         self.lexicon = lexicon
         self.furthest = 0
+        self.steps = 0
         self.rules: dict[str, Rule] = {}
         self._known: dict[int, list[tuple[int, Entry]]] = {}
         self._results: dict[tuple[str, int], list[tuple[int, Any]]] = {}
@@ -62,6 +71,9 @@ class Matcher:
 
     def words(self, start: int, pattern: str) -> Iterator[int]:
         """Yield the place after each alternative of a pattern that stands at `start`."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise TooLong
         alternatives, optional = _alternatives(pattern)
         if start < len(self.tokens):
             for rest in alternatives.get(self.tokens[start].key, ()):

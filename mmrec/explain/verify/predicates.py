@@ -224,7 +224,7 @@ class Predicates(References):
         forms: list[tuple[str | Rule, ...]] = [
             (phrases("verbs of mixing"), lambda at: self.listed(at, self.of_kind("genre"), "and|with|, and|,")),
             ("shows|show|has|have", images, *of_image),
-            (f"picks up|takes up|has|shares|share|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
+            (f"has|shares|share|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
             ("has|have|has a|has an|have a|have an", self._with_quality),
             ("has|have|shares|share|mentions|mention", self.word, phrases("titles")),

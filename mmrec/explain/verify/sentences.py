@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mmrec.explain.verify.clauses import Clauses
-from mmrec.explain.verify.matching import Rule
+from mmrec.explain.verify.matching import Rule, TooLong
 from mmrec.explain.verify.meaning import Clause, Ref, Said, has, holds_of, similar
 from mmrec.explain.verify.predicates import BE
 from mmrec.explain.verify.references import ALSO
@@ -28,7 +28,11 @@ class Sentence(Clauses):
         Returns:
             What it says, and the history titles that "it" can mean after it.
         """
-        for end, clause in self.sentence(0):
+        try:
+            readings = [*self.sentence(0)]
+        except TooLong:
+            return None
+        for end, clause in readings:
             rest = [token.key for token in self.tokens[end:]]
             if not rest or (len(rest) == 1 and (rest[0] in _END or (rest[0] == "?" and clause.offers))):
                 after = self._meant_after(clause, meant)
