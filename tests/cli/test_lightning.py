@@ -385,6 +385,13 @@ def test_shipped_configurations_are_listed_and_printed(here: Path, capsys: pytes
         assert "class_path: Tabular" in capsys.readouterr().out
 
 
+def test_complete_configurations_have_the_model_that_is_shipped_under_its_name() -> None:
+    shipped = Path(__file__).parents[2] / "lightning_configs"
+    models = [yaml.safe_load(file.read_text()) for file in (shipped / "model").glob("*.yaml")]
+    for file in (shipped / "run").glob("*.yaml"):
+        assert yaml.safe_load(file.read_text())["model"] in models, file.name
+
+
 def test_an_unknown_option_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["fit", "--data", "toy", "--model", "sasrec", "--data.max_lenght", "5"])
