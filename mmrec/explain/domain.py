@@ -28,6 +28,7 @@ class Domain:
 
 FILMS = Domain("film", "films", "watched", "watched", "poster")
 BOOKS = Domain("book", "books", "read", "read", "cover")
+GAMES = Domain("game", "games", "played", "played", "cover")
 MUSIC = Domain("album", "albums", "played", "played", "cover")
 SHOP = Domain("item", "items", "bought", "bought", "photo")
 PLAIN = Domain()
@@ -42,6 +43,8 @@ def domain_of(knowledge: Knowledge) -> Domain:
         return BOOKS
     if "artist" in kinds:
         return MUSIC
+    if "developer" in kinds:
+        return GAMES
     if kinds & {"price", "material", "colour", "size", "brand", "section", "pattern"}:
         return SHOP
     return PLAIN

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 _NAMES = {
-    "brand": ["brand", "manufacturer", "maker", "store", "label", "company"],
+    "brand": ["brand", "manufacturer", "maker", "store", "company"],
     "colour": ["colour", "color", "shade"],
     "material": ["material", "fabric"],
     "pattern": ["pattern", "print", "graphical appearance"],
@@ -17,12 +17,13 @@ _NAMES = {
     "actor": ["actor", "actress", "cast", "star"],
     "author": ["author", "writer"],
     "artist": ["artist", "band", "musician", "singer"],
+    "developer": ["developer", "studio"],
     "year": ["year", "release year", "publication year"],
     "price": ["price", "cost"],
     "collection": ["collection", "series", "line"],
     "section": ["section", "department", "index", "product group", "garment"],
     "country": ["country", "country of origin", "origin"],
-    "size": ["size"],
+    "size": ["size", "pack size", "package size"],
 }
 _KIND_OF = {name: kind for kind, names in _NAMES.items() for name in names}
 PEOPLE = frozenset({"director", "actor", "author", "artist"})
@@ -30,18 +31,32 @@ PEOPLE = frozenset({"director", "actor", "author", "artist"})
 _ENDINGS = re.compile(r"\s+(name|group|value|title|label)$")
 _IDENTIFIER_NAME = re.compile(r"\b(id|ids|code|no|number|sku|asin|isbn|ean|upc|gtin|url|link|hash|image)$")
 _IDENTIFIER = re.compile(r"(?=(?:.*\d){4})[A-Za-z0-9_-]{6,}|https?://.*|[0-9a-f-]{20,}")
-_NO_VALUE = frozenset({"unknown", "none", "n/a", "na", "nan", "null", "other", "undefined", "unspecified"})
+_NO_VALUE = frozenset(
+    {"unknown", "none", "n/a", "na", "nan", "null", "other", "undefined", "unspecified", "no", "false"}
+)  # that an item is not organic is not why somebody buys it
+_YES = frozenset({"yes", "true"})
+_COUNT = re.compile(r"^(?:num|n|nr|number of|no of|count of|total) (?=[a-z])")
+_COUNTED = frozenset({"pages", "players", "discs", "pieces", "tracks", "episodes"})
+"""Names of facts that are numbers of something."""
 MAX_VALUE = 60
 """Characters; a longer value is a description."""
 
 
 @cache
 def plain_name(name: str) -> str:
-    """Return the name of a fact in words, in the singular: `colour_group_name` is "colour"."""
+    """Return the name of a fact in words, in the singular: `colour_group_name` is "colour".
+
+    A count stays in the plural: `num_pages` is "number of pages".
+    """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
     words = " ".join(spaced.split()).casefold()
     while (shorter := _ENDINGS.sub("", words)) != words:
         words = shorter
+    counted = _COUNT.sub("", words)
+    return f"number of {counted}" if counted != words or words in _COUNTED else _singular(words)
+
+
+def _singular(words: str) -> str:
     if words.endswith("ies") and words != "series":
         return words[:-3] + "y"
     if len(words) > 3 and words.endswith("s") and not words.endswith(("ss", "series", "us")):
@@ -51,9 +66,26 @@ def plain_name(name: str) -> str:
 
 @cache
 def kind_of(name: str) -> str:
-    """Return the kind of a fact by its name, such as "colour"; the plain name itself for a name that is not known."""
+    """Return the kind of a fact by its name, such as "colour"; the noun itself for a name that is not known."""
+    noun = _singular(plain_name(name).removeprefix("number of "))
+    return _KIND_OF.get(noun, noun)
+
+
+def said_of(name: str, value: str) -> str:
+    """Return what a fact says of an item, as the end of a sentence after "it".
+
+    A quality is a fact whose value is "yes": `is_organic` gives "is organic", `has_lid` "has lid", `vegan` "is listed
+    as vegan". Another fact is said by its name: "has the pack size 1 l".
+    """
     plain = plain_name(name)
-    return _KIND_OF.get(plain, plain)
+    if value.casefold() in _YES:
+        return plain if plain.startswith(("is ", "has ")) else f"is listed as {plain}"
+    return f"has the {plain} {value}"
+
+
+def is_quality(value: str) -> bool:
+    """Return whether the value of a fact only says that its name is true."""
+    return value.casefold() in _YES
 
 
 def is_telling(name: str, value: str) -> bool:

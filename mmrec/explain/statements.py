@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from mmrec.batch import PAD
 from mmrec.explain.domain import SHOP, Domain, domain_of
-from mmrec.explain.facts import kind_of, plain_name
+from mmrec.explain.facts import is_quality, kind_of, plain_name, said_of
 from mmrec.explain.images import COLOURS
 from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
 from mmrec.explain.packet import Recommendation, most_influential
@@ -191,7 +191,7 @@ class _Maker:
                 yield replace(made, count=len(everything))
             else:
                 telling = OWN_WEIGHT * self.knowledge.bits(name, value)
-                text = f"Its {plain_name(name)} is {value}."
+                text = f"It {said_of(name, value)}." if is_quality(value) else f"Its {plain_name(name)} is {value}."
                 yield Statement("", Kind.ATTRIBUTE, text, name, value, telling=telling)
         if self.knowledge.has_title(self.item):
             title = self.knowledge.title(self.item)
@@ -200,11 +200,13 @@ class _Maker:
                 yield self._shared(Kind.SHARED, TITLE, title, same, math.log2(len(self.knowledge) + 1))
 
     def _shared(self, kind: Kind, name: str, value: str, items: Sequence[int], bits: float) -> Statement:
-        what = f"image shows {value}" if kind is Kind.SHARED_IMAGE else f"{plain_name(name)} is {value}"
+        what = f"Its image shows {value}" if kind is Kind.SHARED_IMAGE else f"Its {plain_name(name)} is {value}"
         if kind is Kind.KEYWORD:
-            what = f"description has the word {value}"
+            what = f"Its description has the word {value}"
+        elif is_quality(value):
+            what = f"It {said_of(name, value)}"
         titles = self._titles(items)
-        text = f"Its {what}, in common with {', '.join(titles) or f'{len(items)} {self.domain.nouns}'}."
+        text = f"{what}, in common with {', '.join(titles) or f'{len(items)} {self.domain.nouns}'}."
         telling = bits * sum(sorted((self.weights[item] for item in items), reverse=True)[:2])  # those that are named
         return Statement("", kind, text, name, value, titles, len(items), telling)
 

@@ -10,6 +10,7 @@ from mmrec.explain.writing.grounded import choices
 from mmrec.explain.writing.names import shown_title, with_article
 from mmrec.explain.writing.plan import Plan, default_plan
 from tests.explain.cases import CASES
+from tests.explain.cases_more import MORE_CASES
 
 SEEDS = 40
 
@@ -35,6 +36,37 @@ def test_every_text_of_the_grammar_is_accepted_by_the_verifier_of_free_texts():
     for name, evidence, sentences in variants():
         text = " ".join(sentence.text for sentence in sentences)
         assert Verifier(evidence)(text).violations == [], (name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("books", "You read “The Glass Orchard”; here is another mystery book written by Marta Quill."),
+        (
+            "games",
+            "You played “Crown of Nettles” and “Ember Caravan”; here is another strategy game published by Northgate.",
+        ),
+        (
+            "groceries",
+            "Like “Soja Sol Soy Drink Unsweetened” and “Alder Valley Organic Almond Drink”, which you bought, this "
+            "item is in the category dairy alternatives. It also has the label Vegan, like “Casa Lupo Organic Passata” "
+            "and “Fjordkorn Rolled Oats”.",
+        ),
+        (
+            "albums",
+            "You played “Paper Antlers” and “Slow Meridian”; here is another indie folk album with the label "
+            "Tin Harbor Records. It also comes from Canada, like “Static Bloom”.",
+        ),
+        (
+            "videos",
+            "Overall, this item resembles “5 noodle soups in under 10 minutes” and “Ramen taste test with my grandma”.",
+        ),
+    ],
+)
+def test_catalogues_of_other_kinds_are_explained_in_their_words(name, text):
+    case = MORE_CASES[name]
+    evidence = dataclasses.replace(evidence_of(case.recommendation, case.knowledge), seed=1)
+    assert " ".join(sentence.text for sentence in written(evidence)) == text
 
 
 def test_the_most_influential_item_is_named_even_if_it_shares_nothing():

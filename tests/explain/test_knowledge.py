@@ -4,6 +4,7 @@ from PIL import Image, ImageDraw
 
 from mmrec.errors import UserError
 from mmrec.explain import Knowledge
+from mmrec.explain.facts import is_telling, said_of
 from mmrec.explain.images import describe_image
 
 
@@ -23,6 +24,24 @@ def test_nested_and_empty_attributes():
     knowledge = Knowledge(items)
     assert knowledge.facts(1) == {"c": ["1.5", "yes"], "d": ["size: 4"]}
     assert knowledge.title(1) == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("colour_group_name", "Black", "has the colour Black"),
+        ("num_pages", "312", "has the number of pages 312"),
+        ("players", "1-4", "has the number of players 1-4"),
+        ("labels", "Vegan", "has the label Vegan"),
+        ("is_organic", "yes", "is organic"),
+        ("hasLid", "True", "has lid"),
+        ("waterproof", "yes", "is listed as waterproof"),
+    ],
+)
+def test_a_fact_is_said_in_words(name, value, said):
+    assert said_of(name, value) == said
+    assert is_telling(name, value)
+    assert not is_telling(name, "no")
 
 
 def test_keywords_prefer_frequent_words_that_are_rare_elsewhere(knowledge):

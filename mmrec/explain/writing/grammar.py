@@ -220,12 +220,15 @@ class _Writer:
             for place, statement in enumerate(history[:NAMED]):
                 line.add(" and " if place else "", *self._named(statement))
             lines.append(line.add("."))
-        for statement in statements:
-            if statement.kind is Kind.NEIGHBOUR:
-                subject = self._this() if first else self._it()
-                verb = "resemble " if self.pair else "resembles "
-                lines.append(_Line().add("overall, ", *subject, verb, *self._named(statement), "."))
-                first = False
+        neighbours = [s for s in statements if s.kind is Kind.NEIGHBOUR]
+        if neighbours:
+            subject = self._this() if first else self._it()
+            line = _Line().add("overall, ", *subject, "resemble " if self.pair else "resembles ")
+            for place, statement in enumerate(neighbours):
+                before = "" if not place else " and " if place == len(neighbours) - 1 else ", "
+                line.add(before, *self._named(statement))
+            lines.append(line.add("."))
+            first = False
         facts = [s for s in statements if s.kind is Kind.ATTRIBUTE]
         images = [s for s in statements if s.kind is Kind.IMAGE]
         if facts:

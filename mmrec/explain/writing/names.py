@@ -10,7 +10,9 @@ _TURNED = re.compile(r"^(?P<rest>.+), (?P<article>The|A|An|Le|La|Les|Der|Die|Das
 _BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
 _LONGEST = 48
 _QUOTES = str.maketrans(dict.fromkeys('"“”„«»「」『』《》', "′"))
-_PROPER = PEOPLE | {"brand", "section", "country", "collection", "title"}
+_PROPER = PEOPLE | {"brand", "section", "country", "collection", "title", "developer"}
+_COMMON = frozenset({"colour", "material", "pattern", "type", "category", "genre", "size", "image", "text"})
+"""Kinds whose values are common words; values of kinds that are not known stay as they are written."""
 PAIR = "pair of "
 _PAIRS = frozenset(
     {
@@ -54,7 +56,8 @@ def shown_value(kind: str, value: str) -> str:
         return value.capitalize()
     if kind in _PROPER:
         return value.title() if value.isupper() and len(value) > 5 else value
-    return value if re.search(r"\d", value) or value.isupper() else value.lower()
+    common = kind in _COMMON and not re.search(r"\d", value) and not value.isupper()
+    return value.lower() if common else value
 
 
 def with_article(noun: str) -> str:

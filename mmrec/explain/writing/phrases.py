@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmrec.explain.facts import kind_of, plain_name
+from mmrec.explain.facts import kind_of, said_of
 from mmrec.explain.statements import Evidence, Kind, Statement
 from mmrec.explain.text import joined
 from mmrec.explain.writing.names import PAIR, is_countable, shown_value, with_article
@@ -24,7 +24,8 @@ _GENRE_ADJECTIVES = {"animation": "animated", "romance": "romantic"}
 _AFTER = {
     "brand": "by {}", "director": "directed by {}", "author": "written by {}", "artist": "by {}", "actor": "with {}",
     "collection": "from the {} collection", "section": "from the {}", "year": "from {}", "country": "from {}",
-    "material": "made of {}",
+    "material": "made of {}", "developer": "developed by {}", "publisher": "published by {}", "platform": "for {}",
+    "label": "with the label {}",
 }  # fmt: skip
 _BEFORE = frozenset({"colour", "material"})
 _AFTER_IS = {
@@ -33,7 +34,8 @@ _AFTER_IS = {
 }  # fmt: skip
 _VERBS = {
     "director": "was directed by {}", "author": "was written by {}", "price": "costs {}", "country": "comes from {}",
-    "size": "comes in size {}",
+    "size": "comes in size {}", "developer": "was developed by {}", "publisher": "was published by {}",
+    "platform": "is for {}", "language": "is in {}",
 }  # fmt: skip
 
 
@@ -130,7 +132,7 @@ def _predicate(statement: Statement, evidence: Evidence) -> str:
     if kind == "pattern":
         bare = value.removesuffix(" pattern")
         return "is in one plain colour" if bare == "solid" else f"has {with_article(bare)} pattern"
-    return f"has the {plain_name(statement.name)} {value}"
+    return said_of(statement.name, value)
 
 
 def _value(statement: Statement) -> str:
