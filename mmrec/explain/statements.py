@@ -13,6 +13,7 @@ Where attribution was not measured, recency takes its place.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ OWN_WEIGHT = 0.1
 """Weight of a fact of the recommended item that no history item shares."""
 WORD_WEIGHT = 0.2
 """Weight of a shared word of the texts against a shared fact."""
+TITLE_WORD_WEIGHT = 0.5
+"""Weight of a shared word of the titles, which counts where no fact is shared."""
 THEME_WEIGHT = 0.3
 """Weight of a shared theme of the images against a shared fact."""
 LEAST_THEME_BITS = 1.0
@@ -56,6 +59,8 @@ CLOSE_BITS = 1.5
 """Information content of a retrieved neighbour."""
 TITLE = "title"
 """Name of the statement that a history item has the same title."""
+TITLE_WORD = "title word"
+"""Name of the statement that titles of the history have a word of the item's title."""
 _TONES = frozenset({"dark", "bright", "low contrast", "high contrast"})
 
 
@@ -77,7 +82,7 @@ class Kind(StrEnum):
     IMAGE = "image"
     """The item's image has a theme."""
     KEYWORD = "keyword"
-    """The item's text has a word in common with texts of the history."""
+    """The item's text has a word in common with texts of the history, or its title with titles."""
     SIGNAL = "signal"
     """The model weighs recent against long-term interest in this way."""
 
@@ -174,6 +179,8 @@ class _Maker:
     def make(self) -> list[Statement]:
         """Return all statements in no particular order."""
         made = [*self._facts(), *self._history(), *self._neighbours(), *self._images(), *self._words()]
+        if not any(statement.kind is Kind.SHARED for statement in made):
+            made += self._title_words()
         return [*made, *self._influence(), *self._signals()]
 
     def _facts(self) -> Iterable[Statement]:
@@ -202,7 +209,7 @@ class _Maker:
     def _shared(self, kind: Kind, name: str, value: str, items: Sequence[int], bits: float) -> Statement:
         what = f"Its image shows {value}" if kind is Kind.SHARED_IMAGE else f"Its {plain_name(name)} is {value}"
         if kind is Kind.KEYWORD:
-            what = f"Its description has the word {value}"
+            what = f"Its {'title' if name == TITLE_WORD else 'description'} has the word {value}"
         elif is_quality(value):
             what = f"It {said_of(name, value)}"
         titles = self._titles(items)
@@ -254,6 +261,18 @@ class _Maker:
             if items and word not in said and word not in STOP_WORDS and len(word) > 3:
                 bits = WORD_WEIGHT * self.knowledge.word_bits(word)
                 found.append(self._shared(Kind.KEYWORD, "text", word, items, bits))
+        yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
+
+    def _title_words(self) -> Iterable[Statement]:
+        """Return the words that the title has in common with titles of the history, as they are spelled in it."""
+        spelled = {word.casefold(): word for word in re.findall(r"[^\W_]+", self.knowledge.title(self.item))}
+        titles = {item: {*self.knowledge.split(self.knowledge.title(item))} for item in self.history}
+        found = []
+        for word in dict.fromkeys(self.knowledge.split(self.knowledge.title(self.item))):
+            items = [item for item, words in titles.items() if word in words and self.knowledge.has_title(item)]
+            if items and word in spelled and word not in STOP_WORDS and len(word) > 3 and word.isalpha():
+                bits = TITLE_WORD_WEIGHT * self.knowledge.word_bits(word)
+                found.append(self._shared(Kind.KEYWORD, TITLE_WORD, spelled[word], items, bits))
         yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
 
     def _influence(self) -> Iterable[Statement]:

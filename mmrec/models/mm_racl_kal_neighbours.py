@@ -128,6 +128,14 @@ class MMRaclKalNeighbours(MMRaclKal):
         if self.popularity is not None:
             self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
 
+    def neighbours(self) -> Tensor | None:
+        """Return N(i) of eq. 5 for all items, (I, K): those of the content scores where nothing else is retrieved."""
+        if self.library is not None or self.training or "content" not in self.graphs:
+            return super().neighbours()
+        graph = self.graphs["content"]
+        assert isinstance(graph, ContentScores)
+        return graph.nearest(self.hparams["neighbours"])
+
     @property
     def score_weights(self) -> dict[str, float]:
         """The weight of each score, f w."""

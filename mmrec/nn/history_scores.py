@@ -91,6 +91,11 @@ class HistoryScores(nn.Module):
         scores = faded.new_zeros(newest.places * n_items).index_add_(0, column.flatten(), value.flatten())
         return scores.view(-1, n_items)
 
+    def nearest(self, count: int) -> Tensor:
+        """Return the items of the largest weights of each item, (I, count) int64; PAD where there are fewer."""
+        best = self.weight.topk(min(count, self.weight.shape[1]), dim=1)
+        return self.neighbour.gather(1, best.indices) * (best.values > 0)
+
     def _keep(self, blocks: list[tuple[Tensor, Tensor]]) -> None:
         device = self.weight.device
         self.weight, self.neighbour = (torch.cat(parts).to(device) for parts in zip(*blocks, strict=True))

@@ -39,7 +39,7 @@ def test_every_score_changes_the_ranking_and_nothing_in_training(name: str, toy:
 
 
 def test_without_its_scores_it_is_mm_racl_kal(toy: RecDataModule) -> None:
-    options = {"item_id": True, "replace_prob": 0.0, "beta": 0.0, "static_user": "none"}
+    options = {"item_id": True, "replace_prob": 0.0, "beta": 0.0, "static_user": "none", "hidden_dim": 64}
     ours = build("mm_racl_kal_id", toy, **OFF, **options, features_first=False, heads=1, interest_weight=1.0)
     plain = build("mm_racl_kal", toy, **options)
     plain.load_state_dict({name: value for name, value in ours.state_dict().items() if name != "factors"})

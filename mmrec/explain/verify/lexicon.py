@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmrec.explain.facts import kind_of, plain_name
 from mmrec.explain.knowledge import STOP_WORDS
-from mmrec.explain.statements import Evidence, Kind
+from mmrec.explain.statements import TITLE_WORD, Evidence, Kind
 from mmrec.explain.verify.tokens import price_forms
 from mmrec.explain.verify.wording import phrases, phrases_of
 from mmrec.explain.verify.words import ARTICLES, Key, aliases, inflected, normal_form, occurs
@@ -124,7 +124,7 @@ class Lexicon:
                         self.kinds.setdefault(key, set()).add(kind)
         for title in self.history:
             self._add_title(title, title)
-        self.titles_alone = not self.names
+        self.titles_alone = all(value.kind == "word" for value in self.names)
         self._add_nouns()
         self._add_words()
         self._add_short_titles()
@@ -236,6 +236,8 @@ _VALUES = frozenset({Kind.SHARED, Kind.ATTRIBUTE, Kind.IMAGE, Kind.SHARED_IMAGE,
 def value_of(name: str, value: str) -> Value | None:
     """Return the fact with a name and a value in a catalogue; None for the absence of a quality ("organic": no)."""
     kind, plain = kind_of(name), plain_name(name)
+    if name == TITLE_WORD:
+        return Value("word", value.casefold())
     if value.casefold() in _NO:
         return None
     if value.casefold() in _YES:
@@ -243,7 +245,7 @@ def value_of(name: str, value: str) -> Value | None:
         if verb in ("is", "has") and quality:
             return Value("quality" if verb == "is" else "feature", quality)
         return Value("quality", plain)
-    return Value("label" if plain == "label" else _COUNTED.sub("", kind), value.casefold())
+    return Value(kind, value.casefold())
 
 
 @cache

@@ -281,14 +281,11 @@ class Subjects(Predicates):
     def _of_words(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "its description mentions cotton", "the words tiny kitchen appear in its title and in that of A"."""
         own = Ref(own=True)
-        for end, (_, said) in self.seq(
-            start,
-            "its|the|their",
-            "description|text|story",
-            self._of_own,
-            "mentions|has the word",
-            self.described_words,
-        ):
+        subjects: list[tuple[str | Rule, ...]] = [
+            ("description|text|story", self._of_own, "mentions|has the word", self.described_words),
+            ("title|name", self._of_own, "has|mentions", self.word),
+        ]
+        for end, (_, said) in (found for parts in subjects for found in self.seq(start, "its|the|their", *parts)):
             for last, whole in self.tail(end, said):
                 if holds_of(own, whole, self.lexicon):
                     yield last, Clause(whole.marks, whole, own)

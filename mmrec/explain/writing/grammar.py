@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmrec.explain.facts import kind_of
-from mmrec.explain.statements import TITLE, Evidence, Kind, Statement
+from mmrec.explain.statements import TITLE, TITLE_WORD, Evidence, Kind, Statement
 from mmrec.explain.writing.names import PAIR, is_countable, quoted, shown_title
 from mmrec.explain.writing.phrases import (
     MAKERS,
@@ -197,9 +197,9 @@ class _Writer:
     def _of_image(self, group: _Group, items: Sequence[Part], of: Sequence[Part] = (), ending: str = "") -> _Line:
         """Return "Its photo is blue, like that of A."; words of the description are said in the same way."""
         words = group.first.kind is Kind.KEYWORD
-        what = "description" if words else self.domain.image
+        what = self.domain.image if not words else "title" if group.first.name == TITLE_WORD else "description"
         line = _Line().add(*([f"the {what} of ", *of] if of else [self._its(), what, " "]))
-        line.add("mentions " if words else "")
+        line.add({"title": "has the word ", "description": "mentions "}.get(what, "") if words else "")
         for place, statement in enumerate(group.statements):
             line.add(" and " if place else "")
             line.add((f"“{statement.value}”" if words else _shown(statement.value, place), statement.id))

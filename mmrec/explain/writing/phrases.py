@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmrec.explain.facts import kind_of, said_of
-from mmrec.explain.statements import Evidence, Kind, Statement
+from mmrec.explain.statements import TITLE_WORD, Evidence, Kind, Statement
 from mmrec.explain.text import joined
 from mmrec.explain.writing.names import PAIR, is_countable, shown_value, with_article
 
@@ -119,7 +119,8 @@ def _is_noun(statement: Statement, evidence: Evidence) -> bool:
 def _predicate(statement: Statement, evidence: Evidence) -> str:
     kind = kind_of(statement.name)
     if statement.kind is Kind.KEYWORD:
-        return f"mentions “{statement.value}” in its description"
+        where = "title" if statement.name == TITLE_WORD else "description"
+        return f"mentions “{statement.value}” in its {where}"
     value = _value(statement)
     if _is_noun(statement, evidence):
         return f"is {with_article(_in_lower_case(value))}"

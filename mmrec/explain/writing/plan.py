@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mmrec.explain.facts import kind_of
-from mmrec.explain.statements import SLIGHT, Evidence, Kind, Statement
+from mmrec.explain.statements import SLIGHT, TITLE_WORD, Evidence, Kind, Statement
 
 Tone = Literal["plain", "warm"]
 TONES: tuple[str, ...] = get_args(Tone)
@@ -93,7 +93,7 @@ def _few(reasons: Sequence[Statement]) -> list[Statement]:
 
 def _is_slight(statement: Statement) -> bool:
     """Return whether a reason convinces nobody when another one is there: a word, a year, a size."""
-    return statement.kind is Kind.KEYWORD or kind_of(statement.name) in SLIGHT
+    return (statement.kind is Kind.KEYWORD and statement.name != TITLE_WORD) or kind_of(statement.name) in SLIGHT
 
 
 def _place(statement: Statement) -> int:
@@ -138,7 +138,7 @@ def _repeats(statement: Statement, earlier: Sequence[Statement]) -> bool:
     if statement.kind is Kind.NEIGHBOUR:
         return any(set(statement.titles) & set(s.titles) for s in earlier)
     if statement.kind is Kind.KEYWORD:
-        return bool(earlier)
+        return any(statement.name != TITLE_WORD or s.titles != statement.titles for s in earlier)
     kind = kind_of(statement.name)
     mergeable = kind in ("genre", "actor")
     return any(kind_of(s.name) == kind and not (mergeable and joins(s, statement)) for s in earlier)
