@@ -326,11 +326,20 @@ class Clauses(Subjects):
                 yield end, Clause(own.marks + ref.marks, about=own)
 
     def _fragment(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read a noun phrase alone: "another crime film by Ana Lopez"."""
-        for end, said in self.described(start):
+        """Read a noun phrase alone, "another crime film by Ana Lopez", or "also from Portugal", "same label as A"."""
+        alone = [found for found in self.seq_of(start, "also?", self.addition) if found[1].values or found[1].same]
+        for end, said in (*self.described(start), *alone, *self._same_alone(start)):
             for last, whole in self.tail(end, said):
-                if holds_of(Ref(own=True), whole, self.lexicon):
+                if holds_of(Ref(own=True), whole, self.lexicon) and self.fits_before(start, whole):
                     yield last, Clause(whole.marks, whole, Ref(own=True))
+
+    def _same_alone(self, start: int) -> Iterator[tuple[int, Said]]:
+        """Read "same label as A", "same author, same publisher"; what each is shared with must be clear."""
+        for end, said in self.listed(start, self.same):
+            keys = [token.key for token in self.tokens[start:end]]
+            refs = {ref for _, ref in said.same}
+            if Ref() not in refs and (len(refs) == 1 or keys.count("as") == len(refs)):
+                yield end, said
 
     def _of_influence(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "of all that you watched, Heat counts most"."""

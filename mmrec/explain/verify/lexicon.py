@@ -114,7 +114,8 @@ class Lexicon:
                 self.owners[value] = frozenset(statement.titles)
                 self.counts[value] = statement.count
                 self.names[value] = statement.id
-                if statement.telling >= AKIN and kind != "text":
+                apart = statement.count == 1 or statement.count != self.total  # what all items have makes none similar
+                if statement.telling >= AKIN and kind != "text" and apart:
                     self.akin |= self.owners[value]
                 for form in value_forms(value.value if kind in ("quality", "feature") else statement.value, kind):
                     self._add(form, Entry(value))

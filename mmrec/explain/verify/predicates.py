@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mmrec.explain.verify.lexicon import MAKERS, Value
 from mmrec.explain.verify.matching import Rule
@@ -58,6 +59,11 @@ class Predicates(References):
         return not said.values or bool(
             common_owners(self.lexicon, said.values) if several else self.lexicon.counts[said.values[0]]
         )
+
+    def fits_before(self, start: int, said: Said) -> bool:
+        """Return whether a phrase holds of the history items before a comma or a dash, as which it can be read."""
+        before = self.before(start) if start and self.tokens[start - 1].key in (",", "-", "(") else frozenset()
+        return not before or holds_of(Ref(titles=before), said.with_object(Ref(own=True)), self.lexicon)
 
     def with_additions(self, start: int, said: Said) -> Iterator[tuple[int, Said]]:
         """Read phrases that follow a noun."""
@@ -164,7 +170,7 @@ class Predicates(References):
             yield end, said
 
     def _same_sorts(self, start: int) -> Iterator[tuple[int, tuple[Sort, ...]]]:
-        for end, (sort,) in self.seq(start, "the same|the very same", self.sort):
+        for end, (sort,) in self.seq(start, "the same|the very same|same", self.sort):
             yield end, (sort,)
             for place in self.words(end, "and|,"):
                 for after, sorts in (*self._same_sorts(place), *((e, (s,)) for e, s in self.sort(place))):
@@ -224,7 +230,7 @@ class Predicates(References):
         forms: list[tuple[str | Rule, ...]] = [
             (phrases("verbs of mixing"), lambda at: self.listed(at, self.of_kind("genre"), "and|with|, and|,")),
             ("shows|show|has|have", images, *of_image),
-            (f"has|shares|share|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
+            (f"has|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
             ("has|have|has a|has an|have a|have an", self._with_quality),
             ("has|have|shares|share|mentions|mention", self.word, phrases("titles")),
@@ -282,8 +288,12 @@ class Predicates(References):
                     after, "and|, and|, and also|and also", self.shared, "with", self.items
                 ):
                     yield last, whole.and_then(_shared_with(more, other))
-            if not any(self.tokens[place].key == "has" for place in range(start, min(start + 1, len(self.tokens)))):
-                yield from ((last, shared) for last in self.words(end, "in common?"))
+            for last in self.words(end, "in common?"):
+                if last > end or self.tokens[start].key in ("share", "shares"):
+                    kinds = tuple((Sort(frozenset({value.kind})), Ref()) for value in shared.values)
+                    yield last, replace(shared, same=shared.same + kinds)
+                    if before := self.before(start):
+                        yield last, _shared_with(shared, Ref(titles=before))
         for end, (said, ref) in self.seq(start, "shares|share", self.word, "with", self.items):
             if self.tokens[start + 1].key == "the":
                 yield end, Said(said.values, like=(ref,), marks=said.marks + ref.marks)

@@ -158,7 +158,8 @@ class References(Matcher):
         yield from self.once("own", start, self._own)
 
     def _own(self, start: int) -> Iterator[tuple[int, Ref]]:
-        for end in self.words(start, "it|this|they|these|this one"):
+        plural = self.lexicon.evidence.title.endswith("s") or not self.before(start)
+        for end in self.words(start, "it|this|they|these|this one" if plural else "it|this|these|this one"):
             yield end, Ref(own=True)
         for end, (said, noun) in self.seq(start, "this|these|the", "pair of?", self.adjectives, self.noun):
             ref = Ref(True, marks=said.marks + noun.marks)  # the lexicon has no fact that is not the item's own
@@ -282,9 +283,14 @@ class References(Matcher):
     def _pronoun(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read "it" or "them" for the history items mentioned before."""
         before = self.before(start)
-        for end in self.words(start, "it|that one" if len(before) == 1 else "them|both of them|those"):
-            if before:
+        several = "them|those" + (f"|{phrases('both')}" if len(before) == 2 else "")
+        for place in self.words(start, "it|that one|that" if len(before) == 1 else several) if before else ():
+            if self.tokens[place - 1].key not in ("both", "that"):
+                yield place, Ref(titles=before)
+            for end in self.words(place, self.nouns):
                 yield end, Ref(titles=before)
+            if self.tokens[place - 1].key == "both":
+                yield place, Ref(titles=before)
 
     def objects(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read a reference to any items that is not a subject, so that "it" may be a history item."""

@@ -19,17 +19,18 @@ _AUXILIARY = "is|are|was|were|does|do|did|has|have"
 class Sentence(Clauses):
     """One sentence: it is understood if `read` finds a way to read it whole whose claims all hold."""
 
-    def read(self, meant: frozenset[str] = frozenset()) -> tuple[Clause, frozenset[str]] | None:
+    def read(self, meant: frozenset[str] = frozenset(), last: Clause = Clause()) -> tuple[Clause, frozenset[str]] | None:
         """Return what the sentence says, None if it cannot be read or something in it does not hold.
 
         Args:
             meant: history titles that "it" can mean at its start, those of the last clause before.
+            last: the sentence before, for "So is the Basic tee."
 
         Returns:
             What it says, and the history titles that "it" can mean after it.
         """
         try:
-            readings = [*self.sentence(0)]
+            readings = [*self.sentence(0)] + [(end, replace(c, parts=((0, c),))) for end, c in self._echo(0, last)]
         except TooLong:
             return None
         for end, clause in readings:
@@ -109,7 +110,7 @@ class Sentence(Clauses):
                 yield end, reason | main
         for parts in templates("wishes in front"):
             for place, meanings in self.template(start, parts):
-                for middle in self.words(place, ",?"):
+                for middle in self.words(place, ","):
                     for end, main in self.clause(middle):
                         if main.offers or main.about.own:
                             marks = tuple(mark for meaning in meanings if meaning for mark in meaning.marks)
@@ -140,6 +141,8 @@ class Sentence(Clauses):
             for end, said in rule(start):
                 for middle, whole in self.tail(end, said):
                     if not holds_of(Ref(own=True), whole, self.lexicon) or (whole.like and not whole.values):
+                        continue
+                    if not self.fits_before(start, whole):
                         continue
                     for last, (main,) in self.seq(middle, ",", self.clause):
                         if main.about.own:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmrec.explain.verify.words import Key, number_form
 
@@ -18,6 +18,7 @@ _AT_END = frozenset("+*#^")
 _TITLE_END = re.compile(r'[.!?]+"(?=\s*[a-z,;])')
 """A sign that belongs to a quoted title, because the sentence goes on."""
 _SENTENCE_END = re.compile(r"[.!?]+[\"')]*(?=\s+\S|\s*$)")
+_AFTER_USER = frozenset({"s", "has"})
 CURRENCIES = {"$": "dollar usd", "€": "euro eur", "£": "pound gbp", "¥": "yen jpy"}
 
 
@@ -28,6 +29,25 @@ class Token:
     key: str
     start: int
     end: int
+
+
+def addressed(tokens: list[Token]) -> list[Token]:
+    """Return tokens with the user in the second person: "this user's history" is "your history"."""
+    found: list[Token] = []
+    for token in tokens:
+        keys = [last.key for last in found[-2:]]
+        if token.key == "user" and keys[1:] in (["the"], ["this"]):
+            found[-1] = Token("you", found[-1].start, token.end)
+        elif keys[1:] == ["you"] and token.key in _AFTER_USER and found[-1].end - found[-1].start > len("you"):
+            user = found.pop()
+            key = "your" if token.key == "s" else "you"
+            found.append(Token(key, user.start, token.end if key == "your" else user.end))
+            found += [] if key == "your" else [Token("have", token.start, token.end)]
+        elif token.key == "history" and keys[1:] == ["the"]:
+            found[-1:] = [replace(found[-1], key="your"), token]
+        else:
+            found.append(token)
+    return found
 
 
 def tokens_of(text: str) -> list[Token]:

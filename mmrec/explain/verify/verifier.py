@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from mmrec.explain.statements import Evidence
 from mmrec.explain.verify.lexicon import Lexicon
+from mmrec.explain.verify.meaning import Clause
 from mmrec.explain.verify.normalise import foreign_letters, normalise
 from mmrec.explain.verify.sentences import Sentence
-from mmrec.explain.verify.tokens import sentences_of, tokens_of
+from mmrec.explain.verify.tokens import addressed, sentences_of, tokens_of
 from mmrec.explain.writing.names import shown_title
 
 MAX_TOKENS = 80
@@ -73,40 +74,41 @@ class Verifier:
         titles = [normalise(title) for title in self._titles]
         mentioned: frozenset[str] = frozenset()
         meant: frozenset[str] = frozenset()
+        last = Clause()
         verdicts = []
         for sentence in sentences_of(plain, [*titles, *map(shown_title, titles)]):
-            verdict, names, meant = self._judge(sentence, mentioned, meant)
+            verdict, names, meant, last = self._judge(sentence, mentioned, meant, last)
             mentioned |= names
             verdicts.append(verdict)
         return Verdict(tuple(verdicts))
 
     def _judge(
-        self, text: str, mentioned: frozenset[str], meant: frozenset[str]
-    ) -> tuple[SentenceVerdict, frozenset[str], frozenset[str]]:
-        """Return the verdict, the history titles of a sentence, and those that "it" can mean after it."""
-        tokens = tokens_of(text)
+        self, text: str, mentioned: frozenset[str], meant: frozenset[str], last: Clause
+    ) -> tuple[SentenceVerdict, frozenset[str], frozenset[str], Clause]:
+        """Return the verdict, the history titles of a sentence, those that "it" can mean after it, and what it says."""
+        tokens = addressed(tokens_of(text))
         known = {word for form in self._lexicon.entries for word in form}
         for token in tokens:
             if foreign_letters(text[token.start : token.end]) and token.key not in known:
                 word = text[token.start : token.end]
-                return SentenceVerdict(text, violation=f"“{word}” has letters of another script"), frozenset(), meant
+                return SentenceVerdict(text, violation=f"“{word}” has letters of another script"), frozenset(), meant, Clause()
         if len(tokens) > MAX_TOKENS:
-            return SentenceVerdict(text, violation=f"a sentence of more than {MAX_TOKENS} words"), frozenset(), meant
+            return SentenceVerdict(text, violation=f"a sentence of more than {MAX_TOKENS} words"), frozenset(), meant, Clause()
         sentence = Sentence(tokens, self._lexicon, mentioned)
         names = frozenset(e.title for i in range(len(tokens)) for _, e in sentence.entries(i) if e.title and e.whole)
         sentence.furthest = 0
-        read = sentence.read(meant)
+        read = sentence.read(meant, last)
         if read is None:
             rest = tokens[min(sentence.furthest, len(tokens) - 1) :] if tokens else []
             at = text[rest[0].start : rest[min(3, len(rest) - 1)].end] if rest else text
             whole = sentence.furthest >= len(tokens)
             what = "is not what the statements say" if whole else f"is not supported from “{at}” on"
-            return SentenceVerdict(text, violation=f"“{text}” {what}"), names, names or meant
+            return SentenceVerdict(text, violation=f"“{text}” {what}"), names, names or meant, Clause()
         clause, after = read
         spans = _without_overlaps(
             (tokens[start].start, tokens[end - 1].end, name) for start, end, name in clause.marks if name
         )
-        return SentenceVerdict(text, tuple(dict.fromkeys(name for *_, name in spans)), tuple(spans)), names, after
+        return SentenceVerdict(text, tuple(dict.fromkeys(name for *_, name in spans)), tuple(spans)), names, after, clause
 
 
 def _without_overlaps(spans: object) -> list[tuple[int, int, str]]:
