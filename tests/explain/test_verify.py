@@ -24,7 +24,8 @@ def table(name: str) -> dict[str, list[str]]:
 
 
 PARAPHRASES, OTHER_PARAPHRASES, THIRD_PARAPHRASES = (table(f"paraphrases{n}.yaml") for n in ("", 2, 3))
-OUTSIDER, THIRD_ATTACK = table("outsider.yaml"), table("attack3.yaml")
+OUTSIDER, ANSWERS = table("outsider.yaml"), table("answers.yaml")
+BY_CASE = table("attack3.yaml") | table("attack4.yaml")
 
 
 def judge(case: str, text: str) -> Verdict:
@@ -47,16 +48,16 @@ def test_a_family_of_false_texts_by_another_author_does_not_pass(family):
     assert len(passed) <= 0.02 * len(texts), passed
 
 
-@pytest.mark.parametrize("family", THIRD_ATTACK)
-def test_a_family_of_false_texts_by_a_third_author_does_not_pass(family):
-    texts = [(name, text) for name, of_case in THIRD_ATTACK[family].items() for text in of_case]
+@pytest.mark.parametrize("family", BY_CASE)
+def test_a_family_of_false_texts_by_a_third_or_fourth_author_does_not_pass(family):
+    texts = [(name, text) for name, of_case in BY_CASE[family].items() for text in of_case]
     passed = [text for case, text in texts if judge(case, text).ok]
     assert len(passed) <= 0.02 * len(texts), passed
 
 
 @pytest.mark.parametrize(
     ("of_author", "least", "share"),
-    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.43)],
+    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.43), (ANSWERS, 180, 0.59)],
 )
 def test_true_paraphrases_pass(of_author, least, share):
     texts = [(case, text) for case, of_case in of_author.items() for text in of_case]
@@ -167,6 +168,43 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
             "You bought the Strap top. It is dark blue, and so is the Tilda tank.",
         ),
         ("fashion", "It is dark blue too.", "It is too dark blue."),
+        # A phrase behind a comma is said of what stands before it, and "they" are all that were named.
+        (
+            "films",
+            "You watched Night Train, another crime film.",
+            "You watched Glass Tower, another film by Ana Lopez.",
+        ),
+        (
+            "fashion",
+            "The Tilda tank is dark blue, like the Basic tee. They also share the section Womens Everyday Basics.",
+            "The Tilda tank is striped, like the Luna jumper. They also share the section Womens Everyday Basics.",
+        ),
+        ("films", "Looking for another crime film? This is one.", "Looking for another crime drama? This is one."),
+        ("beauty", "It is similar to the OPI Red Shatter Crackle.", "It is similar to the Great Lash Mascara."),
+        # Text and image are close to retrieved neighbours alone.
+        (
+            "fashion",
+            "Its text and image are close to Strap top, which you bought.",
+            "Its text and image are close to Basic tee, which you bought.",
+        ),
+        (
+            "films",
+            "You watched Glass Tower. The word banker is in both descriptions.",
+            "You watched Night Train. The word banker is in both descriptions.",
+        ),
+        ("films", "It is crime, like Night Train. So is Glass Tower.", "It is crime. So is Quiet Harbour."),
+        (
+            "films",
+            "This film combines crime, as in Night Train, and drama, as in Quiet Harbour.",
+            "This film combines crime, as in Quiet Harbour, and drama, as in Night Train.",
+        ),
+        ("lamps", "Same maker as the Brio floor lamp.", "Same maker as the Cork tray."),
+        ("fashion", "You bought the T-shirt Basic tee.", "You bought the T-shirt Jade slim."),
+        (
+            "films",
+            "Half of the films in this user's history are crime.",
+            "Half of the films in the history are dramas.",
+        ),
     ],
 )
 def test_what_is_meant_must_be_what_is_known(case, true, false):

@@ -43,7 +43,7 @@ class Clauses(Subjects):
     def _clause(self, start: int) -> Iterator[tuple[int, Clause]]:
         for rule in (
             self._of_items, self._of_history, self._of_amounts, self._of_offers, self._of_liking, self.of_subjects,
-            self._fragment, self._of_influence, self._of_sharing,
+            self._fragment, self._of_closeness, self._of_influence, self._of_sharing,
         ):  # fmt: skip
             yield from rule(start)
 
@@ -52,7 +52,7 @@ class Clauses(Subjects):
         for end, (ref, said) in self.seq(start, self.everything, self.predicate):
             whole = said if ref.own else said.with_object(Ref(own=True))
             if holds_of(ref, whole, self.lexicon):
-                yield end, Clause(ref.marks + said.marks, Said(said.all_values, said.same), ref)
+                yield end, Clause(ref.marks + said.marks, Said(said.all_values, said.same, said.like), ref)
         for end, (ref,) in self.seq(start, self.everything, ",|:"):
             words = {2: "both|both of them|the two", 3: "all three|all of them"}.get(ref.size, "all of them")
             for last, (said,) in self.seq(end, f"{words}|all", self.predicate):
@@ -327,11 +327,30 @@ class Clauses(Subjects):
 
     def _fragment(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read a noun phrase alone, "another crime film by Ana Lopez", or "also from Portugal", "same label as A"."""
-        alone = [found for found in self.seq_of(start, "also?", self.addition) if found[1].values or found[1].same]
-        for end, said in (*self.described(start), *alone, *self._same_alone(start)):
+        alone = [*self.seq_of(start, "also?", self.addition), *self._same_alone(start)]
+        opens = not start or self.tokens[start - 1].key in (",", ":", ";")
+        for end, said in (*self.described(start), *(found for found in alone if opens and not found[1].like)):
             for last, whole in self.tail(end, said):
                 if holds_of(Ref(own=True), whole, self.lexicon) and self.fits_before(start, whole):
                     yield last, Clause(whole.marks, whole, Ref(own=True))
+
+    def _of_closeness(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "by its text and image it is close to A", "its text and image are close to A"."""
+        text, by, be = phrases("text and image"), phrases("by text and image"), f"{BE}|come|comes|lie|lies"
+        near, of = "close to|similar to|near to|near", "that of|those of?"
+        to: tuple[str | Rule, ...] = (f"{ALSO}|very?", near, of, self.objects)
+        found = [
+            *self.seq(start, by, ",?", self.own, be, *to),
+            *self.seq(start, by, ",?", self.own, phrases("verbs of similarity"), self.objects),
+            *self.seq(start, "its|the", text, self._to_own, be, *to),
+            *self.seq(start, self.own, "s", text, be, *to),
+        ]
+        for end, (ref,) in self.seq(start, self.everything, be, f"{ALSO}?", "close|similar", by, f"{ALSO}?"):
+            found += [(end, (Ref(titles=ref.titles),))] if ref.own else []
+        for end, (*_, ref) in found:
+            if ref.titles and ref.titles <= self.lexicon.close.keys() and not (ref.own or ref.more):
+                marks = tuple((start, end, self.lexicon.close[title]) for title in sorted(ref.titles))
+                yield end, Clause(marks, Said(like=(Ref(titles=ref.titles),)), Ref(own=True))
 
     def _same_alone(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read "same label as A", "same author, same publisher"; what each is shared with must be clear."""

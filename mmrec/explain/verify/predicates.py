@@ -18,6 +18,7 @@ _THAT_OF = "|".join(
 _BE = frozenset({"is", "are", "was", "were", "s", "re"})
 BE = "is|are|was|were|s|re"
 _VERBS_BEFORE_SAME = "has|have|is by|is from|are by|are from|shares|share|comes from|come from|belongs to|belong to"
+_JOINED = "and|, and|,|with|, with"
 _QUALITIES = frozenset(
     {"colour", "material", "pattern", "genre", "category", "type", "quality", "label", "language", "country"}
 )
@@ -61,8 +62,8 @@ class Predicates(References):
         )
 
     def fits_before(self, start: int, said: Said) -> bool:
-        """Return whether a phrase holds of the history items before a comma or a dash, as which it can be read."""
-        before = self.before(start) if start and self.tokens[start - 1].key in (",", "-", "(") else frozenset()
+        """Return whether a phrase holds of the history items before it, of which a reader may take it."""
+        before = self.before(start) if start and self.tokens[start - 1].key in (",", "-", "and") else frozenset()
         return not before or holds_of(Ref(titles=before), said.with_object(Ref(own=True)), self.lexicon)
 
     def with_additions(self, start: int, said: Said) -> Iterator[tuple[int, Said]]:
@@ -227,7 +228,11 @@ class Predicates(References):
                 yield from self.same(place)
         images = lambda at: self.listed(at, self.of_kind("image"))  # noqa: E731
         of_image: tuple[str | Rule, ...] = ("on|in?", "it|its|the?", f"{IMAGE}?")
+        with_items = lambda at: self.listed(at, self._value_as, _JOINED)  # noqa: E731
+        of_quality = lambda at: self.listed(at, lambda a: self._value_as(a, _QUALITIES), _JOINED)  # noqa: E731
         forms: list[tuple[str | Rule, ...]] = [
+            (f"{phrases('verbs of mixing')}|includes|include|has|have", with_items),
+            (BE, of_quality),
             (phrases("verbs of mixing"), lambda at: self.listed(at, self.of_kind("genre"), "and|with|, and|,")),
             ("shows|show|has|have", images, *of_image),
             (f"has|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
@@ -248,6 +253,13 @@ class Predicates(References):
         ):
             if all(value.kind in sort.kinds for value in said.values):
                 yield end, said
+
+    def _value_as(self, start: int, kinds: frozenset[str] | None = None) -> Iterator[tuple[int, Said]]:
+        """Read "crime, as in Night Train": a fact of the item and of history items."""
+        too = f"{phrases('as is')}|{phrases('shared by')}"
+        for end, (said, ref) in self.seq(start, lambda at: self.value(at, kinds), ",?", too, self.items):
+            if holds_of(ref, said, self.lexicon):
+                yield end, Said(said.values, marks=said.marks + ref.marks)
 
     def value_of(self, start: int) -> Iterator[tuple[int, Said]]:
         """Read "the dark blue of the Basic tee": a fact of history items."""
@@ -297,6 +309,9 @@ class Predicates(References):
         for end, (said, ref) in self.seq(start, "shares|share", self.word, "with", self.items):
             if self.tokens[start + 1].key == "the":
                 yield end, Said(said.values, like=(ref,), marks=said.marks + ref.marks)
+        for end, (ref,) in self.seq(start, phrases("verbs of similarity"), self.objects, phrases("by text and image")):
+            if ref.titles and ref.titles <= self.lexicon.close.keys() and not ref.more:
+                yield end, Said(like=(Ref(titles=ref.titles),), marks=ref.marks)
         for end, (ref, sorts) in self.seq(start, phrases("verbs of similarity"), self.objects, self._in_sorts):
             said = Said(same=tuple((s, ref) for s in sorts), like=() if sorts else (ref,), marks=ref.marks)
             yield end, said

@@ -25,6 +25,7 @@ _ADJECTIVES = frozenset({
     "collection", "quality", "language", "country", "topic", "platform",
 })  # fmt: skip
 _NOUNS = frozenset({"type", "category", "genre", "noun"})
+_BEFORE = "before|earlier|in the past|already?"
 _OF_EACH = {1: "?", 2: "both?"}
 
 
@@ -67,6 +68,10 @@ class References(Matcher):
 
     def made_by(self, start: int) -> Iterable[tuple[int, Said]]:
         """Read a maker with a verb: "Ana Lopez directed"."""
+        raise NotImplementedError
+
+    def described_words(self, start: int) -> Iterable[tuple[int, Said]]:
+        """Read words of the item's description."""
         raise NotImplementedError
 
     # Facts.
@@ -195,12 +200,13 @@ class References(Matcher):
         yield from self.once("named", start, self._named_item)
 
     def _named_item(self, start: int) -> Iterator[tuple[int, Ref]]:
-        for place in self.words(start, "the|your|that|a?" if self.lexicon.titles_alone else "the|your|that?"):
-            for end, entry in self.entries(place):
-                if not entry.title or not (entry.whole or place > start):
+        for place in self.words(start, "a|an|the|your|that?"):
+            for begin, end, title, whole in self._titles_at(place):
+                article = begin == place > start and self.tokens[start].key in ("a", "an")
+                if not (whole or place > start) or (article and not self.lexicon.titles_alone):
                     continue
-                ref = Ref(titles=frozenset({entry.title}), marks=((start, end, self.lexicon.history[entry.title]),))
-                for after in (end, *self._sort_of(end, entry.title)):
+                ref = Ref(titles=frozenset({title}), marks=((begin, end, self.lexicon.history[title]),))
+                for after in (end, *self._sort_of(end, title)):
                     yield after, ref
                     for last in self._of_user_history(after):
                         yield last, ref
@@ -209,12 +215,19 @@ class References(Matcher):
                 if holds_of(ref, said, self.lexicon):
                     yield after, replace(ref, marks=said.marks + ref.marks)
 
-    def titled(self, start: int) -> Iterator[tuple[int, Ref]]:
-        """Read the title of a history item, without an article: "whose cotton shoes you bought"."""
+    def _titles_at(self, start: int) -> Iterator[tuple[int, int, str, bool]]:
+        """Yield (first place, place after, title, whether it is whole) of history items: "the T-shirt Basic tee"."""
         for end, entry in self.entries(start):
             if entry.title:
-                mark = (start, end, self.lexicon.history[entry.title])
-                yield end, Ref(titles=frozenset({entry.title}), marks=(mark,))
+                yield start, end, entry.title, entry.whole
+        for title in self.lexicon.sorts:
+            for place in (place for end in self._sort_of(start, title) for place in self.words(end, "called|named?")):
+                yield from ((place, end, title, True) for end, entry in self.entries(place) if entry.title == title)
+
+    def titled(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read the title of a history item, without an article: "whose cotton shoes you bought"."""
+        for begin, end, title, _ in self._titles_at(start):
+            yield end, Ref(titles=frozenset({title}), marks=((begin, end, self.lexicon.history[title]),))
 
     def _sort_of(self, start: int, title: str) -> Iterable[int]:
         for form in self.lexicon.sorts.get(title, ()):
@@ -230,12 +243,22 @@ class References(Matcher):
             "which|that|whom|both of which|all of which?",
             "you",
             self.had,
-            "before|earlier|in the past|already?",
+            _BEFORE,
             ",?",
         ):
             yield end
-        for end, _ in self.seq(start, "in|from|among", self.history, ",?"):
+        for end, _ in self.seq(start, ",?", "both?", "in|from|among", self.history, ",?"):
             yield end
+        for end, _ in self.seq(start, ",?", "one of|two of|both of|both from", self.history, ",?"):
+            yield end
+        for end, _ in self.seq(start, ",?", self._had_noun, "that|which|of the ones?", "you", self.had, _BEFORE, ",?"):
+            yield end
+
+    def _had_noun(self, start: int) -> Iterator[tuple[int, None]]:
+        """Read "a book", "another game", "one of the items", "films"."""
+        for place in self.words(start, "a|an|another|one of the|two|two of the|both|all?"):
+            for end in self.words(place, self.nouns):
+                yield end, None
 
     def relative(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
         """Read what is said of the items of a reference, of each of them: "by Ana Lopez", ", both crime films"."""
@@ -252,21 +275,37 @@ class References(Matcher):
         for end, (said,) in self.seq(start, ",?", "which|that|whom", self.made_by):
             if holds_of(ref, said, self.lexicon):
                 yield end, replace(ref, marks=ref.marks + said.marks)
+        for end, (said,) in self.seq(
+            start,
+            ",?",
+            "whose description",
+            f"{ALSO}?",
+            f"{phrases('verbs of texts')}|shares",
+            "the word|the words",
+            self.described_words,
+        ):
+            if holds_of(ref, said, self.lexicon):
+                for last in (end, *self.after(end, "with", self.own)):
+                    yield last, replace(ref, marks=ref.marks + said.marks)
         for middle, (count,) in self.seq(start, ",", self.count):
             for end, said in self.described(middle) if count == ref.size else ():
                 if holds_of(ref, said, self.lexicon):
                     yield end, replace(ref, marks=ref.marks + said.marks)
         for end, (said,) in self.seq(start, ",", _OF_EACH.get(ref.size, "all?"), self.described):
             if holds_of(ref, said, self.lexicon):
-                for after in self.words(end, ",?"):
+                for after in (*self.words(end, ",?"), *self.after(end, "that|which?", "you", self.had, _BEFORE, ",?")):
                     yield after, replace(ref, marks=ref.marks + said.marks)
+        for end in self.after(start, ",", "a|an|the|another") if len(ref.titles) == ref.size == 1 else ():
+            for after in self._sort_of(end, min(ref.titles)):
+                for last in (*self.words(after, ",?"), *self.after(after, "that|which?", "you", self.had, ",?")):
+                    yield last, ref
 
     def items(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read a reference to history items: one, a list, or "two films you watched"."""
         yield from self.once("items", start, self._items)
 
     def _items(self, start: int) -> Iterator[tuple[int, Ref]]:
-        for place in self.words(start, "both|your purchase of|your purchases of?"):
+        for place in self.words(start, phrases("purchases") + "?"):
             for end, ref in self._list_of(place, self.named):
                 yield end, ref
                 if ref.size > 1:
@@ -285,12 +324,9 @@ class References(Matcher):
         before = self.before(start)
         several = "them|those" + (f"|{phrases('both')}" if len(before) == 2 else "")
         for place in self.words(start, "it|that one|that" if len(before) == 1 else several) if before else ():
-            if self.tokens[place - 1].key not in ("both", "that"):
-                yield place, Ref(titles=before)
-            for end in self.words(place, self.nouns):
-                yield end, Ref(titles=before)
-            if self.tokens[place - 1].key == "both":
-                yield place, Ref(titles=before)
+            for end in self.words(place, self.nouns + "?"):
+                if end > place or self.tokens[place - 1].key != "that":
+                    yield end, Ref(titles=before)
 
     def objects(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read a reference to any items that is not a subject, so that "it" may be a history item."""
@@ -325,11 +361,11 @@ class References(Matcher):
         before = self.before(start)
         pronouns = "both|they|these|both of them|the two|the two of them|all three|all of them|each of them"
         for end, (said,) in self.seq(start, pronouns, self._optional_noun):
-            three = "three" in self._key(start, end)
-            for titles in (before, *(frozenset({title}) for title in before)):
-                for own in (True, False):
-                    if titles and own + len(titles) > 1 and (not three or own + len(titles) == 3):
-                        yield end, Ref(own, titles, said.values, said.marks)
+            keys = self._key(start, end)
+            size = 3 if "three" in keys else 2 if keys[0] == "both" or "two" in keys else 0
+            for own in (True, False):
+                if before and own + len(before) > 1 and size in (0, own + len(before)):
+                    yield end, Ref(own, before, said.values, said.marks)
 
     def _optional_noun(self, start: int) -> Iterator[tuple[int, Said]]:
         yield start, Said()

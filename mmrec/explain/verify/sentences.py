@@ -19,7 +19,7 @@ _AUXILIARY = "is|are|was|were|does|do|did|has|have"
 class Sentence(Clauses):
     """One sentence: it is understood if `read` finds a way to read it whole whose claims all hold."""
 
-    def read(self, meant: frozenset[str] = frozenset(), last: Clause = Clause()) -> tuple[Clause, frozenset[str]] | None:
+    def read(self, meant: frozenset[str], last: Clause) -> tuple[Clause, frozenset[str]] | None:
         """Return what the sentence says, None if it cannot be read or something in it does not hold.
 
         Args:
@@ -52,8 +52,12 @@ class Sentence(Clauses):
                 meant = part.about.titles or meant
             elif self._names_own(start, end):
                 meant = frozenset()
-            elif meant and not part.offers and not holds_of(Ref(titles=meant), Said(part.said.values), self.lexicon):
-                return None
+            elif meant and not part.offers:
+                said = part.said
+                if not holds_of(Ref(titles=meant), Said(said.values), self.lexicon):
+                    return None
+                if said.like and not said.values and not any(meant <= ref.titles for ref in said.like):
+                    return None
         return meant
 
     def _names_own(self, start: int, end: int) -> bool:

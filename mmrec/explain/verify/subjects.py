@@ -281,14 +281,10 @@ class Subjects(Predicates):
     def _of_words(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "its description mentions cotton", "the words tiny kitchen appear in its title and in that of A"."""
         own = Ref(own=True)
-        subjects: list[tuple[str | Rule, ...]] = [
-            ("description|text|story", self._of_own, "mentions|has the word", self.described_words),
-            ("title|name", self._of_own, "has|mentions", self.word),
-        ]
-        for end, (_, said) in (found for parts in subjects for found in self.seq(start, "its|the|their", *parts)):
+        for end, (ref, said) in self.seq(start, self._title, "has|mentions", self.word):
             for last, whole in self.tail(end, said):
-                if holds_of(own, whole, self.lexicon):
-                    yield last, Clause(whole.marks, whole, own)
+                if holds_of(ref, whole, self.lexicon):
+                    yield last, Clause(ref.marks + whole.marks, whole, ref)
         for end, (said,) in self.seq(
             start, "a|an|the", self.of_kind("text"), "is in the story|is in its story|is mentioned|is in it"
         ):
@@ -305,20 +301,47 @@ class Subjects(Predicates):
                 if holds_of(ref, said, self.lexicon):
                     yield last, Clause(said.marks + ref.marks, said, own)
 
-    def _of_texts(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "the word banjo is found in its description and in those of Paper Antlers and Slow Meridian"."""
-        for end, (said,) in self.seq(
-            start, "the word|the words", self.described_words, _OCCURS, "in its description|in the description"
-        ):
-            yield end, Clause(said.marks, said, _OWN)
-            for last, (ref,) in self.seq(
-                end, ",?", "as well as|and|just as|as|like", "in?", "that of|those of", self.items
-            ):
-                if holds_of(ref, said, self.lexicon):
-                    yield last, Clause(said.marks + ref.marks, said, _OWN)
+    def _title(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read "its title", "the title of this film"."""
+        for end in self.words(start, "its title|the title|its name|the name"):
+            yield end, _OWN
+            yield from self.seq_of(end, "of", self.everything)
 
-    def _of_own(self, start: int) -> Iterator[tuple[int, Said]]:
-        """Read "of this film", perhaps nothing; it says nothing."""
-        yield start, Said()
-        for end, _ in self.seq(start, "of", self.own):
-            yield end, Said()
+    def _of_texts(self, start: int) -> Iterator[tuple[int, Clause]]:
+        """Read "the word banjo is in both descriptions", "both descriptions have the word banjo"."""
+        words: list[str | Rule] = ["the word|the words", self.described_words]
+        for end, (said, ref) in self.seq(start, *words, _OCCURS, "also|both?", "in", self._text):
+            found = [(end, ref)]
+            for last, (other,) in self.seq(
+                end, ",?", "as well as|and|just as|as|like", "also?", "in?", phrases("of texts"), self.items
+            ):
+                found.append((last, ref | other))
+            for last, whole in found:
+                for final in self.words(last, f"{ALSO}?"):
+                    if holds_of(whole, said, self.lexicon):
+                        yield final, Clause(said.marks + whole.marks, said, whole)
+        verbs: list[str | Rule] = [f"{ALSO}?", phrases("verbs of texts"), "the word|the words?", self.described_words]
+        for end, (ref, said) in self.seq(start, self._text, *verbs):
+            for last, whole in self.tail(end, said):
+                if holds_of(ref, whole, self.lexicon):
+                    yield last, Clause(ref.marks + whole.marks, whole, ref)
+        for end, (ref, said, other) in self.seq(
+            start, self._text, "shares|share", *words, "with", f"{phrases('that of')}?", self.items
+        ):
+            if holds_of(ref | other, said, self.lexicon):
+                yield end, Clause(ref.marks + said.marks + other.marks, said, ref)
+
+    def _text(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read "its description", "both descriptions", "the descriptions of A and of this film"."""
+        before = self.before(start)
+        for end in self.words(start, "both descriptions|the two descriptions|both texts") if len(before) == 1 else ():
+            yield end, Ref(True, before)
+        for end in self.words(
+            start, "its description|the description|the descriptions|its text|the text|their descriptions"
+        ):
+            if self.tokens[end - 1].key != "descriptions":
+                yield end, _OWN
+            for last, (ref,) in self.seq(end, "of|of both", self.everything):
+                yield last, ref
+        for end, (ref,) in self.seq(start, self.everything, "s", "description|text"):
+            yield end, ref

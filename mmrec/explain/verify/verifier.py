@@ -91,9 +91,19 @@ class Verifier:
         for token in tokens:
             if foreign_letters(text[token.start : token.end]) and token.key not in known:
                 word = text[token.start : token.end]
-                return SentenceVerdict(text, violation=f"“{word}” has letters of another script"), frozenset(), meant, Clause()
+                return (
+                    SentenceVerdict(text, violation=f"“{word}” has letters of another script"),
+                    frozenset(),
+                    meant,
+                    Clause(),
+                )
         if len(tokens) > MAX_TOKENS:
-            return SentenceVerdict(text, violation=f"a sentence of more than {MAX_TOKENS} words"), frozenset(), meant, Clause()
+            return (
+                SentenceVerdict(text, violation=f"a sentence of more than {MAX_TOKENS} words"),
+                frozenset(),
+                meant,
+                Clause(),
+            )
         sentence = Sentence(tokens, self._lexicon, mentioned)
         names = frozenset(e.title for i in range(len(tokens)) for _, e in sentence.entries(i) if e.title and e.whole)
         sentence.furthest = 0
@@ -108,7 +118,12 @@ class Verifier:
         spans = _without_overlaps(
             (tokens[start].start, tokens[end - 1].end, name) for start, end, name in clause.marks if name
         )
-        return SentenceVerdict(text, tuple(dict.fromkeys(name for *_, name in spans)), tuple(spans)), names, after, clause
+        return (
+            SentenceVerdict(text, tuple(dict.fromkeys(name for *_, name in spans)), tuple(spans)),
+            names,
+            after,
+            clause,
+        )
 
 
 def _without_overlaps(spans: object) -> list[tuple[int, int, str]]:
