@@ -12,7 +12,7 @@ from mmrec.explain.writing.plan import Plan, default_plan
 from tests.explain.cases import CASES
 from tests.explain.cases_more import MORE_CASES
 
-SEEDS = 24
+SEEDS = 16
 
 
 def written(evidence: Evidence, plan: Plan | None = None) -> list[Sentence]:
