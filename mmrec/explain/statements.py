@@ -26,6 +26,7 @@ from mmrec.explain.images import COLOURS
 from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
 from mmrec.explain.packet import Recommendation, most_influential
 from mmrec.explain.text import joined
+from mmrec.explain.writing.names import shown_title
 
 MAX_HISTORY = 50
 """Newest history items that are counted."""
@@ -51,6 +52,8 @@ WORD_WEIGHT = 0.2
 """Weight of a shared word of the texts against a shared fact."""
 TITLE_WORD_WEIGHT = 0.5
 """Weight of a shared word of the titles, which counts where no fact is shared."""
+LEAST_WORD_BITS = 1 / 3
+"""Share of the largest information content, log2 of the number of items, below which a word of titles tells nothing."""
 THEME_WEIGHT = 0.3
 """Weight of a shared theme of the images against a shared fact."""
 LEAST_THEME_BITS = 1.0
@@ -264,15 +267,16 @@ class _Maker:
         yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
 
     def _title_words(self) -> Iterable[Statement]:
-        """Return the words that the title has in common with titles of the history, as they are spelled in it."""
+        """Return the words that the title has in common with titles of the history, as readers see both."""
         spelled = {word.casefold(): word for word in re.findall(r"[^\W_]+", self.knowledge.title(self.item))}
-        titles = {item: {*self.knowledge.split(self.knowledge.title(item))} for item in self.history}
-        found = []
-        for word in dict.fromkeys(self.knowledge.split(self.knowledge.title(self.item))):
-            items = [item for item, words in titles.items() if word in words and self.knowledge.has_title(item)]
-            if items and word in spelled and word not in STOP_WORDS and len(word) > 3 and word.isalpha():
-                bits = TITLE_WORD_WEIGHT * self.knowledge.word_bits(word)
-                found.append(self._shared(Kind.KEYWORD, TITLE_WORD, spelled[word], items, bits))
+        named = filter(self.knowledge.has_title, self.history)
+        titles = {item: {*self.knowledge.split(shown_title(self.knowledge.title(item)))} for item in named}
+        found, least = [], LEAST_WORD_BITS * math.log2(len(self.knowledge))
+        for word in dict.fromkeys(self.knowledge.split(shown_title(self.knowledge.title(self.item)))):
+            items = [item for item, words in titles.items() if word in words]
+            bits = self.knowledge.word_bits(word)
+            if items and word in spelled and word not in STOP_WORDS and len(word) > 3 and bits >= least:
+                found.append(self._shared(Kind.KEYWORD, TITLE_WORD, spelled[word], items, TITLE_WORD_WEIGHT * bits))
         yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
 
     def _influence(self) -> Iterable[Statement]:

@@ -199,7 +199,9 @@ class _Writer:
         words = group.first.kind is Kind.KEYWORD
         what = self.domain.image if not words else "title" if group.first.name == TITLE_WORD else "description"
         line = _Line().add(*([f"the {what} of ", *of] if of else [self._its(), what, " "]))
-        line.add({"title": "has the word ", "description": "mentions "}.get(what, "") if words else "")
+        if words:
+            word = "word" if len(group.statements) == 1 else "words"
+            line.add(f"has the {word} " if what == "title" else "mentions ")
         for place, statement in enumerate(group.statements):
             line.add(" and " if place else "")
             line.add((f"“{statement.value}”" if words else _shown(statement.value, place), statement.id))
