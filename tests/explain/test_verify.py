@@ -57,7 +57,7 @@ def test_a_family_of_false_texts_by_a_third_or_fourth_author_does_not_pass(famil
 
 @pytest.mark.parametrize(
     ("of_author", "least", "share"),
-    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.43), (ANSWERS, 180, 0.59)],
+    [(PARAPHRASES, 150, 0.9), (OTHER_PARAPHRASES, 60, 0.9), (THIRD_PARAPHRASES, 140, 0.43), (ANSWERS, 180, 0.7)],
 )
 def test_true_paraphrases_pass(of_author, least, share):
     texts = [(case, text) for case, of_case in of_author.items() for text in of_case]
@@ -199,6 +199,12 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
             "This film combines crime, as in Quiet Harbour, and drama, as in Night Train.",
         ),
         ("lamps", "Same maker as the Brio floor lamp.", "Same maker as the Cork tray."),
+        (
+            "lamps",
+            "You bought the Brio floor lamp and also the Cork tray.",
+            "You bought the Brio floor lamp and also the Aurora desk lamp.",
+        ),
+        ("lamps", "You bought the Cork tray, also from Portugal.", "You bought the Cork tray, also by Lumen."),
         ("fashion", "You bought the T-shirt Basic tee.", "You bought the T-shirt Jade slim."),
         (
             "films",

@@ -93,10 +93,11 @@ class Clauses(Subjects):
                     yield last, clause
         for end in self.after(start, self.history, phrases("verbs of history")):
             yield from self._counted(end)
-            for last, ref in self.items(end):
+            for last, ref in self.seq_of(end, self.items, "in it?"):
                 yield last, Clause(ref.marks, Said(ref.values), ref)
-        for place in self.after(start, "in|among", self.history, ",?", "there are|there is"):
+        for place in self.after(start, "in|among", self.history, ",?", "there are|there is|are|is"):
             yield from self._counted(place)
+            yield from ((last, Clause(ref.marks, about=ref)) for last, ref in self.items(place))
         for place in self.words(start, "there are"):
             yield from self._counted(place)
         for end, (ref, _) in self.seq(start, self.items, with_adverbs("in history"), self.history):

@@ -34,10 +34,14 @@ class Predicates(References):
 
     def _described(self, start: int) -> Iterator[tuple[int, Said]]:
         for place in self.words(
-            start, "a|an|another|one|one more|the|also a|also an|also|something|some|more|some more?"
+            start, "a|an|another|one|one more|the|also a|also an|also|something|something else|some|more|some more?"
         ):
             for end, said in self._described_as(place):
-                if self.tokens[place - 1].key not in ("another", "more") or place == start or self._is_known(said):
+                if (
+                    self.tokens[place - 1].key not in ("another", "more", "else")
+                    or place == start
+                    or self._is_known(said)
+                ):
                     yield end, said
 
     def _described_as(self, start: int) -> Iterator[tuple[int, Said]]:
@@ -50,7 +54,7 @@ class Predicates(References):
             start, self.of_kind(*MAKERS), "s?", self.adjectives, self.noun
         ):  # fmt: skip
             yield from self.with_additions(end, maker | adjectives | noun)
-        if start and self.tokens[start - 1].key in ("one", "another", "something"):
+        if start and self.tokens[start - 1].key in ("one", "another", "something", "else"):
             for end, first in self.addition(start):
                 yield from self.with_additions(end, first)
 
@@ -63,7 +67,9 @@ class Predicates(References):
 
     def fits_before(self, start: int, said: Said) -> bool:
         """Return whether a phrase holds of the history items before it, of which a reader may take it."""
-        before = self.before(start) if start and self.tokens[start - 1].key in (",", "-", "and") else frozenset()
+        while start and self.tokens[start - 1].key in ("also", "plus", "then", "overall"):
+            start -= 1
+        before = self.before(start) if start and self.tokens[start - 1].key in (",", ";", "-", "and") else frozenset()
         return not before or holds_of(Ref(titles=before), said.with_object(Ref(own=True)), self.lexicon)
 
     def with_additions(self, start: int, said: Said) -> Iterator[tuple[int, Said]]:
@@ -237,7 +243,7 @@ class Predicates(References):
             ("shows|show|has|have", images, *of_image),
             (f"has|{phrases('verbs of mixing')}", lambda at: self.listed(at, self.value_of)),
             ("mentions|mention|has the word", self.of_kind("text"), "in?", "its|the?", "description?"),
-            ("has|have|has a|has an|have a|have an", self._with_quality),
+            ("has|have|has a|has an|have a|have an|supports|support|carries|carry", self._with_quality),
             ("has|have|shares|share|mentions|mention", self.word, phrases("titles")),
         ]  # fmt: skip
         for parts in forms:
@@ -297,7 +303,7 @@ class Predicates(References):
                 whole = _shared_with(shared, ref)
                 yield after, whole
                 for last, (more, other) in self.seq(
-                    after, "and|, and|, and also|and also", self.shared, "with", self.items
+                    after, "and|, and|, and also|and also", self.shared, "with|in common with", self.items
                 ):
                     yield last, whole.and_then(_shared_with(more, other))
             for last in self.words(end, "in common?"):
@@ -306,6 +312,8 @@ class Predicates(References):
                     yield last, replace(shared, same=shared.same + kinds)
                     if before := self.before(start):
                         yield last, _shared_with(shared, Ref(titles=before))
+                elif self.tokens[start].key == "have":
+                    yield last, shared
         for end, (said, ref) in self.seq(start, "shares|share", self.word, "with", self.items):
             if self.tokens[start + 1].key == "the":
                 yield end, Said(said.values, like=(ref,), marks=said.marks + ref.marks)

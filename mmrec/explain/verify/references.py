@@ -25,6 +25,7 @@ _ADJECTIVES = frozenset({
     "collection", "quality", "language", "country", "topic", "platform",
 })  # fmt: skip
 _NOUNS = frozenset({"type", "category", "genre", "noun"})
+_JOINED = phrases("between items")
 _BEFORE = "before|earlier|in the past|already?"
 _OF_EACH = {1: "?", 2: "both?"}
 
@@ -200,7 +201,7 @@ class References(Matcher):
         yield from self.once("named", start, self._named_item)
 
     def _named_item(self, start: int) -> Iterator[tuple[int, Ref]]:
-        for place in self.words(start, "a|an|the|your|that?"):
+        for place in self.words(start, f"a|an|the|your|that|{phrases('purchases')}?"):
             for begin, end, title, whole in self._titles_at(place):
                 article = begin == place > start and self.tokens[start].key in ("a", "an")
                 if not (whole or place > start) or (article and not self.lexicon.titles_alone):
@@ -262,7 +263,7 @@ class References(Matcher):
 
     def relative(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
         """Read what is said of the items of a reference, of each of them: "by Ana Lopez", ", both crime films"."""
-        for end, said in self.addition(start):
+        for end, said in self.seq_of(start, ", also|also?", self.addition):
             if holds_of(ref, said, self.lexicon):
                 yield end, replace(ref, marks=ref.marks + said.marks)
                 for after, _ in self.seq(end, "that|which?", "you", self.had):
@@ -305,7 +306,7 @@ class References(Matcher):
         yield from self.once("items", start, self._items)
 
     def _items(self, start: int) -> Iterator[tuple[int, Ref]]:
-        for place in self.words(start, phrases("purchases") + "?"):
+        for place in self.words(start, "both?"):
             for end, ref in self._list_of(place, self.named):
                 yield end, ref
                 if ref.size > 1:
@@ -379,7 +380,7 @@ class References(Matcher):
         """
         for end, first, told in (*((e, r, False) for e, r in bare(start)), *self._told(start, said)):
             yield end, first
-            for place in self.words(end, "and|, and|,|and now|, and now|as well as|and on|, on|and in|, in"):
+            for place in self.words(end, _JOINED):
                 for last, others in self._list_of(place, bare, said and told):
                     yield last, first | others
 
