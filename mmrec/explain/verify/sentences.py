@@ -47,9 +47,13 @@ class Sentence(Clauses):
         In "You watched Night Train. It is a drama." a reader takes "it" for Night Train.
         """
         ends = [*(start for start, _ in clause.parts[1:]), len(self.tokens)]
+        here: frozenset[str] = frozenset()
         for (start, part), end in zip(clause.parts, ends, strict=True):
             if not part.about.own:
                 meant = part.about.titles or meant
+                here = part.about.titles or here
+            elif not self._holds_again(start, end, part, here):
+                return None
             elif self._names_own(start, end):
                 meant = frozenset()
             elif meant and not part.offers:
@@ -59,6 +63,19 @@ class Sentence(Clauses):
                 if said.like and not said.values and not any(meant <= ref.titles for ref in said.like):
                     return None
         return meant
+
+    def _holds_again(self, start: int, end: int, clause: Clause, titles: frozenset[str]) -> bool:
+        """Return whether a clause that says "another", "too" or "the same" holds of the items named just before.
+
+        In "You bought the Basic tee, and this is a vest top too" a reader takes the tee for a vest top.
+        """
+        mentions = (e for place in range(start, end) for e, entry in self.entries(place) if entry.title in titles)
+        words, said = {token.key for token in self.tokens[max(mentions, default=start) : end]}, clause.said
+        if not titles or said.like:
+            return True
+        if words & {"another", "too", "also", "well"} and said.values:
+            return holds_of(Ref(titles=titles), Said(said.values), self.lexicon)
+        return "same" not in words or not any(ref.titles < titles for _, ref in said.same if ref.titles)
 
     def _names_own(self, start: int, end: int) -> bool:
         """Return whether some words name the recommended item, by its title, "this film" or "another film"."""
@@ -110,7 +127,7 @@ class Sentence(Clauses):
         for end, (reason, main) in self.seq(
             start, phrases("reasons in front"), self._reasons, ",?", "then|so?", self.clause
         ):
-            if main.offers:
+            if main.offers and self._holds_again(start, end, main, reason.about.titles):
                 yield end, reason | main
         for parts in templates("wishes in front"):
             for place, meanings in self.template(start, parts):
@@ -123,7 +140,8 @@ class Sentence(Clauses):
             if main.about.titles and not main.about.own:
                 yield end, main
         for end, (reason, main) in self.seq(start, "because", self._reasons, ":", self._also_said):
-            yield end, reason | main
+            if self._holds_again(start, end, main, reason.about.titles):
+                yield end, reason | main
         for end, (ref, main) in self.seq(
             start, "like|just like|as with|as for|as in|as on", "that of?", self.items, ",?", self.clause
         ):
