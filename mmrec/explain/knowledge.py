@@ -123,6 +123,10 @@ class Knowledge:
         """Return the information content of a word of the items' texts."""
         return math.log2(max(len(self), 1) / max(self._documents.get(word, 1), 1))
 
+    def title_word_bits(self, word: str) -> float:
+        """Return the information content of a word of the items' titles."""
+        return math.log2(max(len(self), 1) / max(self._titles.get(word, 1), 1))
+
     @cached_property
     def kinds(self) -> frozenset[str]:
         """Kinds of the facts that the items have."""
@@ -219,7 +223,15 @@ class Knowledge:
     @cached_property
     def _documents(self) -> dict[str, int]:
         """In how many items' texts each word occurs."""
-        counts = _words(self._items["text"]).list.unique().explode().drop_nulls().value_counts()
+        return self._counted("text")
+
+    @cached_property
+    def _titles(self) -> dict[str, int]:
+        """In how many items' titles each word occurs."""
+        return self._counted("title")
+
+    def _counted(self, column: str) -> dict[str, int]:
+        counts = _words(self._items[column]).list.unique().explode().drop_nulls().value_counts()
         return dict(counts.iter_rows())
 
     def _facts_of(self, item: int, text: str | None) -> Facts:
@@ -258,6 +270,7 @@ def telling_facts(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _words(texts: pl.Series) -> pl.Series:
     """Split each text into its lower-case words of three letters or more."""
+    texts = texts.cast(pl.String)  # a column without any text has no type
     return texts.str.to_lowercase().str.extract_all(r"\p{L}{3,}")
 
 

@@ -274,7 +274,7 @@ class _Maker:
         found, least = [], LEAST_WORD_BITS * math.log2(len(self.knowledge))
         for word in dict.fromkeys(self.knowledge.split(shown_title(self.knowledge.title(self.item)))):
             items = [item for item, words in titles.items() if word in words]
-            bits = self.knowledge.word_bits(word)
+            bits = self.knowledge.title_word_bits(word)
             if items and word in spelled and word not in STOP_WORDS and len(word) > 3 and bits >= least:
                 found.append(self._shared(Kind.KEYWORD, TITLE_WORD, spelled[word], items, TITLE_WORD_WEIGHT * bits))
         yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]

@@ -59,9 +59,8 @@ def test_every_text_of_the_grammar_is_accepted_by_the_verifier_of_free_texts():
         ),
         (
             "videos",
-            "The title of this item has the word “kitchen”, like those of “How to sharpen a kitchen knife” and “Tiny "
-            "kitchen tour: 6 square metres”, which you chose. Overall, it resembles “5 noodle soups in under 10 "
-            "minutes”.",
+            "The title of this item has the word “scratch”, like that of “Sourdough from scratch, day 1”, which you "
+            "chose. Overall, it resembles “5 noodle soups in under 10 minutes”.",
         ),
     ],
 )
