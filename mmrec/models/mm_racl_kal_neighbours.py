@@ -25,6 +25,7 @@ from mmrec.data.schema import Split
 from mmrec.errors import InvalidArgument, require
 from mmrec.metrics.ranking import candidate_scores, ndcg, rank_of_target
 from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.models.recommender import once_per_evaluation
 from mmrec.models.score_factors import fit_factors
 from mmrec.nn.history_scores import ContentScores, CoOccurrenceScores, Histories
 from mmrec.nn.recent_popularity import DAY, RecentPopularity
@@ -132,6 +133,10 @@ class MMRaclKalNeighbours(MMRaclKal):
         """Return N(i) of eq. 5 for all items, (I, K): those of the content scores where nothing else is retrieved."""
         if self.library is not None or self.training or "content" not in self.graphs:
             return super().neighbours()
+        return self._nearest()
+
+    @once_per_evaluation
+    def _nearest(self) -> Tensor:
         graph = self.graphs["content"]
         assert isinstance(graph, ContentScores)
         return graph.nearest(self.hparams["neighbours"])

@@ -47,6 +47,17 @@ def test_without_its_scores_it_is_mm_racl_kal(toy: RecDataModule) -> None:
     torch.testing.assert_close(ours.eval().score(batch), plain.eval().score(batch))
 
 
+def test_the_neighbours_of_the_content_scores_are_evidence(toy: RecDataModule) -> None:
+    model = build("mm_racl_kal_id", toy).eval()
+    graph = model.graphs["content"]
+    near = model.neighbours()
+    assert near.shape == (toy.n_items, 10)
+    best = graph.weight[1].argmax()
+    assert near[1, 0] == graph.neighbour[1, best]
+    assert model.train().neighbours() is None
+    assert build("mm_racl_kal_id", toy, content_weight=0.0).eval().neighbours() is None
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
