@@ -232,7 +232,8 @@ class _Maker:
         for item in dict.fromkeys(reversed(self.recommendation.neighbours)):
             if item in self.weights and self.knowledge.has_title(item):
                 title = self.knowledge.title(item)
-                text = f"By its text and image it is close to {title}."
+                by = "text and image" if self.knowledge.image(self.item) else "text"
+                text = f"By its {by} it is close to {title}."
                 telling = CLOSE_BITS * self.weights[item]
                 yield Statement("", Kind.NEIGHBOUR, text, titles=(title,), count=1, telling=telling)
 

@@ -250,7 +250,8 @@ SALAD = "it is like the crime film by ana lopez and , not 1997 night train you w
 
 @given(st.lists(st.sampled_from(SALAD)))
 def test_word_salad_is_judged_in_time(words):
-    judge("films", " ".join(words))
+    verdict = judge("films", " ".join(words))
+    assert not verdict.ok or any(sentence.statements for sentence in verdict.sentences)
 
 
 def test_a_sentence_with_too_many_readings_is_refused():

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import compress, product
 from pathlib import Path
 
-from mmrec.explain.facts import kind_of, plain_name
+from mmrec.explain.facts import is_quality, kind_of, plain_name
 from mmrec.explain.knowledge import STOP_WORDS
 from mmrec.explain.statements import TITLE_WORD, Evidence, Kind
 from mmrec.explain.verify.tokens import price_forms
@@ -27,9 +27,6 @@ AKIN = 0.1
 """Least value of `Statement.telling` for a shared fact that makes two items similar."""
 MAKERS = frozenset({"brand", "label", "director", "author", "artist", "developer", "publisher"})
 """Kinds of facts that are names of those who made an item."""
-_YES = frozenset({"yes", "true"})
-_NO = frozenset({"no", "false"})
-_COUNTED = re.compile(r"^(num|number of|no of|count of|total) ")
 _APART = re.compile(r":|,|\s[-–—]\s")
 _EMPTY = frozenset({(), *((article,) for article in ARTICLES)})
 _STOPS = frozenset((word,) for word in STOP_WORDS)
@@ -108,18 +105,16 @@ class Lexicon:
                 self.close[statement.titles[0]] = statement.id
             if statement.kind in _VALUES:
                 value = value_of(statement.name, statement.value)
-                if value is None:
-                    continue
                 kind = value.kind
                 self.owners[value] = frozenset(statement.titles)
                 self.counts[value] = statement.count
                 self.names[value] = statement.id
                 apart = statement.count == 1 or statement.count != self.total  # what all items have makes none similar
-                if statement.telling >= AKIN and kind != "text" and apart:
+                if statement.telling >= AKIN and kind not in ("text", "word") and apart:
                     self.akin |= self.owners[value]
                 for form in value_forms(value.value if kind in ("quality", "feature") else statement.value, kind):
                     self._add(form, Entry(value))
-                plain = _COUNTED.sub("", plain_name(statement.name))
+                plain = plain_name(statement.name).removeprefix("number of ")
                 for noun in (plain, f"number of {plain}", *_kind_nouns(kind)):
                     for key in inflected(normal_form(noun)):
                         self.kinds.setdefault(key, set()).add(kind)
@@ -234,14 +229,12 @@ class Lexicon:
 _VALUES = frozenset({Kind.SHARED, Kind.ATTRIBUTE, Kind.IMAGE, Kind.SHARED_IMAGE, Kind.KEYWORD})
 
 
-def value_of(name: str, value: str) -> Value | None:
-    """Return the fact with a name and a value in a catalogue; None for the absence of a quality ("organic": no)."""
+def value_of(name: str, value: str) -> Value:
+    """Return the fact with a name and a value in a catalogue."""
     kind, plain = kind_of(name), plain_name(name)
     if name == TITLE_WORD:
         return Value("word", value.casefold())
-    if value.casefold() in _NO:
-        return None
-    if value.casefold() in _YES:
+    if is_quality(value):
         verb, _, quality = plain.partition(" ")
         if verb in ("is", "has") and quality:
             return Value("quality" if verb == "is" else "feature", quality)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -30,7 +31,7 @@ _BEFORE = "before|earlier|in the past|already?"
 _OF_EACH = {1: "?", 2: "both?"}
 
 
-class References(Matcher):
+class References(Matcher, ABC):
     """Rules of references.
 
     Args:
@@ -55,25 +56,25 @@ class References(Matcher):
 
     # Rules of other files that references are made of.
 
+    @abstractmethod
     def described(self, start: int) -> Iterable[tuple[int, Said]]:
         """Read a noun phrase that describes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def addition(self, start: int) -> Iterable[tuple[int, Said]]:
         """Read a phrase with a preposition."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predicate(self, start: int) -> Iterable[tuple[int, Said]]:
         """Read what follows a subject."""
-        raise NotImplementedError
 
+    @abstractmethod
     def made_by(self, start: int) -> Iterable[tuple[int, Said]]:
         """Read a maker with a verb: "Ana Lopez directed"."""
-        raise NotImplementedError
 
+    @abstractmethod
     def described_words(self, start: int) -> Iterable[tuple[int, Said]]:
         """Read words of the item's description."""
-        raise NotImplementedError
 
     # Facts.
 

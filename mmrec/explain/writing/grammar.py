@@ -19,6 +19,7 @@ from mmrec.explain.writing.phrases import (
     bare_noun,
     is_maker,
     is_noun,
+    listed,
     noun_phrase,
     predicates,
 )  # fmt: skip
@@ -225,11 +226,9 @@ class _Writer:
         neighbours = [s for s in statements if s.kind is Kind.NEIGHBOUR]
         if neighbours:
             subject = self._this() if first else self._it()
-            line = _Line().add("overall, ", *subject, "resemble " if self.pair else "resembles ")
-            for place, statement in enumerate(neighbours):
-                before = "" if not place else " and " if place == len(neighbours) - 1 else ", "
-                line.add(before, *self._named(statement))
-            lines.append(line.add("."))
+            verb = "resemble " if self.pair else "resembles "
+            named = [(self._ref(s.titles[0]), s.id) for s in neighbours]
+            lines.append(_Line().add("overall, ", *subject, verb, *listed(named), "."))
             first = False
         facts = [s for s in statements if s.kind is Kind.ATTRIBUTE]
         images = [s for s in statements if s.kind is Kind.IMAGE]
@@ -252,10 +251,7 @@ class _Writer:
         did, line = self.domain.did, _Line()
         titles = [title for title in statement.titles if title not in self.named]
         again = len(titles) < len(statement.titles)
-        refs: list[Part] = []
-        for place, title in enumerate(titles or statement.titles):
-            last = place == len(titles or statement.titles) - 1
-            refs += ["" if not place else " and " if last else ", ", (self._ref(title), statement.id)]
+        refs = listed([(self._ref(title), statement.id) for title in titles or statement.titles])
         if again and titles:
             return line.add(*refs, f", which you {did}, played a large part in this choice as well.")
         if self.chance.random() < 0.5:
@@ -325,11 +321,7 @@ class _Writer:
         if again and titles[0] not in self.named:
             titles = [title for title in titles if title not in self.named]
         said = " ".join(part if isinstance(part, str) else part[0] for part in phrase)
-        names: list[Part] = []
-        for place, title in enumerate(titles):
-            last = place == len(titles) - 1
-            names += ["" if not place else " and " if last else ", ", (self._ref(title, said), statement.id)]
-        return names
+        return listed([(self._ref(title, said), statement.id) for title in titles])
 
     def _counted(self, group: _Group) -> tuple[str, str]:
         number, noun = ("one", self.domain.noun) if group.count == 1 else (group.count, self.domain.nouns)

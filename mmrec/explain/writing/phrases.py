@@ -61,7 +61,7 @@ def noun_phrase(statements: Sequence[Statement], evidence: Evidence) -> list[Par
     for statement in (s for s in rest if s not in before):
         parts += [" ", (_AFTER[kind_of(statement.name)].format(_value(statement)), statement.id)]
     if actors:
-        parts += [" with ", *_list([(s.value, s.id) for s in actors])]
+        parts += [" with ", *listed([(s.value, s.id) for s in actors])]
     return parts
 
 
@@ -165,7 +165,8 @@ def _genres(values: Sequence[str], evidence: Evidence) -> str:
     return f"{joined([name.replace('film-noir', 'film noir') for name in names])} film"
 
 
-def _list(named: Sequence[tuple[str, str]]) -> list[Part]:
+def listed(named: Sequence[tuple[str, str]]) -> list[Part]:
+    """Return parts with commas and "and" between them."""
     parts: list[Part] = []
     for place, one in enumerate(named):
         parts += ["" if not place else " and " if place == len(named) - 1 else ", ", one]
