@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmrec.errors import require
-from mmrec.nn.kernels.attention import attend
+from mmrec.nn.kernels.attention import attend, attend_once
 from mmrec.nn.kernels.dropout import Dropout
 from mmrec.nn.kernels.lookup import pick
 from mmrec.nn.time_bias import TimeBias
@@ -117,27 +117,40 @@ class Attention(nn.Module):
 
         `buckets` (B, L, L) are the time gaps; only time-aware attention needs them.
         """
-        seen = bias = None
+        bias = None
         if self.time_bias is not None and buckets is not None:
             bias = self.time_bias(buckets if position is None else pick(buckets, position)[:, None])
-        if position is None:
-            q, k, v = self._split_heads(self.qkv(x), 3)
-        else:
-            sizes = [x.shape[2], 2 * x.shape[2]]
-            (of_q, of_kv), (bias_of_q, bias_of_kv) = self.qkv.weight.split(sizes), self.qkv.bias.split(sizes)
-            (q,) = self._split_heads(F.linear(pick(x, position)[:, None], of_q, bias_of_q), 1)
-            k, v = self._split_heads(F.linear(x, of_kv, bias_of_kv), 2)
-            seen = (torch.arange(x.shape[1], device=x.device) <= position[:, None])[:, None, None]
-        with torch.autocast("cpu", enabled=False):  # on a CPU the bf16 kernel is the slower one
-            attended = attend(q, k, v, seen=seen, bias=bias, dropout=self.dropout if self.training else 0.0)
-        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        attended = self._of_all(x, bias) if position is None else self._of_one(x, position, bias)
+        out: Tensor = self.out(attended)
         return out
 
-    def _split_heads(self, x: Tensor, parts: int) -> Tensor:
-        """Split (B, L, parts · D) into (parts, B, H, L, D / H)."""
-        x = x.float() if x.device.type == "cpu" else x
-        apart: Tensor = x.unflatten(2, (parts, self.heads, -1))
-        return apart.permute(2, 0, 3, 1, 4)
+    def _of_all(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the attention of all positions, (B, L, D)."""
+        q, k, v = _full(self.qkv(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        with torch.autocast("cpu", enabled=False):  # on a CPU the bf16 kernel is the slower one
+            attended = attend(q, k, v, bias=bias, dropout=self._rate)
+        return attended.transpose(1, 2).flatten(2)
+
+    def _of_one(self, x: Tensor, position: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the attention of one position (B,) of each row, (B, 1, D)."""
+        of_q, of_k, of_v = self.qkv.weight.unflatten(0, (3, self.heads, -1))
+        bias_of_q, _, bias_of_v = self.qkv.bias.unflatten(0, (3, self.heads, -1))
+        seen = torch.arange(x.shape[1], device=x.device) <= position[:, None]
+        with torch.autocast("cpu", enabled=False):
+            x = _full(x)
+            q = F.linear(pick(x, position), of_q.flatten(0, 1), bias_of_q.flatten()).unflatten(1, (self.heads, -1))
+            of_one = None if bias is None else bias.squeeze(2)
+            attended = attend_once(q, x, of_k, (of_v, bias_of_v), seen, bias=of_one, dropout=self._rate)
+        return attended.flatten(1)[:, None]
+
+    @property
+    def _rate(self) -> float:
+        return self.dropout if self.training else 0.0
+
+
+def _full(x: Tensor) -> Tensor:
+    """Return x in fp32 on a CPU, where attention is computed in it."""
+    return x.float() if x.device.type == "cpu" else x
 
 
 class SwiGLU(nn.Module):

@@ -11,33 +11,59 @@ from mmrec.nn.kernels.dropout import drop
 QUERIES = 100  # queries per block on a CPU; smaller blocks save less than their own calls cost
 
 
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, *, seen: Tensor | None = None, bias: Tensor | None = None, dropout: float = 0.0
-) -> Tensor:
-    """Return softmax(q kᵀ / √d + bias) v over the keys that a query may see; `plain_attention` with dropout.
+def attend(q: Tensor, k: Tensor, v: Tensor, *, bias: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+    """Return softmax(q kᵀ / √d + bias) v over the keys up to each query; `plain_attention` with dropout.
 
     PyTorch's fused kernel is used wherever it is fast. On a CPU it has no dropout, and it has no bias that learns; its
     unfused form is slow.
 
     Args:
-        q: (B, H, Q, d) queries.
+        q: (B, H, L, d) queries.
         k: (B, H, L, d) keys.
         v: (B, H, L, d) values.
-        seen: (B, 1, 1, L) bool, the keys that the queries of a row may see; None for causal attention, where Q is L.
-        bias: (B, H, Q, L), added to the logits.
+        bias: (B, H, L, L), added to the logits.
         dropout: probability with which an attention weight is dropped.
 
     Returns:
-        (B, H, Q, d).
+        (B, H, L, d).
     """
-    if bias is None and (dropout == 0 or seen is not None or q.device.type != "cpu"):
-        return F.scaled_dot_product_attention(q, k, v, seen, dropout, is_causal=seen is None)
-    q = q * q.shape[3] ** -0.5
-    if seen is None:
-        return _attend_in_blocks(q, k, v, bias, dropout)
-    assert bias is not None  # without a bias the fused kernel has returned
-    logits = (q @ k.transpose(2, 3) + bias).masked_fill(~seen, -torch.inf)
-    return drop(torch.softmax(logits, dim=3), dropout) @ v
+    if bias is None and (dropout == 0 or q.device.type != "cpu"):
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+    return _attend_in_blocks(q * q.shape[3] ** -0.5, k, v, bias, dropout)
+
+
+def attend_once(
+    q: Tensor,
+    x: Tensor,
+    key: Tensor,
+    value: tuple[Tensor, Tensor],
+    seen: Tensor,
+    *,
+    bias: Tensor | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Return the attention of one query per row, as `plain_attention` of the keys x Kᵀ and the values x Vᵀ + b.
+
+    Neither keys nor values are formed: q · (K x) is (q K) · x, and Σ p (V x + b) is V Σ p x + b Σ p. A bias of the keys
+    adds the same number to all logits of a query and has no effect.
+
+    Args:
+        q: (B, H, d) queries.
+        x: (B, L, D) what keys and values are projected from.
+        key: K, (H, d, D).
+        value: V and b, (H, d, D) and (H, d).
+        seen: (B, L) bool, the positions that the query of a row may see.
+        bias: (B, H, L), added to the logits.
+        dropout: probability with which an attention weight is dropped.
+
+    Returns:
+        (B, H, d).
+    """
+    logits = torch.einsum("bhd,hdi->bhi", q * q.shape[2] ** -0.5, key) @ x.transpose(1, 2)
+    if bias is not None:
+        logits = logits + bias
+    weights = drop(torch.softmax(logits.masked_fill(~seen[:, None], -torch.inf), dim=2), dropout)
+    return torch.einsum("bhi,hdi->bhd", weights @ x, value[0]) + weights.sum(dim=2, keepdim=True) * value[1]
 
 
 def plain_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
