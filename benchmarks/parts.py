@@ -78,7 +78,7 @@ def spread(name: str, values: Sequence[float]) -> dict[str, float]:
 
 def compare(options: argparse.Namespace) -> None:
     """Time all forms, print and write."""
-    data = data_module(options.config, features=True, root=options.root, max_length=options.length, windows="all")
+    data = data_module(options.config, features=True, root=options.root, max_length=options.length)
     machine = quiet_machine()
     built = models(data, FORMS, options.seed)
     for model in built.values():

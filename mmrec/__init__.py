@@ -8,6 +8,7 @@ What a notebook needs, imported when it is first used:
 | `load`, `TrainedRecommender` | a trained run, ready to recommend to anybody |
 | `NewItem` | an item that comes after training |
 | `MMRaclKal`, `SASRec`, `GRU4Rec`, ... | the models, Lightning modules |
+| `shipped_model` | one of them by name, with its shipped options |
 | `RecDataModule`, `PrepareOptions` | the data module and its options |
 | `Tabular`, `Sequences`, `Amazon`, `MovieLens`, ... | sources of raw data |
 | `HandcraftedEncoder`, `OpenClipEncoder`, ... | encoders of text and images |
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from mmrec.models import RaclKal as RaclKal
     from mmrec.models import Recommender as Recommender
     from mmrec.models import SASRec as SASRec
+    from mmrec.models.shipped import shipped_model as shipped_model
     from mmrec.training.callbacks import RefreshIndex as RefreshIndex
     from mmrec.training.callbacks import SaveResults as SaveResults
     from mmrec.training.checkpoints import BestCheckpoint as BestCheckpoint
@@ -85,6 +87,7 @@ _HOMES = {
         "EASE", "MMGCN", "VBPR", "ContentKNN", "GRU4Rec", "ItemKNN", "LightGCN", "MMRaclKal", "MMRaclKalNeighbours",
         "Popularity", "RaclKal", "Recommender", "SASRec",
     ),
+    "mmrec.models.shipped": ("shipped_model",),
     "mmrec.training.callbacks": ("RefreshIndex", "SaveResults"),
     "mmrec.training.checkpoints": ("BestCheckpoint", "LastCheckpoint", "StopEarly"),
     "mmrec.training.start_from": ("start_from",),

@@ -68,7 +68,6 @@ def toy(workspace: Path) -> RecDataModule:
         root=str(workspace / "data"),
         max_length=8,
         batch_size=64,
-        windows="all",
     )
 
 

@@ -38,9 +38,7 @@ def train(name: str, data: RecDataModule) -> dict[str, float]:
     if optimizer is None:
         return ndcg_by_taste(model, data)
     epochs = iter(range(EPOCHS))
-    loader = TrainLoader(
-        data.catalog.train, max_length=8, batch_size=64, epoch_seed=EpochSeed(0, lambda: next(epochs)), windows="all"
-    )
+    loader = TrainLoader(data.catalog.train, max_length=8, batch_size=64, epoch_seed=EpochSeed(0, lambda: next(epochs)))
     for _ in range(EPOCHS):
         model.refresh_neighbours()
         for batch in loader:

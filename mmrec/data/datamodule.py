@@ -59,7 +59,7 @@ class RecDataModule(pl.LightningDataModule):
         max_length: L, the longest window that a sequence model reads.
         batch_size: B in training on windows.
         pair_batch_size: B in training on pairs, which cost little next to a propagation over the graph, so B is large.
-        windows: "last" trains on each user's newest window, "all" on the whole history; see `TrainLoader`.
+        windows: "all" trains on the whole history, "last" on each user's newest window; see `TrainLoader`.
         eval_batch_size: B in evaluation, held-out interactions; reduced if the catalogue is large.
         candidates: "all" ranks the full catalogue, "uniform100" is the sampled protocol with its own metric names;
             "unseen" ranks targets without training interactions among such items alone, "seen" the other targets
@@ -85,7 +85,7 @@ class RecDataModule(pl.LightningDataModule):
         max_length: int = 50,
         batch_size: int = 128,
         pair_batch_size: int = 2048,
-        windows: Windows = "last",
+        windows: Windows = "all",
         eval_batch_size: int = 256,
         candidates: Literal["all", "uniform100", "seen", "unseen"] = "all",
         mask_history: bool = True,

@@ -22,7 +22,6 @@ def toy_data() -> RecDataModule:
         root=f"{folder.name}/data",
         max_length=8,
         batch_size=64,
-        windows="all",
     )
     data.temporary_folder = folder  # type: ignore[attr-defined]  # removed with the data
     return data

@@ -13,7 +13,7 @@ from mmrec.data import sources
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features import encoders
 from mmrec.data.schema import Split
-from mmrec.explain import llm
+from mmrec.explain import callback, llm
 from mmrec.testing import TrainedModelContract
 from mmrec.utils.shipped import find_config
 
@@ -59,7 +59,7 @@ def test_class_paths_and_public_names_can_be_imported(page: str) -> None:
 
 @pages
 def test_short_class_names_are_those_of_the_package(page: str) -> None:
-    places = (mmrec, sources, encoders, llm)
+    places = (mmrec, sources, encoders, llm, callback)
     own = set(re.findall(r"^class (\w+)", PAGES[page], re.MULTILINE))
     for name in set(re.findall(r"class_path: (\w+)(?![\w.])", PAGES[page])) - own:
         assert any(hasattr(place, name) for place in places), name

@@ -31,7 +31,7 @@ def test_options_are_given_by_keyword(toy: RecDataModule) -> None:
 def test_overfitting_repeats_the_batches_of_the_first_epoch(
     toy: RecDataModule, trains_on: TrainsOn, overfit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = RecDataModule(toy.source, prepare=toy.options, root=str(toy.root), max_length=5, windows="all")
+    data = RecDataModule(toy.source, prepare=toy.options, root=str(toy.root), max_length=5)
     data.trainer = pl.Trainer(accelerator="cpu", overfit_batches=overfit, logger=False, enable_checkpointing=False)
     loader = data.train_loader(trains_on)
     epochs = []

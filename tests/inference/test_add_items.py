@@ -33,9 +33,7 @@ IDS_ALONE = ["sasrec", "ease", "itemknn", "popularity", "lightgcn", "gru4rec"]
 @pytest.fixture(scope="module")
 def whole(toy: RecDataModule) -> RecDataModule:
     """The toy shop with a tenth of its items held out: without training interactions, but in the catalogue."""
-    return RecDataModule(
-        toy.source, prepare=OPTIONS, encoder=HandcraftedEncoder(), root=str(toy.root), max_length=8, windows="all"
-    )
+    return RecDataModule(toy.source, prepare=OPTIONS, encoder=HandcraftedEncoder(), root=str(toy.root), max_length=8)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +62,7 @@ def without(whole: RecDataModule, tmp_path_factory: pytest.TempPathFactory) -> R
     users = pl.Series(catalog.user_ids)
     Dataset(offsets.astype(np.int64), item, timestamp, split, table, users, manifest).save(folder)
     data = RecDataModule(
-        whole.source, prepare=OPTIONS, encoder=HandcraftedEncoder(), root=str(whole.root), max_length=8, windows="all"
+        whole.source, prepare=OPTIONS, encoder=HandcraftedEncoder(), root=str(whole.root), max_length=8
     )
     data.catalog = Catalog(folder)
     return data

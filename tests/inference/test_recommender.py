@@ -167,7 +167,7 @@ def test_a_run_opens_as_it_was_tested(tmp_path: Path, toy: RecDataModule, monkey
 
 
 def test_a_model_trained_in_python_answers(tmp_path: Path) -> None:
-    """The twenty lines of the README."""
+    """The lines of the README."""
     rows = [f"c{c},{(c + step) % 7},2024-01-{step + 1:02d}" for c in range(30) for step in range(5)]
     orders = tmp_path / "orders.csv"
     orders.write_text("customer,article,day\n" + "\n".join(rows) + "\n")
@@ -180,9 +180,9 @@ def test_a_model_trained_in_python_answers(tmp_path: Path) -> None:
     )  # fmt: skip
     data = mmrec.prepare(
         source, mmrec.HandcraftedEncoder(), root=str(tmp_path / "data"),
-        split="leave_one_out", item_core=5, require_image=False, max_length=10, windows="all",
+        split="leave_one_out", item_core=5, require_image=False, whiten=6, max_length=50,
     )  # fmt: skip
-    model = mmrec.SASRec.for_data(data, text=True, hidden_dim=16, lr=0.01)
+    model = mmrec.shipped_model("mm_racl_kal_id", data, hidden_dim=16, lr=0.01)
     best = mmrec.BestCheckpoint()
     trainer = lightning.Trainer(
         max_epochs=8, callbacks=[best, mmrec.StopEarly()], default_root_dir=tmp_path, logger=False,

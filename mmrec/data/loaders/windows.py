@@ -25,9 +25,9 @@ class TrainLoader:
         max_length: L.
         batch_size: B per process.
         epoch_seed: seed of the order in each epoch.
-        windows: "last" uses only a user's newest L inputs, as SASRec does. "all" uses as many windows as hold the whole
-            history: the newest one, and the others spread evenly over the rest with a random shift, so that over the
-            epochs every event is a target.
+        windows: "all" uses as many windows as hold the whole history: the newest one, and the others spread evenly over
+            the rest with a random shift, so that over the epochs every event is a target. "last" uses only a user's
+            newest L inputs, as SASRec does.
         process: the process that is served.
     """
 
@@ -38,7 +38,7 @@ class TrainLoader:
         max_length: int,
         batch_size: int,
         epoch_seed: EpochSeed,
-        windows: Windows = "last",
+        windows: Windows = "all",
         process: Process = Process(),  # noqa: B008  frozen
     ) -> None:
         self.view = view
