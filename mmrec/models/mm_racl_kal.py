@@ -69,6 +69,8 @@ class MMRaclKal(Recommender):
         features_first: whether training starts at the features instead of the ids, see `ItemEncoder`.
         id_lr: learning rate of the id vectors, as a multiple of `lr`. With a small one the features explain first what
             they can, and rare items continue to depend on them.
+        trained_items_only: whether L_rec sums over the items that have training interactions. An item without any is
+            never a target; where it is in the sum, every step moves it away from all users, features or not.
         replace_prob: p of eq. 6; 0 switches MM-SRA off.
         neighbours: K of eq. 5.
         index_backend: "torch", "faiss" or "faiss_ivf", see `nearest_neighbours`.
@@ -102,6 +104,8 @@ class MMRaclKal(Recommender):
         InvalidArgument: an option is outside its range, or two options contradict each other.
     """
 
+    trained_items: Tensor
+
     def __init__(
         self,
         *,
@@ -116,6 +120,7 @@ class MMRaclKal(Recommender):
         item_id: bool = False,
         features_first: bool = False,
         id_lr: float = 1.0,
+        trained_items_only: bool = False,
         replace_prob: float = 0.1,
         neighbours: int = 10,
         index_backend: Backend = "torch",
@@ -156,6 +161,8 @@ class MMRaclKal(Recommender):
         for name, value in {"graph_layers": graph_layers, "beta": beta, "warmup_epochs": warmup_epochs}.items():
             require(value >= 0, name, value, "at least 0")
         self.id_lr = id_lr
+        self.trained_items_only = trained_items_only
+        self.register_buffer("trained_items", torch.empty(0, dtype=torch.int64), persistent=False)
         self.replace_prob = replace_prob
         self.static_user = static_user
         self.beta = beta
@@ -204,6 +211,8 @@ class MMRaclKal(Recommender):
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features, and the graph and the seen pairs of the train-only view."""
         self.item_encoder.attach(features)
+        if self.trained_items_only:
+            self.trained_items = catalog.train.popularity.nonzero().squeeze(1).to(self.trained_items.device)
         if self.static is not None:
             self.static.set_graph(catalog.train)
         if self.known_users is not None:
@@ -229,7 +238,8 @@ class MMRaclKal(Recommender):
             items = replace_with_neighbours(items, neighbours, self.replace_prob)
         place = batch.places()
         interest, gate = self._interests(batch, items, tables, place)
-        terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, batch.targets[place])}
+        among = self.trained_items if self.trained_items_only else None
+        terms = {"loss_rec": next_item_cross_entropy(interest, tables.items.fused, batch.targets[place], among)}
         total = terms["loss_rec"]
         if self.contrast is not None and not self.warming_up:
             features, weights = self.item_encoder.features, self.contrast.weights()

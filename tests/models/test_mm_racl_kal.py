@@ -1,3 +1,5 @@
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +32,20 @@ def test_ids_have_their_own_learning_rate(toy: RecDataModule) -> None:
     assert [group["lr"] for group in groups] == [0.01, 0.0025]
     assert [parameter is model.item_encoder.id.weight for parameter in groups[1]["params"]] == [True]
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("trained_items_only", [False, True])
+def test_the_id_of_an_item_without_training_interactions_is_not_pushed_away(
+    trained_items_only: bool, toy: RecDataModule, tmp_path: Path
+) -> None:
+    options = replace(toy.options, hold_out_items=0.1)
+    data = RecDataModule(toy.source, prepare=options, encoder=toy.encoder, root=str(tmp_path), max_length=8)
+    model = build("mm_racl_kal_id", data, trained_items_only=trained_items_only)
+    untrained = (data.catalog.train.popularity == 0).nonzero().squeeze(1)[1:]
+    assert len(untrained)
+    model.losses(next(iter(data.train_dataloader())))["loss"].backward()
+    gradient = model.item_encoder.id.weight.grad
+    assert gradient[untrained].any().item() != trained_items_only
 
 
 def test_retrieval_and_contrast_start_after_the_warm_up(toy: RecDataModule) -> None:
