@@ -162,7 +162,8 @@ class MMRaclKal(Recommender):
             require(value >= 0, name, value, "at least 0")
         self.id_lr = id_lr
         self.trained_items_only = trained_items_only
-        self.register_buffer("trained_items", torch.empty(0, dtype=torch.int64), persistent=False)
+        if trained_items_only:
+            self.register_buffer("trained_items", torch.empty(0, dtype=torch.int64), persistent=False)
         self.replace_prob = replace_prob
         self.static_user = static_user
         self.beta = beta
