@@ -11,5 +11,5 @@ def test_a_name_has_the_options_of_its_file_unless_others_are_given(toy: RecData
 
 
 def test_an_unknown_name_lists_the_known_ones(toy: RecDataModule) -> None:
-    with pytest.raises(InvalidArgument, match="one of .*mm_racl_kal_id"):
+    with pytest.raises(InvalidArgument, match=r"one of .*mm_racl_kal_id"):
         shipped_model("sasrek", toy)
