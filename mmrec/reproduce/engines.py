@@ -176,7 +176,7 @@ def attend(
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},  # so that an error is the last line of the log
             start_new_session=True,  # so that Ctrl-C reaches this process alone
         )  # fmt: skip
         try:
