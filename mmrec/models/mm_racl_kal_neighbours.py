@@ -6,13 +6,15 @@ u and e_i are those of `MMRaclKal` (eq. 1-12), trained by its own loss (eq. 18).
 retrieval, s_s the `CoOccurrenceScores` of static interest, r the `RecentPopularity` at the time t of the query. The
 three have no parameters and are added after training. When they were part of the loss, the network learned only what
 they miss and ended lower, most clearly on Amazon Beauty. The weights w are configured; the factors f are fitted to the
-validation split before each validation, see `mmrec.models.score_factors`.
+validation split before each validation, see `mmrec.models.score_factors`. Items without training interactions have a
+formula for themselves, see `mmrec.models.unseen_items`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
@@ -27,11 +29,20 @@ from mmrec.metrics.ranking import candidate_scores, ndcg, rank_of_target
 from mmrec.models.mm_racl_kal import MMRaclKal
 from mmrec.models.recommender import once_per_evaluation
 from mmrec.models.score_factors import fit_factors
+from mmrec.models.unseen_items import UnseenItems, largest_offset, leads_of
 from mmrec.nn.history_scores import ContentScores, CoOccurrenceScores, Histories
-from mmrec.nn.recent_popularity import DAY, RecentPopularity
+from mmrec.nn.recent_popularity import DAY, FLOOR, RecentPopularity
 
 SCORES_TO_FIT = 2**26  # of each term: 256 MB in fp32, or 3,490 instances of a catalogue of 19,000 items
 SCORES_AT_ONCE = 2**18  # summed and compared at a time: 1 MB, which stays in a processor's cache
+
+
+class _Part(NamedTuple):
+    """Held-out interactions: the terms of z (T, b, I), the targets (b,) and ρ u·e_i of n stand-ins (b, n)."""
+
+    terms: Tensor
+    target: Tensor
+    interest: Tensor
 
 
 class MMRaclKalNeighbours(MMRaclKal):
@@ -52,7 +63,9 @@ class MMRaclKalNeighbours(MMRaclKal):
         popularity_days: h of `RecentPopularity`, in days.
         score_neighbours: K of both graphs.
         score_decay: γ of both graphs, the factor by which an item counts less than the next newer one.
-        fit_weights: whether the factors are fitted in `fit`; otherwise they are 1.
+        fit_weights: whether the factors and the offset of unseen items are fitted in `fit`; otherwise factors are 1.
+        unseen_cost: share of NDCG@10 that the other items may lose when the offset of unseen items is fitted; without
+            content scores it has no effect.
         options: further options of `MMRaclKal`.
 
     Raises:
@@ -77,6 +90,7 @@ class MMRaclKalNeighbours(MMRaclKal):
         score_neighbours: int = 50,
         score_decay: float = 0.7,
         fit_weights: bool = True,
+        unseen_cost: float = 0.01,
         **options: Any,
     ) -> None:
         widths = {"text": text_dim, "image": image_dim}
@@ -92,6 +106,7 @@ class MMRaclKalNeighbours(MMRaclKal):
         require(popularity_days > 0, "popularity_days", popularity_days, "above 0")
         require(score_neighbours >= 1, "score_neighbours", score_neighbours, "at least 1")
         require(0 < score_decay <= 1, "score_decay", score_decay, "above 0 and at most 1")
+        require(0 <= unseen_cost < 1, "unseen_cost", unseen_cost, "at least 0 and below 1")
         if content_weight > 0 and not self.item_encoder.features.modalities:
             raise InvalidArgument("content_weight", "content_weight needs text or image: set one to true, or it to 0")
         self.interest_weight = interest_weight
@@ -103,6 +118,9 @@ class MMRaclKalNeighbours(MMRaclKal):
             {n: make(score_neighbours, score_decay) for n, make in makers.items() if n in self.configured_weights}
         )
         self.popularity = RecentPopularity(popularity_days) if popularity_weight > 0 else None
+        self.unseen_cost = unseen_cost
+        # Until it is fitted, the offset is the popularity score of an item without any event.
+        self.unseen = UnseenItems(content_weight, popularity_weight * math.log(FLOOR)) if content_weight > 0 else None
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features and the train-only view, and build the two graphs of them."""
@@ -128,6 +146,8 @@ class MMRaclKalNeighbours(MMRaclKal):
         super().attach(catalog, features)
         if self.popularity is not None:
             self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
+        if self.unseen is not None:
+            self.unseen.set_view(catalog.train)
 
     def neighbours(self) -> Tensor | None:
         """Return N(i) of eq. 5 for all items, (I, K): those of the content scores where nothing else is retrieved."""
@@ -150,10 +170,12 @@ class MMRaclKalNeighbours(MMRaclKal):
     def score(self, batch: SequenceBatch) -> Tensor:
         """Return z, (B, I)."""
         terms = self._terms(batch)
-        scores = next(terms)
-        for weight, term in zip(self.score_weights.values(), terms, strict=True):
+        scores, unseen = next(terms), None
+        for weight, factor, term in zip(self.score_weights.values(), self.factors.tolist(), terms, strict=True):
+            if self.unseen is not None and unseen is None:  # the first graph is that of the content
+                unseen = self.unseen(scores[:, self.unseen.items], term[:, self.unseen.items], factor)
             scores += weight * term
-        return scores
+        return scores if self.unseen is None or unseen is None else scores.index_copy_(1, self.unseen.items, unseen)
 
     def _terms(self, batch: SequenceBatch) -> Iterator[Tensor]:
         """Return ρ u·e_i and the scores of the neighbours, each (B, I), in the order of the weights."""
@@ -176,22 +198,50 @@ class MMRaclKalNeighbours(MMRaclKal):
 
     @torch.no_grad()
     def choose_factors(self, held_out: Iterable[EvalBatch]) -> None:
-        """Choose the factors of the weights that rank held-out interactions best, by `mmrec.models.score_factors`.
+        """Choose the factors of the weights that rank held-out interactions best, and then the offset of unseen items.
+
+        See `mmrec.models.score_factors` and `mmrec.models.unseen_items`.
 
         Args:
-            held_out: held-out interactions, none of the test split.
+            held_out: held-out interactions, none of the test split; those of unseen items are left out.
         """
-        parts: list[tuple[Tensor, Tensor]] = []
-        for batch in held_out:
-            first, *others = self._terms(batch)
-            terms = torch.stack([candidate_scores(first, batch.target, self._excluded(batch)), *others])
-            rows = max(1, SCORES_AT_ONCE // terms.shape[2])
-            parts += zip(terms.split(rows, dim=1), batch.target.split(rows), strict=True)
+        parts = [part for batch in held_out for part in self._sampled(batch)]
         configured = torch.tensor([1.0, *self.configured_weights.values()], device=self.factors.device)
 
-        def quality(factors: Sequence[float]) -> Tensor:
-            weights = configured * configured.new_tensor([1.0, *factors])
-            ranks = [rank_of_target(torch.einsum("t,tbi->bi", weights, terms), target) for terms, target in parts]
-            return ndcg(torch.cat(ranks), 10)
+        def scores(factors: Sequence[float], terms: Tensor) -> Tensor:
+            return torch.einsum("t,tbi->bi", configured * configured.new_tensor([1.0, *factors]), terms)
 
-        self.factors = self.factors.new_tensor(fit_factors(quality, len(self.factors)))
+        def quality(factors: Sequence[float]) -> Tensor:
+            return ndcg(torch.cat([rank_of_target(scores(factors, part.terms), part.target) for part in parts]), 10)
+
+        factors = fit_factors(quality, len(self.factors))
+        self.factors = self.factors.new_tensor(factors)
+        if self.unseen is not None:
+            self._choose_offset(((scores(factors, part.terms), part) for part in parts), factors[0])
+
+    def _choose_offset(self, scored: Iterable[tuple[Tensor, _Part]], factor: float) -> None:
+        """Choose c, given z (b, I) of each part and f_r."""
+        assert self.unseen is not None
+        items = self.unseen.stand_ins
+        compared = []
+        for scores, part in scored:
+            places = self.unseen.places(part.interest, part.terms[1, :, items], factor)
+            compared.append(leads_of(scores, part.target, items, places))
+        ranks, leads = (torch.cat(values) for values in zip(*compared, strict=True))
+        self.unseen.offset.fill_(largest_offset(ranks, leads, self.unseen_cost))
+
+    def _sampled(self, batch: EvalBatch) -> Iterator[_Part]:
+        """Return held-out interactions, in parts that fit a cache, without those of unseen items."""
+        target = batch.target
+        first, *others = self._terms(batch)
+        terms = torch.stack([candidate_scores(first, target, self._excluded(batch)), *others])
+        interest = terms.new_empty(len(target), 0)
+        if self.unseen is not None:
+            items, known = self.unseen.stand_ins, ~torch.isin(target, self.unseen.items)
+            vectors = self.item_encoder.untrained(self.item_vectors(), items)
+            interest = self.interest_weight * self.encode_users(batch) @ vectors.T
+            interest = interest.masked_fill(terms[0, :, items].isinf(), -torch.inf)[known]
+            terms, target = terms[:, known], target[known]
+            terms[0].index_fill_(1, self.unseen.items, -torch.inf)
+        rows = max(1, SCORES_AT_ONCE // terms.shape[2])
+        return map(_Part, terms.split(rows, dim=1), target.split(rows), interest.split(rows))

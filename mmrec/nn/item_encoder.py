@@ -153,6 +153,13 @@ class ItemEncoder(nn.Module):
         known = self.id.weight[1:]
         return torch.zeros_like(known[0]) if self.features_first else known.mean(dim=0)
 
+    def untrained(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Return the vectors (n, D) of items (n,) as if their ids were not trained, given all vectors (I, D)."""
+        new = self.new_id()
+        if self.id is None or new is None:
+            return vectors[items]
+        return vectors[items] - self.id.weight[items] + new
+
     @property
     def alpha(self) -> Tensor | None:
         """α of eq. 3 for items with both modalities, a scalar; None in a form without α."""

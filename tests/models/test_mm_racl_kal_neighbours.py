@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -5,6 +8,7 @@ import torch
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.schema import Split
 from mmrec.errors import InvalidArgument
+from mmrec.metrics.ranking import ndcg
 from mmrec.nn.history_scores import Histories
 from tests.contracts.conftest import build
 
@@ -29,7 +33,7 @@ def test_scores_are_the_sum_of_four_parts(toy: RecDataModule) -> None:
 def test_every_score_changes_the_ranking_and_nothing_in_training(name: str, toy: RecDataModule) -> None:
     batch = next(iter(toy.eval_dataloader(Split.VALID)))
     plain, added = build("mm_racl_kal_id", toy, **OFF), build("mm_racl_kal_id", toy, **{**OFF, name: 30.0})
-    assert plain.state_dict().keys() == added.state_dict().keys()
+    assert plain.state_dict().keys() == added.state_dict().keys() - {"unseen.offset"}
     losses = []
     for model in (plain, added):
         torch.manual_seed(0)
@@ -64,6 +68,7 @@ def test_the_neighbours_of_the_content_scores_are_evidence(toy: RecDataModule) -
         ({"content_weight": -1.0}, "content_weight must be at least 0"),
         ({"score_decay": 0.0}, "score_decay must be above 0"),
         ({"popularity_days": 0.0}, "popularity_days must be above 0"),
+        ({"unseen_cost": 1.0}, "unseen_cost must be at least 0 and below 1"),
         ({"text": False, "image": False, "features_first": False}, "content_weight needs text or image"),
     ],
 )
@@ -96,3 +101,33 @@ def test_factors_are_fitted_before_a_validation_of_fit(toy: RecDataModule) -> No
         trainer.fit(model, datamodule=toy)
         trained.append(model.score_weights["popularity"])
     assert trained[0] < trained[1] == 1000.0
+
+
+def test_unseen_items_have_their_formula_and_cost_the_others_a_stated_share(toy: RecDataModule, tmp_path: Path) -> None:
+    options = replace(toy.options, hold_out_items=0.2)
+    data = RecDataModule(toy.source, prepare=options, encoder=toy.encoder, root=str(tmp_path), max_length=8)
+    model = build("mm_racl_kal_id", data, unseen_cost=0.05).eval()
+    items, batches = model.unseen.items, list(data.eval_dataloader(Split.VALID))
+    assert torch.equal(items, (data.catalog.train.popularity == 0).nonzero().squeeze(1)[1:])
+    assert set(items.tolist()) == set(model.unseen.stand_ins.tolist())
+    with torch.no_grad():
+        model.item_encoder.id.weight[items] = 0.0  # as for stand-ins
+
+    model.choose_factors(batches)
+    rows = torch.arange(len(batches[0].user))
+    content = model.graphs["content"](Histories.of(batches[0], (rows, batches[0].lengths - 1)))[:, items]
+    interest = model.interest_weight * model.encode_users(batches[0]) @ model.item_vectors()[items].T
+    scores, weight = model.score(batches[0])[:, items], model.configured_weights["content"]
+    places = interest + model.score_weights["content"] * content + model.unseen.offset
+    best = (0.5 * interest + weight * content).argmax(dim=1)
+    torch.testing.assert_close(scores.sort().values, places.sort().values)
+    torch.testing.assert_close(scores.gather(1, best[:, None])[:, 0], places.amax(dim=1))
+
+    def quality() -> float:
+        seen = [~torch.isin(batch.target, items) for batch in batches]
+        ranks = [model.ranks(batch)[kept] for batch, kept in zip(batches, seen, strict=True)]
+        return ndcg(torch.cat(ranks), 10).mean().item()
+
+    with_cost = quality()
+    model.unseen.offset.fill_(-100.0)
+    assert 0.95 * quality() <= with_cost <= quality()

@@ -14,6 +14,7 @@ from mmrec.batch import PAD, Clock
 from mmrec.models import EASE, ContentKNN, ItemKNN, MMRaclKal, MMRaclKalNeighbours, Popularity
 from mmrec.models.next_item import NextItemModel
 from mmrec.models.recommender import Recommender
+from mmrec.models.unseen_items import UnseenItems
 from mmrec.nn.causal_encoder import CausalEncoder
 from mmrec.nn.history_scores import HistoryScores
 
@@ -153,11 +154,14 @@ class Scorer(nn.Module):
         super().__init__()
         self.users: RaclKalUserEncoder | None = None
         self.popularity: nn.Module | None = None
+        self.unseen: UnseenItems | None = None
         self.timed = False
         if isinstance(model, MMRaclKalNeighbours):
             self.users, self.interest_weight = RaclKalUserEncoder(model, length), model.interest_weight
             self.weights = dict(model.score_weights)
             self.popularity = model.popularity
+            if model.unseen is not None and len(model.unseen.items):
+                self.unseen, self.content_factor = model.unseen, float(model.factors[0])
             graphs = {name: graph for name, graph in model.graphs.items() if isinstance(graph, HistoryScores)}
             self.timed = self.users.timed or self.popularity is not None
         else:
@@ -166,13 +170,19 @@ class Scorer(nn.Module):
 
     def forward(self, items: Tensor, item_time: Tensor | None = None, query_time: Tensor | None = None) -> Tensor:
         """Return the scores (B, I) of all items, PAD included; the arguments are those of `SequenceUserEncoder`."""
-        terms = [self.weights[name] * graph(items) for name, graph in self.graphs.items()]
+        of_graphs = {name: graph(items) for name, graph in self.graphs.items()}
+        terms = [self.weights[name] * scores for name, scores in of_graphs.items()]
         if self.users is not None:
             users = self.users(items, item_time, query_time)
             terms.insert(0, users @ self.users.vectors.T * self.interest_weight)
         if self.popularity is not None:
             terms.append(self.weights["popularity"] * self.popularity(query_time))
-        return torch.stack(terms).sum(dim=0)
+        scores = torch.stack(terms).sum(dim=0)
+        if self.unseen is None:
+            return scores
+        items = self.unseen.items
+        unseen = self.unseen(terms[0][:, items], of_graphs["content"][:, items], self.content_factor)
+        return scores.index_copy(1, items, unseen)
 
 
 def user_encoder(model: Recommender, length: int) -> SequenceUserEncoder:
