@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mmrec.inference.bundle import export as exporting
 from mmrec.inference.bundle import is_bundle
 from mmrec.inference.bundle.export import ExportOptions, export_model
 from mmrec.inference.bundle.index import build_index, recall, tune
+from mmrec.inference.bundle.portable import scorer
 from mmrec.inference.serve.app import build_app
 from mmrec.inference.serve.options import ServeOptions
 from mmrec.models.recommender import Recommender
@@ -116,6 +118,16 @@ def test_onnx_ranks_as_the_model(name: str, toy: RecDataModule, tmp_path: Path) 
         program = torch.export.load(bundle / "user_encoder.pt2").module()
         items = torch.tensor([[toy.catalog.item_table["raw_id"].to_list().index(one) for one in some[0]]])
         np.testing.assert_allclose(program(items).detach().numpy(), by_onnx.user_vectors(some[:1]), atol=1e-5)
+
+
+def test_the_program_of_scores_ranks_unseen_items_as_the_model(toy: RecDataModule, tmp_path: Path) -> None:
+    held_out = replace(toy.options, hold_out_items=0.1)
+    data = RecDataModule(toy.source, prepare=held_out, encoder=toy.encoder, root=str(tmp_path), max_length=8)
+    model, batch = make("mm_racl_kal_id", data), next(iter(data.eval_dataloader(Split.VALID)))
+    assert len(model.unseen.items)
+    asked = batch.clock.query_time[torch.arange(len(batch.user)), batch.lengths - 1]
+    program = scorer(model, data.max_length)
+    torch.testing.assert_close(program(batch.items, batch.clock.item_time, asked), model.score(batch))
 
 
 @pytest.mark.usefixtures("without_graphs")
