@@ -172,8 +172,13 @@ class MMRaclKalNeighbours(MMRaclKal):
         terms = self._terms(batch)
         scores, unseen = next(terms), None
         for weight, factor, term in zip(self.score_weights.values(), self.factors.tolist(), terms, strict=True):
-            if self.unseen is not None and unseen is None:  # the first graph is that of the content
-                unseen = self.unseen(scores[:, self.unseen.items], term[:, self.unseen.items], factor)
+            if (
+                self.unseen is not None and len(self.unseen.items) and unseen is None
+            ):  # the first graph is of the content
+                items = self.unseen.items
+                excluded = torch.zeros_like(scores, dtype=torch.bool)
+                excluded[self._excluded(batch)] = True
+                unseen = self.unseen(scores[:, items], term[:, items], factor, excluded[:, items])
             scores += weight * term
         return scores if self.unseen is None or unseen is None else scores.index_copy_(1, self.unseen.items, unseen)
 
@@ -228,7 +233,9 @@ class MMRaclKalNeighbours(MMRaclKal):
             places = self.unseen.places(part.interest, part.terms[1, :, items], factor)
             compared.append(leads_of(scores, part.target, items, places))
         ranks, leads = (torch.cat(values) for values in zip(*compared, strict=True))
-        self.unseen.offset.fill_(largest_offset(ranks, leads, self.unseen_cost))
+        offset = largest_offset(ranks, leads, self.unseen_cost)
+        if offset is not None:
+            self.unseen.offset.fill_(offset)
 
     def _sampled(self, batch: EvalBatch) -> Iterator[_Part]:
         """Return held-out interactions, in parts that fit a cache, without those of unseen items."""
@@ -238,7 +245,9 @@ class MMRaclKalNeighbours(MMRaclKal):
         interest = terms.new_empty(len(target), 0)
         if self.unseen is not None:
             items, known = self.unseen.stand_ins, ~torch.isin(target, self.unseen.items)
-            vectors = self.item_encoder.untrained(self.item_vectors(), items)
+            vectors = self.item_vectors()
+            of_drawn = self.item_encoder.untrained(vectors, items[len(self.unseen.items) :])
+            vectors = torch.cat([vectors[items[: len(self.unseen.items)]], of_drawn])
             interest = self.interest_weight * self.encode_users(batch) @ vectors.T
             interest = interest.masked_fill(terms[0, :, items].isinf(), -torch.inf)[known]
             terms, target = terms[:, known], target[known]

@@ -138,7 +138,7 @@ class Recommender(pl.LightningModule):
         return tuple(name for name in MODALITIES if any(name in part.modalities for part in parts))
 
     def add_items(self, catalog: Catalog, features: Features) -> None:
-        """Take a catalogue with new items at its end, which are scored by their features; all other scores stay.
+        """Take a catalogue with new items at its end, scored by their features; scores of trained items stay.
 
         Args:
             catalog: the catalogue that the model is attached to, grown once by `Catalog.with_items`.

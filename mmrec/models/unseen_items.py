@@ -10,10 +10,12 @@ to ids, and u was trained to meet vectors with ids. Its weights were chosen on t
 Beauty with held-out items.
 
 How often unseen items are chosen, no interaction of the past tells. So the offset c is a choice: the largest with which
-the other items lose at most a stated share of their NDCG@10 if a tenth of all items is unseen.
+the other items lose at most a stated share of their NDCG@10 if a tenth of all items is unseen, or as many as there are.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +27,7 @@ from mmrec.metrics.ranking import ndcg, rank_of_target
 INTEREST_SHARE = 0.5  # ½ in the order
 STAND_INS = 0.1  # share of the items that are unseen, or taken as such, when the offset is chosen
 SEED = 20_261_129
-HALVINGS = 30  # of the interval of the offset, after which it is known to nine digits
+HALVINGS = 20  # of the interval of the offset, after which it is known to a millionth of it
 
 
 class UnseenItems(nn.Module):
@@ -50,7 +52,8 @@ class UnseenItems(nn.Module):
     def set_view(self, view: TrainView) -> None:
         """Find the unseen items, and the stand-ins.
 
-        Stand-ins are all unseen items, and others by a draw that is always the same, up to `STAND_INS` of the items.
+        Stand-ins are all unseen items, followed by others up to `STAND_INS` of the items, by a draw that is always the
+        same.
 
         Args:
             view: the training interactions.
@@ -60,19 +63,23 @@ class UnseenItems(nn.Module):
         drawn = torch.randperm(view.n_items - 1, generator=torch.Generator().manual_seed(SEED)) + 1
         first = torch.cat([drawn[unseen[drawn]], drawn[~unseen[drawn]]])
         self.items = unseen.nonzero().squeeze(1).to(self.items.device)
-        self.stand_ins = first[: max(len(self.items), round(STAND_INS * view.n_items))].to(self.items.device)
+        self.stand_ins = first[: max(len(self.items), math.ceil(STAND_INS * view.n_items))].to(self.items.device)
 
-    def forward(self, interest: Tensor, content: Tensor, factor: float) -> Tensor:
+    def forward(self, interest: Tensor, content: Tensor, factor: float, excluded: Tensor) -> Tensor:
         """Return the scores (B, n) of n unseen items.
 
         Args:
             interest: (B, n), ρ u·e_i.
             content: (B, n), s_r(i).
             factor: f_r.
+            excluded: (B, n) bool, items of the history that are not to be recommended: they take no other item's place.
         """
-        places = self.places(interest, content, factor).sort(dim=1, descending=True).values
-        order = (INTEREST_SHARE * interest + self.content_weight * content).argsort(dim=1, descending=True)
-        return places.scatter(1, order, places) + self.offset
+        places = self.places(interest, content, factor)
+        order = INTEREST_SHARE * interest + self.content_weight * content
+        places_left, items_left = (x.masked_fill(excluded, -torch.inf) for x in (places, order))
+        best = items_left.argsort(dim=1, descending=True)
+        given = places.scatter(1, best, places_left.sort(dim=1, descending=True).values)
+        return torch.where(excluded, places, given) + self.offset
 
     def places(self, interest: Tensor, content: Tensor, factor: float) -> Tensor:
         """Return the places without c, (B, n); the arguments are those of `forward`."""
@@ -98,7 +105,7 @@ def leads_of(scores: Tensor, target: Tensor, stand_ins: Tensor, places: Tensor) 
     return rank_of_target(scores.index_fill(1, stand_ins, -torch.inf), target), leads
 
 
-def largest_offset(ranks: Tensor, leads: Tensor, cost: float) -> float:
+def largest_offset(ranks: Tensor, leads: Tensor, cost: float) -> float | None:
     """Return the largest c with which the targets lose at most a share of their mean NDCG@10.
 
     Args:
@@ -107,18 +114,18 @@ def largest_offset(ranks: Tensor, leads: Tensor, cost: float) -> float:
         cost: largest share that is lost.
 
     Returns:
-        c; 0 if no target is among the first ten, which tells nothing.
+        c; None if no target is among the first ten, which tells nothing.
     """
     listed = ndcg(ranks, 10) > 0
     ranks, leads = ranks[listed], leads[listed]
     finite = leads[leads.isfinite()]
     if not len(finite):
-        return 0.0
+        return None
     least = (1 - cost) * ndcg(ranks, 10).mean()
     low, high = -float(finite.max()) - 1.0, -float(finite.min()) + 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if ndcg(ranks + (leads > -middle).sum(dim=1), 10).mean() >= least:
+        if ndcg(ranks + (leads >= -middle).sum(dim=1), 10).mean() >= least:
             low = middle
         else:
             high = middle

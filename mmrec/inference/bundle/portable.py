@@ -162,6 +162,7 @@ class Scorer(nn.Module):
             self.popularity = model.popularity
             if model.unseen is not None and len(model.unseen.items):
                 self.unseen, self.content_factor = model.unseen, float(model.factors[0])
+                self.excludes = float(model.mask_history)
             graphs = {name: graph for name, graph in model.graphs.items() if isinstance(graph, HistoryScores)}
             self.timed = self.users.timed or self.popularity is not None
         else:
@@ -180,9 +181,10 @@ class Scorer(nn.Module):
         scores = torch.stack(terms).sum(dim=0)
         if self.unseen is None:
             return scores
-        items = self.unseen.items
-        unseen = self.unseen(terms[0][:, items], of_graphs["content"][:, items], self.content_factor)
-        return scores.index_copy(1, items, unseen)
+        new = self.unseen.items
+        excluded = torch.zeros_like(scores).scatter(1, items, self.excludes)[:, new] > 0
+        unseen = self.unseen(terms[0][:, new], of_graphs["content"][:, new], self.content_factor, excluded)
+        return scores.index_copy(1, new, unseen)
 
 
 def user_encoder(model: Recommender, length: int) -> SequenceUserEncoder:
