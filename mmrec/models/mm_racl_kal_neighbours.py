@@ -119,8 +119,9 @@ class MMRaclKalNeighbours(MMRaclKal):
         )
         self.popularity = RecentPopularity(popularity_days) if popularity_weight > 0 else None
         self.unseen_cost = unseen_cost
-        # Until it is fitted, the offset is the popularity score of an item without any event.
-        self.unseen = UnseenItems(content_weight, popularity_weight * math.log(FLOOR)) if content_weight > 0 else None
+        # Until it is fitted, the offset is the popularity score of an item without any event. Without content scores
+        # the module has no items.
+        self.unseen = UnseenItems(content_weight, popularity_weight * math.log(FLOOR))
 
     def attach(self, catalog: Catalog, features: Features | None) -> None:
         """Take the features and the train-only view, and build the two graphs of them."""
@@ -146,7 +147,7 @@ class MMRaclKalNeighbours(MMRaclKal):
         super().attach(catalog, features)
         if self.popularity is not None:
             self.popularity.set_view(catalog.train, DAY if catalog.manifest.timed else 1)
-        if self.unseen is not None:
+        if "content" in self.configured_weights:
             self.unseen.set_view(catalog.train)
 
     def neighbours(self) -> Tensor | None:
@@ -171,16 +172,21 @@ class MMRaclKalNeighbours(MMRaclKal):
         """Return z, (B, I)."""
         terms = self._terms(batch)
         scores, unseen = next(terms), None
-        for weight, factor, term in zip(self.score_weights.values(), self.factors.tolist(), terms, strict=True):
-            if (
-                self.unseen is not None and len(self.unseen.items) and unseen is None
-            ):  # the first graph is of the content
-                items = self.unseen.items
-                excluded = torch.zeros_like(scores, dtype=torch.bool)
-                excluded[self._excluded(batch)] = True
-                unseen = self.unseen(scores[:, items], term[:, items], factor, excluded[:, items])
+        for (name, weight), factor, term in zip(self.score_weights.items(), self.factors.tolist(), terms, strict=True):
+            if name == "content":
+                unseen = self._unseen_scores(batch, scores, term, factor)
             scores += weight * term
-        return scores if self.unseen is None or unseen is None else scores.index_copy_(1, self.unseen.items, unseen)
+        return scores if unseen is None else scores.index_copy_(1, self.unseen.items, unseen)
+
+    def _unseen_scores(self, batch: SequenceBatch, interest: Tensor, content: Tensor, factor: float) -> Tensor | None:
+        """Return the scores (B, n) of n unseen items, given ρ u·e_i and s_r of all items (B, I); None if n is 0."""
+        items = self.unseen.items
+        if not len(items):
+            return None
+        excluded = torch.zeros_like(interest, dtype=torch.bool)
+        excluded[self._excluded(batch)] = True
+        scores: Tensor = self.unseen(interest[:, items], content[:, items], factor, excluded[:, items])
+        return scores
 
     def _terms(self, batch: SequenceBatch) -> Iterator[Tensor]:
         """Return ρ u·e_i and the scores of the neighbours, each (B, I), in the order of the weights."""
@@ -221,12 +227,11 @@ class MMRaclKalNeighbours(MMRaclKal):
 
         factors = fit_factors(quality, len(self.factors))
         self.factors = self.factors.new_tensor(factors)
-        if self.unseen is not None:
+        if len(self.unseen.stand_ins):
             self._choose_offset(((scores(factors, part.terms), part) for part in parts), factors[0])
 
     def _choose_offset(self, scored: Iterable[tuple[Tensor, _Part]], factor: float) -> None:
         """Choose c, given z (b, I) of each part and f_r."""
-        assert self.unseen is not None
         items = self.unseen.stand_ins
         compared = []
         for scores, part in scored:
@@ -242,15 +247,14 @@ class MMRaclKalNeighbours(MMRaclKal):
         target = batch.target
         first, *others = self._terms(batch)
         terms = torch.stack([candidate_scores(first, target, self._excluded(batch)), *others])
-        interest = terms.new_empty(len(target), 0)
-        if self.unseen is not None:
-            items, known = self.unseen.stand_ins, ~torch.isin(target, self.unseen.items)
-            vectors = self.item_vectors()
-            of_drawn = self.item_encoder.untrained(vectors, items[len(self.unseen.items) :])
-            vectors = torch.cat([vectors[items[: len(self.unseen.items)]], of_drawn])
-            interest = self.interest_weight * self.encode_users(batch) @ vectors.T
-            interest = interest.masked_fill(terms[0, :, items].isinf(), -torch.inf)[known]
-            terms, target = terms[:, known], target[known]
-            terms[0].index_fill_(1, self.unseen.items, -torch.inf)
+        unseen, items = self.unseen.items, self.unseen.stand_ins
+        vectors = self.item_vectors()
+        of_drawn = self.item_encoder.untrained(vectors, items[len(unseen) :])
+        vectors = torch.cat([vectors[items[: len(unseen)]], of_drawn])
+        interest = self.interest_weight * self.encode_users(batch) @ vectors.T
+        interest = interest.masked_fill(terms[0, :, items].isinf(), -torch.inf)
+        terms[0].index_fill_(1, unseen, -torch.inf)
+        known = ~torch.isin(target, unseen)
+        terms, target, interest = terms[:, known], target[known], interest[known]
         rows = max(1, SCORES_AT_ONCE // terms.shape[2])
         return map(_Part, terms.split(rows, dim=1), target.split(rows), interest.split(rows))

@@ -160,7 +160,7 @@ class Scorer(nn.Module):
             self.users, self.interest_weight = RaclKalUserEncoder(model, length), model.interest_weight
             self.weights = dict(model.score_weights)
             self.popularity = model.popularity
-            if model.unseen is not None and len(model.unseen.items):
+            if len(model.unseen.items):
                 self.unseen, self.content_factor = model.unseen, float(model.factors[0])
                 self.excludes = float(model.mask_history)
             graphs = {name: graph for name, graph in model.graphs.items() if isinstance(graph, HistoryScores)}
