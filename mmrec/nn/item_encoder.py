@@ -21,7 +21,7 @@ from mmrec.data.features.store import Features
 from mmrec.errors import InvalidArgument
 from mmrec.nn.item_features import ItemFeatures
 
-INIT_STD = 0.02  # standard deviation of ids and projections: feature rows have length 1, so both start on one scale
+INIT_STD = 0.02  # standard deviation of ids and of projections that start at random
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,9 @@ class ItemEncoder(nn.Module):
 
     With `item_id` a learned id vector is added, and each feature is multiplied by a gate that starts at zero,
     e = E_id + γ_t v̂_t + γ_m v̂_m, so that training starts at the plain id model. The paper has no id vector; tables list
-    this form separately. With `features_first` the gates start at one, the projections at the scale of learned vectors
-    and the ids near zero: training starts at the features alone, and an id learns what the features miss.
+    this form separately. With `features_first` the gates start at one, the ids near zero, and each projection takes the
+    first D numbers of a feature, its leading principal components if it is whitened: training starts at the features
+    alone, and an id learns what they miss.
 
     Args:
         n_items: I, padding included.
@@ -105,8 +106,10 @@ class ItemEncoder(nn.Module):
         self.text_gate = nn.Parameter(torch.zeros(())) if text and item_id else None
         self.image_gate = nn.Parameter(torch.zeros(())) if image and item_id else None
         for module in (self.text_projection, self.image_projection):
-            if module is not None:
-                nn.init.normal_(module.weight, std=3 * INIT_STD if features_first else INIT_STD)
+            if module is not None and features_first:
+                nn.init.eye_(module.weight)
+            elif module is not None:
+                nn.init.normal_(module.weight, std=INIT_STD)
         if self.id is not None:
             nn.init.normal_(self.id.weight, std=INIT_STD / 10 if features_first else INIT_STD)
         for gate in (self.text_gate, self.image_gate) if features_first else ():
