@@ -23,7 +23,7 @@ def build(base: type[T], config: Mapping[str, Any], given: Mapping[str, Any] | N
     Args:
         base: class of the object, where the config does not name a subclass of it.
         config: arguments by name, or `class_path` and `init_args`.
-        given: further arguments, of which the constructor is given those it names.
+        given: further arguments.
 
     Raises:
         UserError: the class cannot be imported, or does not take an argument of the config.
@@ -34,7 +34,7 @@ def build(base: type[T], config: Mapping[str, Any], given: Mapping[str, Any] | N
     hints = _hints(cls)
     arguments = {name: _build_argument(value, hints.get(name)) for name, value in arguments.items()}
     names_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    arguments |= {name: value for name, value in (given or {}).items() if name in parameters or names_all}
+    arguments |= given or {}
     unknown = [] if names_all else [name for name in arguments if name not in parameters]
     if unknown:
         raise UserError(f"{cls.__name__} has no argument {unknown[0]}: the run was made by another version of mmrec")

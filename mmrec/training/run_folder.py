@@ -21,10 +21,10 @@ from filelock import FileLock, Timeout
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features import transforms
 from mmrec.errors import UserError
-from mmrec.models.recommender import FROM_DATA, Recommender
+from mmrec.models.recommender import FROM_DATA, Recommender, option_names
 from mmrec.training.added_items import restore_added
 from mmrec.training.checkpoints import read_checkpoint
-from mmrec.training.instantiate import build
+from mmrec.training.instantiate import build, find_class
 from mmrec.utils.files import write_whole
 
 ASIDE = "aside.json"
@@ -155,11 +155,22 @@ def load_run(checkpoint: Path, *, with_added: bool = False) -> tuple[Recommender
     """
     folder = run_folder(checkpoint)
     data = open_data(folder)
-    model = build(Recommender, _sections(folder)["model"], {name: getattr(data, name) for name in FROM_DATA})
+    model = model_from(_sections(folder)["model"], data)
     load_weights(model, data, checkpoint)
     if with_added:
         restore_added(model, data, folder)
     return model.eval(), data
+
+
+def model_from(section: dict[str, Any], data: RecDataModule) -> Recommender:
+    """Return an untrained model of the section `model` of a configuration, with the sizes of its data.
+
+    Raises:
+        UserError: the class cannot be imported, or does not take an argument of the section.
+    """
+    named = option_names(find_class(section["class_path"]))
+    model: Recommender = build(Recommender, section, {name: getattr(data, name) for name in FROM_DATA if name in named})
+    return model
 
 
 def open_data(folder: Path) -> RecDataModule:
