@@ -82,8 +82,7 @@ class Recommender(pl.LightningModule):
             data: gives the numbers of users and items, the widths of the features and the length of the windows.
             options: further arguments of the constructor.
         """
-        named = option_names(cls)  # type: ignore[arg-type]  # classes are hashable
-        return cls(**{**{name: getattr(data, name) for name in FROM_DATA if name in named}, **options})
+        return cls(**{**sizes_of(data, cls), **options})
 
     # What a model defines.
 
@@ -398,6 +397,12 @@ class Recommender(pl.LightningModule):
 def option_names(model: type[Recommender]) -> frozenset[str]:
     """Return the names of a model's constructor arguments, those that it passes on to its base class included."""
     return frozenset(ArgumentParser().add_class_arguments(model, as_group=False))
+
+
+def sizes_of(data: RecDataModule, model: type[Recommender]) -> dict[str, int]:
+    """Return the arguments of a model's constructor that its data give."""
+    named = option_names(model)  # type: ignore[arg-type]  # classes are hashable
+    return {name: getattr(data, name) for name in FROM_DATA if name in named}
 
 
 def once_per_evaluation(method: Callable[[Any], T]) -> Callable[[Any], T]:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features import transforms
 from mmrec.errors import UserError
-from mmrec.models.recommender import FROM_DATA, Recommender, option_names
+from mmrec.models.recommender import Recommender, sizes_of
 from mmrec.training.added_items import restore_added
 from mmrec.training.checkpoints import read_checkpoint
 from mmrec.training.instantiate import build, find_class
@@ -168,8 +168,7 @@ def model_from(section: dict[str, Any], data: RecDataModule) -> Recommender:
     Raises:
         UserError: the class cannot be imported, or does not take an argument of the section.
     """
-    named = option_names(find_class(section["class_path"]))
-    model: Recommender = build(Recommender, section, {name: getattr(data, name) for name in FROM_DATA if name in named})
+    model: Recommender = build(Recommender, section, sizes_of(data, find_class(section["class_path"])))
     return model
 
 
