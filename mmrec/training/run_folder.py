@@ -168,8 +168,7 @@ def model_from(section: dict[str, Any], data: RecDataModule) -> Recommender:
     Raises:
         UserError: the class cannot be imported, or does not take an argument of the section.
     """
-    model: Recommender = build(Recommender, section, sizes_of(data, find_class(section["class_path"])))
-    return model
+    return build(Recommender, section, sizes_of(data, find_class(section.get("class_path", ""))))
 
 
 def open_data(folder: Path) -> RecDataModule:
