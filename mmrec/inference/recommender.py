@@ -28,9 +28,11 @@ from mmrec.explain.request import Request, RequestExplanation, explain
 from mmrec.inference.additions import Addition, Model, encode_new_items
 from mmrec.inference.bundle import VectorIndex
 from mmrec.inference.data import RecommenderData
-from mmrec.inference.histories import History, assemble, to
+from mmrec.inference.histories import History
+from mmrec.inference.ids import Ids
 from mmrec.inference.onnx import OnnxGraph
 from mmrec.inference.questions import ItemFilter, Question, Recommendation
+from mmrec.inference.scorer import Scorer
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.topk import largest
 from mmrec.training.added_items import grow
@@ -71,16 +73,15 @@ class TrainedRecommender:
         self.model = model.eval()
         self.data = data
         self.index = index
-        self.graph = graph
+        self.scorer = Scorer(model, data.catalog, data.max_length, graph)
         self.added: AddedItems | None = None
         self._take(data.catalog, data.features)
 
     def _take(self, catalog: Catalog, features: Features | None) -> None:
         """Answer for the items of a catalogue from now on."""
-        self.catalog = catalog
+        self.catalog = self.scorer.catalog = catalog
         self.features = features
-        self._raw_ids: list[str] = catalog.item_table["raw_id"].to_list()
-        self._index = {raw: index for index, raw in enumerate(self._raw_ids) if index != PAD}
+        self._ids = Ids(catalog)
         self._titles: list[str | None] = catalog.item_table["title"].to_list()
         for name in ("items", "_knowledge"):  # kept from the catalogue before
             self.__dict__.pop(name, None)
@@ -92,11 +93,18 @@ class TrainedRecommender:
 
     @cached_property
     def items(self) -> pl.DataFrame:
-        """The table of items without padding: item (raw id), title, text and a column per attribute, as text."""
+        """The table of items without padding: item (raw id), title, text and a column per attribute, as text.
+
+        The column of an attribute that is called like one of the first three is its name with "attribute " before it.
+        """
         table = self.catalog.item_table.slice(1)
         attributes = [json.loads(text) if text else {} for text in table["attributes"]]
         names = dict.fromkeys(name for facts in attributes for name in facts)
-        columns = {name: [_as_text(facts.get(name)) for facts in attributes] for name in names}
+        taken = ("item", "title", "text")
+        columns = {
+            f"attribute {name}" if name in taken else name: [_as_text(facts.get(name)) for facts in attributes]
+            for name in names
+        }
         return table.select(pl.col("raw_id").alias("item"), "title", "text").with_columns(
             *(pl.Series(name, values, dtype=pl.String) for name, values in columns.items())
         )
@@ -143,12 +151,12 @@ class TrainedRecommender:
     ) -> Question:
         """Return the arguments of `recommend` as a question, so that several can be answered together."""
         require(k >= 1, "k", k, "at least 1")
-        chosen, excluded = self._candidates(candidates, filter), self._known(exclude)
+        chosen, excluded = self._candidates(candidates, filter), self._ids.known(exclude, "exclude")
         return Question(self._history(history, times, user), k, chosen, excluded)
 
     def answer(self, questions: Sequence[Question]) -> list[list[Recommendation]]:
         """Return the list of each question, best first, computed in batches."""
-        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._raw_ids)))
+        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._ids.raw)))
         lists: list[list[Recommendation]] = []
         for start in range(0, len(questions), size):
             lists += self._answer(questions[start : start + size])
@@ -159,6 +167,7 @@ class TrainedRecommender:
         histories: Iterable[Sequence[str]] | pl.DataFrame,
         k: int = 10,
         *,
+        users: Sequence[str] | None = None,
         candidates: Iterable[str] | None = None,
         exclude: Iterable[str] = (),
         filter: ItemFilter | None = None,
@@ -169,15 +178,22 @@ class TrainedRecommender:
             histories: raw item ids of each person; or a Polars frame with the columns user and item in order of time,
                 whose lists come in the order in which its users first appear.
             k: length of each list.
+            users: raw id of the user of each history, for models with a vector per user; those of a frame by default.
             candidates: as in `recommend`, the same for all, like the following.
             exclude: as in `recommend`.
             filter: as in `recommend`.
+
+        Raises:
+            InvalidArgument: as in `recommend`, or `users` has another length than `histories`.
         """
         if isinstance(histories, pl.DataFrame):
-            histories = histories.group_by("user", maintain_order=True).agg("item")["item"].to_list()
+            rows = histories.group_by("user", maintain_order=True).agg("item")
+            histories = rows["item"].to_list()
+            if users is None and self.model.needs_user:
+                users = rows["user"].to_list()
         require(k >= 1, "k", k, "at least 1")
-        chosen, excluded = self._candidates(candidates, filter), self._known(exclude)
-        return self.answer([Question(self._history(one, None, None), k, chosen, excluded) for one in histories])
+        chosen, excluded = self._candidates(candidates, filter), self._ids.known(exclude, "exclude")
+        return self.answer([Question(one, k, chosen, excluded) for one in self._histories(histories, users)])
 
     def rank(
         self,
@@ -196,29 +212,32 @@ class TrainedRecommender:
             user: as in `recommend`.
 
         Raises:
-            InvalidArgument: an item is not in the catalogue.
+            InvalidArgument: an item is not in the catalogue, `times` does not fit the history, or `user` is unknown.
         """
-        rows = [self._item(item, "items") for item in items]
-        scores = self._scores([self._history(history, times, user)])[0]
+        rows = [self._ids.item(item, "items") for item in items]
+        scores = self.scorer.scores([self._history(history, times, user)])[0]
         ranked = sorted(rows, key=lambda row: -float(scores[row]))
         return [self._recommendation(row, float(scores[row])) for row in ranked]
 
     def similar(self, item: str, k: int = 10) -> list[Recommendation]:
-        """Return the k items with the most similar vectors, by the cosine of eq. 5.
+        """Return the k items with the most similar vectors, by the cosine of eq. 5; fewer where fewer are left.
+
+        A vector of zeros, of an item without features, is similar to none.
 
         Raises:
-            InvalidArgument: the item is not in the catalogue, or the model has no item vectors.
+            InvalidArgument: the item is not in the catalogue, the model has no item vectors, or k is below 1.
         """
         require(k >= 1, "k", k, "at least 1")
-        row = self._item(item, "item")
+        row = self._ids.item(item, "item")
         if not self.model.has_item_vectors:
             raise InvalidArgument(
                 "model", f"{type(self.model).__name__} has no item vectors: it scores items otherwise"
             )
-        vectors = F.normalize(self._item_vectors(), dim=1)
-        cosine = vectors @ vectors[row]
-        cosine[[PAD, row]] = -torch.inf
-        best = cosine.topk(min(k, len(cosine) - 2))
+        vectors = F.normalize(self.scorer.item_vectors(), dim=1)
+        known = vectors.any(dim=1)
+        known[[PAD, row]] = False
+        cosine = (vectors @ vectors[row]).masked_fill(~known, -torch.inf)
+        best = cosine.topk(min(k, int(known.sum())) if vectors[row].any() else 0)
         return [self._recommendation(int(i), float(c)) for c, i in zip(*best, strict=True)]
 
     def add_items(
@@ -249,7 +268,7 @@ class TrainedRecommender:
         self.model.require_content()
         assert self.features is not None  # a model that reads content has them
         asked = Model(
-            self.model.read_modalities, transforms_of(self.features), encoder or self.encoder, self._index.keys(),
+            self.model.read_modalities, transforms_of(self.features), encoder or self.encoder, self._ids.index.keys(),
             getattr(self.data, "source", None),
         )  # fmt: skip
         added, report = encode_new_items(items, images, asked)
@@ -263,7 +282,7 @@ class TrainedRecommender:
 
         From then on the model computes all scores, since neither an index nor a graph knows the new items.
         """
-        self.index = self.graph = None
+        self.index = self.scorer.graph = None
         for some in added.additions():
             self._take(*grow(self.model, self.catalog, self.features, some))
         self.added = added if self.added is None else self.added.joined(added)
@@ -316,12 +335,12 @@ class TrainedRecommender:
         self, history: Sequence[str], item: str, *, times: Sequence[int] | None = None, user: str | None = None
     ) -> tuple[Recommender, Knowledge, Request]:
         """Return what the functions of `mmrec.explain` are asked with; arguments and errors are those of `explain`."""
-        row = self._item(item, "item")
+        row = self._ids.item(item, "item")
         known = self._history(history, times, user)
         newest = self.catalog.newest
         taken = known.times or (newest,) * len(known.items)  # as `assemble` has it
         now = max((newest, *taken[-1:]))
-        return self._ready(), self._knowledge, Request(known.items, row, taken, now, known.user)
+        return self.scorer.ready(), self._knowledge, Request(known.items, row, taken, now, known.user)
 
     @cached_property
     def _knowledge(self) -> Knowledge:
@@ -335,26 +354,37 @@ class TrainedRecommender:
 
         The scores of a user are the inner products of the user's vector with these.
         """
-        return self._raw_ids[1:], self._vectors()[1:].cpu().numpy()
+        return self._ids.raw[1:], self.scorer.vectors()[1:].cpu().numpy()
 
     @torch.no_grad()
-    def user_vectors(self, histories: Iterable[Sequence[str]]) -> np.ndarray:
+    def user_vectors(self, histories: Iterable[Sequence[str]], *, users: Sequence[str] | None = None) -> np.ndarray:
         """Return the vector (n, D) float32 of each history, to search the item vectors with.
 
-        Raises:
-            InvalidArgument: a history is empty, or the model has no vectors.
-        """
-        self._vectors()
-        parsed = [self._history(history, None, None) for history in histories]
-        require(all(one.items for one in parsed), "histories", "an empty one", "histories with at least one known item")
-        return torch.cat([self._users(part) for part in _parts(parsed, HISTORIES_AT_ONCE)]).numpy()
+        Args:
+            histories: raw item ids of each person, oldest first.
+            users: as in `recommend_many`.
 
-    # From raw ids to scores.
+        Raises:
+            InvalidArgument: a history is empty and the model reads it, the model has no vectors, or as in
+                `recommend_many`.
+        """
+        vectors = self.scorer.vectors()
+        parsed = self._histories(histories, users)
+        filled = not self.model.reads_history or all(one.items for one in parsed)
+        require(filled, "histories", "an empty one", "histories with at least one known item")
+        made = [self.scorer.user_vectors(part) for part in _parts(parsed, HISTORIES_AT_ONCE)]
+        return torch.cat([vectors[:0].cpu(), *made]).numpy()
+
+    # From raw ids to lists.
+
+    def _histories(self, histories: Iterable[Sequence[str]], users: Sequence[str] | None) -> list[History]:
+        rows = list(histories)
+        names = [None] * len(rows) if users is None else list(users)
+        require(len(names) == len(rows), "users", f"{len(names)} of {len(rows)}", "one user per history")
+        return [self._history(items, None, user) for items, user in zip(rows, names, strict=True)]
 
     def _history(self, items: Sequence[str], times: Sequence[int] | None, user: str | None) -> History:
-        if isinstance(items, str):
-            raise InvalidArgument("history", f"history must be a list of item ids, but is the text {items!r}")
-        found = [self._index.get(item, PAD) for item in map(str, items)]
+        found = self._ids.found(items, "history")
         known = tuple(row for row in found if row != PAD)
         unknown = len(found) - len(known)
         if times is not None:
@@ -362,31 +392,15 @@ class TrainedRecommender:
             times = tuple(int(time) for time, row in zip(times, found, strict=True) if row != PAD)
         if unknown:
             log.warning("%d of %d ids of a history are not in the catalogue", unknown, len(found))
-        if not known:
+        if not known and self.model.reads_history:
             log.warning("a history without a known item gets the most popular items")
-        if user is None and not self.model.reads_history:
+        if user is None and self.model.needs_user:
             raise InvalidArgument("user", f"user must be given: {type(self.model).__name__} has a vector per user")
-        return History(known, times, 0 if user is None else self._user(user), unknown)
-
-    def _user(self, raw: str) -> int:
-        try:
-            return self.catalog.user_ids.index(raw)
-        except ValueError:
-            raise InvalidArgument("user", f"user {raw!r} is not among the {self.catalog.n_users} users") from None
-
-    def _known(self, items: Iterable[str]) -> tuple[int, ...]:
-        """Return the rows of the items that are in the catalogue."""
-        return tuple(self._index[one] for one in map(str, items) if one in self._index)
-
-    def _item(self, raw: str, argument: str) -> int:
-        if str(raw) not in self._index:
-            some = ", ".join(self._raw_ids[1:4])
-            raise InvalidArgument(argument, f"{argument}: {raw!r} is not in the catalogue, whose ids look like {some}")
-        return self._index[str(raw)]
+        return History(known, times, 0 if user is None else self._ids.user(user), unknown)
 
     def _candidates(self, candidates: Iterable[str] | None, filter: ItemFilter | None) -> Tensor | None:
         """Return the rows (n,) of the items that may be recommended, ascending; None for all."""
-        rows = None if candidates is None else {self._index[c] for c in map(str, candidates) if c in self._index}
+        rows = None if candidates is None else set(self._ids.known(candidates, "candidates"))
         if rows is not None and not rows:
             raise InvalidArgument("candidates", "candidates holds no item of the catalogue")
         if filter is not None:
@@ -398,9 +412,12 @@ class TrainedRecommender:
     def _answer(self, questions: Sequence[Question]) -> list[list[Recommendation]]:
         """Return the lists of questions that fit into one batch."""
         excluded = [self._excluded(question) for question in questions]
-        if self.index is not None and all(one.candidates is None and one.history.items for one in questions):
-            return self._nearest(self.index, questions, excluded)
-        scores = self._scores([question.history for question in questions])
+        if self.index is not None and all(self._by_index(self.index, one) for one in questions):
+            lists = self._nearest(self.index, questions, excluded)
+            left = [len(self._ids.raw) - len(set(rows)) for rows in excluded]
+            if all(len(made) == min(one.k, n) for made, one, n in zip(lists, questions, left, strict=True)):
+                return lists  # else too few of what the index looked at may be recommended
+        scores = self.scorer.scores([question.history for question in questions])
         rows = np.repeat(np.arange(len(excluded)), [len(items) for items in excluded])
         columns = np.fromiter(chain.from_iterable(excluded), np.int64, len(rows))
         scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
@@ -419,11 +436,16 @@ class TrainedRecommender:
             for one, (values, rows) in zip(questions, found, strict=True)
         ]
 
+    def _by_index(self, index: VectorIndex, question: Question) -> bool:
+        """Return whether an index can answer a question as well as it was tuned to."""
+        whole = question.candidates is None and bool(question.history.items)
+        return whole and index.reaches(question.k + len(question.excluded))
+
     def _nearest(
         self, index: VectorIndex, questions: Sequence[Question], excluded: Sequence[Sequence[int]]
     ) -> list[list[Recommendation]]:
         """Return the lists that an index of the item vectors finds."""
-        users = self._users([question.history for question in questions])
+        users = self.scorer.user_vectors([question.history for question in questions])
         depth = max(one.k + len(rows) for one, rows in zip(questions, excluded, strict=True))
         lists = []
         for one, never, values, places in zip(
@@ -440,52 +462,8 @@ class TrainedRecommender:
         history = question.history.items if self.data.mask_history else ()
         return [PAD, *history, *question.excluded]
 
-    @torch.no_grad()
-    def _scores(self, histories: Sequence[History]) -> Tensor:
-        """Return the scores (B, I) of all items, on the CPU; popularity for empty histories."""
-        filled = [row for row, history in enumerate(histories) if history.items or not self.model.reads_history]
-        if len(filled) == len(histories):
-            return self._computed_scores(histories)
-        scores = self.catalog.train.popularity.float().repeat(len(histories), 1)
-        if filled:
-            scores[filled] = self._computed_scores([histories[row] for row in filled])
-        return scores
-
-    def _computed_scores(self, histories: Sequence[History]) -> Tensor:
-        """Return the scores (B, I) of all items by the model or its graph; no history is empty."""
-        if self.graph is None:
-            return self._ready().finite_scores(self._batch(histories)).float().cpu()
-        made = self.graph(histories, self.catalog.newest)
-        return made if self.graph.gives_scores else made @ self._vectors().cpu().T
-
-    def _users(self, histories: Sequence[History]) -> Tensor:
-        """Return the user vectors (B, D) by the model or its graph, on the CPU; no history is empty."""
-        if self.graph is None:
-            return self._ready().encode_users(self._batch(histories)).float().cpu()
-        return self.graph(histories, self.catalog.newest)
-
-    def _batch(self, histories: Sequence[History]) -> Any:
-        return to(assemble(histories, self.data.max_length, self.catalog.newest), self.model.device)
-
-    def _ready(self) -> Recommender:
-        """Return the model, what depends on its parameters alone kept between questions."""
-        if not self.model.evaluating:
-            self.model.begin_evaluation()
-        return self.model
-
-    @torch.no_grad()
-    def _vectors(self) -> Tensor:
-        """Return the item vectors (I, D)."""
-        if not self.model.is_dot_product:
-            raise InvalidArgument("model", f"{type(self.model).__name__} has no vectors: it scores items otherwise")
-        return self._item_vectors()
-
-    @torch.no_grad()
-    def _item_vectors(self) -> Tensor:
-        return self._ready().item_vectors().float()
-
     def _recommendation(self, row: int, score: float) -> Recommendation:
-        return Recommendation(self._raw_ids[row], score, self._titles[row])
+        return Recommendation(self._ids.raw[row], score, self._titles[row])
 
 
 def _as_text(value: Any) -> str | None:

@@ -17,9 +17,9 @@ from mmrec.nn.item_features import ItemFeatures
 
 
 class ContentKNN(Recommender):
-    """Scores an item by the mean cosine of its fixed features to those of the history's items, see `ContentScores`.
+    """Scores an item by the mean cosine of its fixed features to those of the newest 20 items of the history.
 
-    The model is not trained: run `test` directly.
+    See `ContentScores`. The model is not trained: run `test` directly.
 
     Args:
         n_items: I, padding included (linked from the data).

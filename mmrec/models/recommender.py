@@ -296,6 +296,11 @@ class Recommender(pl.LightningModule):
         # Each process has its own seed; with a common one, all would drop the same elements.
         torch.manual_seed(global_seed() * 1_000_003 + self.current_epoch + 7919 * self.global_rank)
 
+    def on_train_start(self) -> None:
+        """Train with dropout, and anew from the parameters, though the model may have answered questions before."""
+        if not self.training:
+            self.train()
+
     def training_step(self, batch: TrainBatch | PairBatch, batch_idx: int) -> Tensor:
         """Return "loss" and collect all terms for the log."""
         losses = self.losses(batch)
@@ -309,6 +314,17 @@ class Recommender(pl.LightningModule):
                 f"train/{name}", value, prog_bar=name == "loss", batch_size=self.terms.samples, sync_dist=True
             )  # fmt: skip
         self.terms = SampleMeans()
+
+    @property
+    def needs_user(self) -> bool:
+        """Whether a user of the data must be named, since each has a vector of its own."""
+        return not self.reads_history or getattr(self, "known_users", None) is not None
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training or evaluation mode; training forgets what was reused, see `once_per_evaluation`."""
+        if mode:
+            self._evaluation = None
+        return super().train(mode)
 
     @property
     def evaluating(self) -> bool:

@@ -2,9 +2,9 @@ r"""Scores of items by the neighbours of a history: closed forms of retrieval (e
 
     s(i) = Σ_t γ^(n - t) w(i_t, i) / Σ_t γ^(n - t)
 
-i_1 .. i_n is the history, w an item-item graph that keeps the K largest weights of each item, and γ makes older items
-count less. There are two graphs. Neither has a parameter to learn, so an item with few interactions is scored as well
-as a frequent one:
+i_1 .. i_n are the newest items of the history, 20 at most, w is an item-item graph that keeps the K largest weights of
+each item, and γ makes older items count less. There are two graphs. Neither has a parameter to learn, so an item with
+few interactions is scored as well as a frequent one:
 
 - `ContentScores`: w is the cosine of the fixed features, the table N(i) of eq. 5 used as a graph. Eq. 6 draws one
   neighbour; here every neighbour counts, by its similarity. It reaches items without any interaction.

@@ -49,9 +49,10 @@ class RecentPopularity(nn.Module):
         self.calendar = torch.tensor([first, width], device=self.calendar.device)
         periods = span // width + 2
         kept = torch.zeros(periods, view.n_items, dtype=torch.float64)
-        end = first + (self.period(view.timestamp) + 1) * width
+        period = (view.timestamp - first) // width
+        end = first + (period + 1) * width
         added = torch.exp((view.timestamp - end).double() / (self.days * day))
-        kept.view(-1).index_add_(0, self.period(view.timestamp) * view.n_items + view.items.long(), added)
+        kept.view(-1).index_add_(0, period * view.n_items + view.items.long(), added)
         faded = float(torch.tensor(-width / (self.days * day), dtype=torch.float64).exp())
         counts = torch.zeros(periods, view.n_items, dtype=torch.float64)
         for number in range(1, periods):
@@ -64,5 +65,4 @@ class RecentPopularity(nn.Module):
 
     def period(self, time: Tensor) -> Tensor:
         """Return the period (n,) int64 of some times (n,); a time after the last period belongs to it."""
-        last = len(self.table) - 1 if len(self.table) else PERIODS + 1
-        return ((time.long() - self.calendar[0]) // self.calendar[1]).clamp(0, last)
+        return ((time.long() - self.calendar[0]) // self.calendar[1]).clamp(0, len(self.table) - 1)

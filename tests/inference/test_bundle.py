@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -106,8 +107,8 @@ def test_onnx_ranks_as_the_model(name: str, toy: RecDataModule, tmp_path: Path) 
     export_model(model, toy, bundle)
     some = [row for row in histories(toy)[:30] if row]
     shop, by_onnx = mmrec.TrainedRecommender(model, toy), mmrec.load(bundle, runtime="onnx")
-    assert by_onnx.graph is not None
-    assert by_onnx.graph.gives_scores != model.is_dot_product
+    assert by_onnx.scorer.graph is not None
+    assert by_onnx.scorer.graph.gives_scores != model.is_dot_product
     expected, made = shop.recommend_many([*some, []]), by_onnx.recommend_many([*some, []])
     assert [[one.item for one in row] for row in made] == [[one.item for one in row] for row in expected]
     at = [toy.catalog.newest + 3600 * number for number in range(len(some[0]))]
@@ -212,6 +213,25 @@ def test_an_approximate_index_answers_with_its_recall(toy: RecDataModule, tmp_pa
     assert np.mean(share) > 0.9
     assert not set(some[0]) & {one.item for one in shop.recommend(some[0], k=100)}
     assert shop.recommend(some[0], candidates=some[1]) == exact.recommend(some[0], candidates=some[1])
+
+
+@pytest.mark.usefixtures("without_graphs")
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_lists_that_the_index_was_not_tuned_for_are_exact(
+    kind: Literal["ivf", "hnsw"], toy: RecDataModule, tmp_path: Path
+) -> None:
+    model = make("sasrec", toy)
+    exact = mmrec.TrainedRecommender(model, toy)
+    export_model(model, toy, tmp_path / "bundle", ExportOptions(index=kind))
+    shop = mmrec.load(tmp_path / "bundle")
+    assert shop.index is not None
+    shop.index.effort = 1
+    some = histories(toy)[0]
+    best = [one.item for one in exact.recommend(some, k=toy.n_items)]
+    assert [one.item for one in shop.recommend(some, k=toy.n_items)] == best
+    assert [one.item for one in shop.recommend(some, k=10, exclude=best[:100])] == best[100:110]
+    shop.index.k = toy.n_items  # as if tuned for it, so that it finds too few
+    assert len(shop.recommend(some, k=toy.n_items)) == len(best)
 
 
 def test_tuning_reaches_the_recall() -> None:

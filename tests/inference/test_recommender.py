@@ -139,6 +139,62 @@ def test_a_model_with_a_vector_per_user_needs_a_known_one(toy: RecDataModule) ->
         shop.recommend(history, user="nobody")
 
 
+def test_users_of_a_frame_and_of_a_list_are_named(toy: RecDataModule) -> None:
+    model = mmrec.LightGCN.for_data(toy)
+    model.attach(toy.catalog, toy.features)
+    shop = mmrec.TrainedRecommender(model, toy)
+    users, some = toy.catalog.user_ids[:2], histories(toy)[:2]
+    frame = pl.DataFrame({"user": [users[0]] * len(some[0]) + [users[1]] * len(some[1]), "item": some[0] + some[1]})
+    lists = shop.recommend_many(some, k=3, users=users)
+    assert shop.recommend_many(frame, k=3) == lists
+    for items, user, made in zip(some, users, lists, strict=True):
+        assert [one.item for one in shop.recommend(items, k=3, user=user)] == [one.item for one in made]
+    assert shop.user_vectors(some, users=users).shape == (2, shop.item_vectors()[1].shape[1])
+    with pytest.raises(InvalidArgument, match="users must be one user per history"):
+        shop.recommend_many(some, users=users[:1])
+
+
+def test_a_static_interest_by_user_is_never_that_of_another_user(toy: RecDataModule) -> None:
+    model = mmrec.MMRaclKal.for_data(toy, static_user="node")
+    model.attach(toy.catalog, toy.features)
+    with pytest.raises(InvalidArgument, match="MMRaclKal has a vector per user"):
+        mmrec.TrainedRecommender(model, toy).recommend(histories(toy)[0])
+
+
+def test_a_model_that_has_answered_trains_as_if_it_had_not(toy: RecDataModule) -> None:
+    trained = []
+    for asked in (False, True):
+        lightning.seed_everything(0)
+        model = mmrec.SASRec.for_data(toy, hidden_dim=8)
+        model.attach(toy.catalog, toy.features)
+        if asked:
+            mmrec.TrainedRecommender(model, toy).recommend(histories(toy)[0])
+        lightning.seed_everything(1)
+        trainer = lightning.Trainer(
+            max_steps=3, limit_val_batches=0, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, accelerator="cpu",
+        )  # fmt: skip
+        trainer.fit(model, datamodule=toy)
+        trained.append(model.item_vectors())
+    torch.testing.assert_close(trained[0], trained[1], rtol=0, atol=0)
+
+
+def test_an_item_without_a_vector_is_similar_to_none(toy: RecDataModule) -> None:
+    model = mmrec.SASRec.for_data(toy)
+    model.attach(toy.catalog, toy.features)
+    with torch.no_grad():
+        model.item_encoder.id.weight[5] = 0.0
+    shop = mmrec.TrainedRecommender(model, toy)
+    ids = shop.item_vectors()[0]
+    assert not shop.similar(ids[4])
+    assert {one.item for one in shop.similar(ids[0], k=len(ids))} == {*ids} - {ids[0], ids[4]}
+
+
+def test_ids_have_one_spelling(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    history = histories(toy)[0]
+    assert trained.recommend([f" {one}\u200b" for one in history]) == trained.recommend(history)
+
+
 def test_a_wrong_question_names_the_argument(trained: mmrec.TrainedRecommender) -> None:
     with pytest.raises(InvalidArgument, match="k must be at least 1"):
         trained.recommend([], k=0)
@@ -148,6 +204,10 @@ def test_a_wrong_question_names_the_argument(trained: mmrec.TrainedRecommender) 
         trained.similar("nothing")
     with pytest.raises(InvalidArgument, match="times must be one time per item"):
         trained.recommend(["a", "b"], times=[1])
+    for argument in ("candidates", "exclude"):
+        with pytest.raises(InvalidArgument, match=f"{argument} must be a list of item ids, but is the text '12'"):
+            trained.recommend([], **{argument: "12"})
+    assert trained.user_vectors([]).shape == (0, trained.item_vectors()[1].shape[1])
 
 
 def test_a_run_opens_as_it_was_tested(tmp_path: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch) -> None:

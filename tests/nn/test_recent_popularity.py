@@ -35,3 +35,11 @@ def test_a_long_span_has_wider_periods_not_more() -> None:
     popularity = RecentPopularity(days=100.0)
     popularity.set_view(view_of([1, 2], [0.0, 10_000.0]))
     assert len(popularity.table) <= 514
+
+
+def test_another_view_is_counted_as_if_it_were_the_first() -> None:
+    again, first = RecentPopularity(days=10.0), RecentPopularity(days=10.0)
+    again.set_view(view_of([1, 2], [0.0, 3.0]))
+    for popularity in (again, first):
+        popularity.set_view(view_of([1, 2, 3], [0.0, 50.0, 51.0]))
+    assert torch.equal(again.table, first.table)

@@ -146,8 +146,7 @@ def _write(
 ) -> BundleManifest:
     catalog, features = data.catalog, data.features
     model.begin_evaluation()
-    by_user = not model.reads_history or getattr(model, "known_users", None) is not None
-    write_data(catalog, folder / DATA, users=by_user, images=options.images)
+    write_data(catalog, folder / DATA, users=model.needs_user, images=options.images)
     place = None
     if features is not None:
         place = write_features(features, folder / DATA).relative_to(folder).as_posix()
@@ -158,12 +157,12 @@ def _write(
     write_whole(folder / "items.json", json.dumps(ids, ensure_ascii=False) + "\n")
     absent: dict[str, str] = {}
     index = _write_vectors(model, data, folder, options, absent)
-    if by_user:
+    if model.needs_user:
         _write_users(model, catalog, folder)
     if isinstance(model, MMRaclKal) and model.static is not None:
         tables = model.tables()
         for name, vectors in (("static_users", tables.static_users), ("static_items", tables.static_items)):
-            if vectors is not None and (by_user or name == "static_items"):
+            if vectors is not None and (model.needs_user or name == "static_items"):
                 write_array(folder / f"{name}.npy", vectors.float().numpy())
     for name, make in (("user_encoder", user_encoder), ("scorer", scorer)):
         try:

@@ -26,11 +26,17 @@ class VectorIndex:
     Args:
         index: an index of Faiss over the item vectors, without padding.
         kind: its kind.
+        k: length of the lists that the search effort of an approximate index is made for.
     """
 
-    def __init__(self, index: Any, kind: IndexKind) -> None:
+    def __init__(self, index: Any, kind: IndexKind, k: int = 0) -> None:
         self.index = index
         self.kind = kind
+        self.k = k
+
+    def reaches(self, depth: int) -> bool:
+        """Return whether the effort is made for lists of a length."""
+        return self.kind == "exact" or depth <= self.k
 
     def search(self, vectors: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
         """Return the inner products and positions (n, k) of the best items of vectors (n, D); -1 where none is left."""
@@ -87,15 +93,15 @@ def build_index(vectors: Floats, kind: IndexKind) -> VectorIndex:
     return VectorIndex(index, kind)
 
 
-def read_index(file: Path, kind: IndexKind) -> VectorIndex:
-    """Read a Faiss file.
+def read_index(file: Path, kind: IndexKind, k: int) -> VectorIndex:
+    """Read a Faiss file; `k` is the length of list that it was made for.
 
     Raises:
         UserError: faiss is not installed, or the file is damaged.
     """
     faiss = _faiss()
     try:
-        return VectorIndex(faiss.read_index(str(file)), kind)
+        return VectorIndex(faiss.read_index(str(file)), kind, k)
     except RuntimeError as error:
         raise UserError(f"{file}: not readable by this faiss ({str(error)[:80]}); export the run again") from None
 

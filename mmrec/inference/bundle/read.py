@@ -43,8 +43,9 @@ def load_bundle(folder: Path) -> tuple[Recommender, BundleData, VectorIndex | No
     else:  # a model of the user's own may keep more than buffers of its data
         model.attach(data.catalog, data.features)
     model.data_hash, model.mask_history = manifest.data_hash, manifest.mask_history
-    approximate = manifest.index is not None and manifest.index["kind"] != "exact"
-    index = read_index(folder / INDEX, manifest.index["kind"]) if approximate and manifest.index else None
+    index = None
+    if manifest.index is not None and manifest.index["kind"] != "exact":
+        index = read_index(folder / INDEX, manifest.index["kind"], manifest.index["k"])
     return model.eval(), data, index
 
 
