@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def explain(args: Sequence[str]) -> None:
     made = recommendations(model, data, user, options.top_k, of_users=True)
     if not made:
         raise UserError(f"--user {options.user}: knows every item, so there is nothing to recommend")
-    out = options.out or folder / f"explanations_{re.sub(r'[^A-Za-z0-9_-]', '_', options.user)[:80]}.jsonl"
+    out = options.out or folder / f"explanations_{file_part(options.user)}.jsonl"
     with only_writer(folder):
         summary = pipeline.run(made, out)
     for row in read_rows(summary.path):
@@ -60,6 +61,15 @@ def user_index(data: RecDataModule, raw_id: str) -> int:
         raise UserError(
             f"--user {raw_id}: not among the {data.n_users} users of {data.catalog.folder}, whose ids look like {some}"
         ) from None
+
+
+def file_part(raw_id: str) -> str:
+    """Return a user's id as a part of a file name: as it is, or cleaned, cut and with a hash that keeps ids apart."""
+    part = re.sub(r"[^A-Za-z0-9_-]", "_", raw_id)[:80]
+    if part == raw_id:
+        return part
+    digest = hashlib.sha256(raw_id.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"{part}.{digest[:8]}"  # no id that stays as it is has a full stop
 
 
 def _show(row: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
     signals = model.signals(on_device)
     neighbours = model.neighbours()
     interests = model.encode_users(on_device).float().cpu() if model.is_dot_product else None
-    catalog = data.catalog
+    catalog, read = data.catalog, model.read_modalities
     made = []
     for row, user in enumerate(batch.user.tolist()):
         start = int(catalog.offsets[user])
@@ -76,7 +76,7 @@ def _of_batch(model: Recommender, data: RecDataModule, batch: EvalBatch, top_k: 
             interest = None if interests is None else interests[row].numpy()
             fall = tuple(falls[:, item].tolist()) if falls.shape[1] > item else ()
             of_user.append(
-                Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest, fall)
+                Recommendation(catalog.user_ids[user], item, place, score, history, near, numbers, interest, fall, read)
             )
         made.append(of_user)
     return made

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 from PIL import Image
 
+from mmrec.data.features.encoders.base import Modality
 from mmrec.errors import UserError
 from mmrec.explain.facts import is_telling, kind_of
 from mmrec.explain.images import describe_image
@@ -138,6 +139,10 @@ class Knowledge:
         total = self._items.height
         score = {w: n * math.log(1 + total / self._documents.get(w, 1)) for w, n in frequency.items()}
         return sorted((w for w in score if w not in STOP_WORDS), key=lambda w: (-score[w], w))[:count]
+
+    def has(self, modality: Modality, item: int) -> bool:
+        """Return whether the catalogue names a text or an image of the item."""
+        return bool(str(self._cell(item, modality) or "").strip())
 
     def text_words(self, item: int) -> list[str]:
         """Return the words of the item's text."""

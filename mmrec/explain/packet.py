@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrec.batch import PAD
+from mmrec.data.features.encoders.base import Modality
 from mmrec.explain.knowledge import Facts, Knowledge
 
 INFLUENCE_SHARE = 0.9
@@ -33,6 +34,7 @@ class Recommendation:
         interest: (D,) u, the user's vector, if the model has one.
         falls: falls of the item's log-probability when one of the newest history items is removed, in the order of the
             history; the last value belongs to the newest item. Empty if they were not measured.
+        modalities: modalities of the items that the model reads; empty if it knows items by id alone.
 
     Raises:
         ValueError: the score or a signal is not finite; a broken model must not be explained.
@@ -47,6 +49,7 @@ class Recommendation:
     signals: dict[str, float]
     interest: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     falls: tuple[float, ...] = ()
+    modalities: tuple[Modality, ...] = ()
 
     def __post_init__(self) -> None:
         broken = [name for name, value in {"score": self.score, **self.signals}.items() if not math.isfinite(value)]
@@ -83,6 +86,7 @@ class Packet:
         signals: the model's numbers, to two decimals.
         history_size: number of all items of the user's history, of which `history` shows the newest.
         influence: titles of the history items that count most, see `most_influential`.
+        measured: number of the newest history items among which `influence` was measured; 0 for the whole history.
     """
 
     title: str
@@ -94,6 +98,7 @@ class Packet:
     signals: dict[str, float] = field(default_factory=dict)
     history_size: int = 0
     influence: list[str] = field(default_factory=list)
+    measured: int = 0
 
 
 def build_packet(
@@ -127,6 +132,7 @@ def build_packet(
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
         history_size=len(everything),
         influence=list(dict.fromkeys(knowledge.title(i) for i in most_influential(everything, recommendation.falls))),
+        measured=partly_measured(everything, recommendation.falls),
     )
 
 
@@ -143,6 +149,12 @@ def most_influential(history: Sequence[int], falls: Sequence[float]) -> list[int
         if measured[item] > 0 and sum(measured[i] for i in found) < INFLUENCE_SHARE * total:
             found.append(item)
     return found
+
+
+def partly_measured(history: Sequence[int], falls: Sequence[float]) -> int:
+    """Return the number of different newest history items whose fall was measured; 0 if all or none were."""
+    measured = set(history[::-1][: len(falls)])
+    return 0 if measured == set(history) else len(measured)
 
 
 def shared_facts(facts: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> Facts:

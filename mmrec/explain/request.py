@@ -101,4 +101,4 @@ def recommendation_of_request(model: Recommender, request: Request) -> Recommend
         signals = model.signals(model.transfer_batch_to_device(batch, model.device, 0))[0]
     table = model.neighbours()
     near = [] if table is None else [i for i in dict.fromkeys(history) if bool((table[i] == item).any())]
-    return Recommendation("", item, 1, 0.0, history, near, signals, None, falls)
+    return Recommendation("", item, 1, 0.0, history, near, signals, None, falls, model.read_modalities)

@@ -24,7 +24,7 @@ from mmrec.explain.domain import SHOP, Domain, domain_of
 from mmrec.explain.facts import is_quality, kind_of, plain_name, said_of
 from mmrec.explain.images import COLOURS
 from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
-from mmrec.explain.packet import Recommendation, most_influential
+from mmrec.explain.packet import Recommendation, most_influential, partly_measured
 from mmrec.explain.text import joined
 from mmrec.explain.writing.names import shown_title
 
@@ -98,8 +98,10 @@ class Statement:
         id: short name that is unique in one explanation, such as `s3`. The most telling statement is `s1`.
         kind: what the statement is about.
         text: the statement as one plain English sentence.
-        name: name of the fact in the catalogue, such as `colour_group_name`; empty for statements without a fact.
-        value: value of the fact, the theme or the word; empty for statements without one.
+        name: name of the fact in the catalogue, such as `colour_group_name`; of a neighbour the modalities by which it
+            is close, such as "text and image"; empty for statements without either.
+        value: value of the fact, the theme or the word; of an influence the number of the newest history items it was
+            measured among, empty for the whole history; empty for statements without a value.
         titles: titles of history items it speaks of, of the newest `MAX_TITLES`, those that count most first.
         count: number of history items it speaks of.
         telling: how much the statement tells, in bits times weight.
@@ -232,10 +234,12 @@ class _Maker:
         for item in dict.fromkeys(reversed(self.recommendation.neighbours)):
             if item in self.weights and self.knowledge.has_title(item):
                 title = self.knowledge.title(item)
-                by = "text and image" if self.knowledge.image(self.item) else "text"
-                text = f"By its {by} it is close to {title}."
+                both = (self.item, item)
+                read = [m for m in self.recommendation.modalities if all(self.knowledge.has(m, i) for i in both)]
+                by = " and ".join(read)
+                text = f"By its {by} it is close to {title}." if by else f"The model holds it close to {title}."
                 telling = CLOSE_BITS * self.weights[item]
-                yield Statement("", Kind.NEIGHBOUR, text, titles=(title,), count=1, telling=telling)
+                yield Statement("", Kind.NEIGHBOUR, text, by, titles=(title,), count=1, telling=telling)
 
     def _images(self) -> Iterable[Statement]:
         themes = self.knowledge.image_words(self.item, self.read_images)
@@ -282,12 +286,16 @@ class _Maker:
 
     def _influence(self) -> Iterable[Statement]:
         history = [item for item in self.recommendation.history if item != PAD]
-        found = most_influential(history, self.recommendation.falls) if len(self.history) > 1 else []
+        last = partly_measured(history, self.recommendation.falls)
+        compared = len(self.history) > 1 and last != 1
+        found = most_influential(history, self.recommendation.falls) if compared else []
         if found and all(self.knowledge.has_title(item) for item in found):
             titles = tuple(dict.fromkeys(self.knowledge.title(item) for item in found))
             counts = "counts" if len(titles) == 1 else "count"
-            text = f"Of all that you {self.domain.did}, {joined(titles)} {counts} most for this."
-            yield Statement("", Kind.INFLUENCE, text, titles=titles, count=len(titles), telling=0.3)
+            scope = f"the last {last} {self.domain.nouns}" if last else "all"
+            text = f"Of {scope} that you {self.domain.did}, {joined(titles)} {counts} most for this."
+            value = str(last) if last else ""
+            yield Statement("", Kind.INFLUENCE, text, value=value, titles=titles, count=len(titles), telling=0.3)
 
     def _signals(self) -> Iterable[Statement]:
         gate = self.recommendation.signals.get("gate")

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 
+from mmrec.cli.explain import file_part
 from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
@@ -72,6 +73,13 @@ def test_one_user_is_explained_in_the_terminal(runs: Path, toy: RecDataModule, c
     known = set(toy.catalog.items[toy.catalog.offsets[7] : toy.catalog.offsets[8]].tolist())
     raw = toy.catalog.item_table["raw_id"].to_list()
     assert not known & {raw.index(row["item"]) for row in rows}  # the whole history, the last events included
+
+
+def test_users_do_not_share_a_file() -> None:
+    changed = ["jörg", "järg", "a.b", "a/b", "x" * 81, "x" * 82]
+    kept = ["a_b", "x" * 80, "A0-1"]
+    assert [file_part(user) for user in kept] == kept
+    assert len({file_part(user) for user in changed + kept}) == len(changed + kept)
 
 
 @pytest.mark.parametrize(

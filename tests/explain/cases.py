@@ -42,18 +42,19 @@ class Case:
                 "item": range(len(self.items) + 1),
                 "raw_id": [None, *(f"x{place}" for place in range(len(self.items)))],
                 "title": [None, *titles],
-                "text": [None, *texts],
-                "image": [None] * (len(self.items) + 1),
+                "text": [None, *(text or title for title, text in zip(titles, texts, strict=True))],
+                "image": [None, *(f"{title}.jpg" for title in titles)],
                 "attributes": [None, *map(json.dumps, attributes)],
             },
             schema_overrides={"item": pl.Int32, "image": pl.String},
         )
-        return Knowledge(table, themes=lambda item: themes[item - 1] or None)
+        return Knowledge(table, themes=lambda item: themes[item - 1])
 
     @property
     def recommendation(self) -> Recommendation:
         seen = list(range(2, 2 + self.history))
-        return Recommendation("ann", 1, 1, 0.83, seen, self.neighbours, {"alpha": 0.56, "gate": 0.59})
+        signals = {"alpha": 0.56, "gate": 0.59}
+        return Recommendation("ann", 1, 1, 0.83, seen, self.neighbours, signals, modalities=("text", "image"))
 
     @property
     def packet(self) -> Packet:

@@ -3,7 +3,8 @@ import re
 
 import pytest
 
-from mmrec.explain import Evidence, Kind, Statement, evidence_of
+from mmrec.explain import Evidence, Kind, Statement, build_packet, evidence_of
+from mmrec.explain.evaluation.judge import RuleJudge
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writing.grammar import Sentence, write
 from mmrec.explain.writing.grounded import choices
@@ -85,6 +86,27 @@ def test_the_most_influential_item_is_named_even_if_it_shares_nothing():
         "Of all that you watched, “Red Desert Sky” counts most for this.",
         "“Red Desert Sky”, which you watched, played the largest part in this choice.",
     }
+
+
+def test_influence_is_claimed_only_among_the_items_it_was_measured_of():
+    case = CASES["films"]
+    newest = dataclasses.replace(case.recommendation, falls=(0.1, 3.0, 0.1))  # the oldest of four was not removed
+    evidence, packet = evidence_of(newest, case.knowledge), build_packet(newest, case.knowledge)
+    true = "Of the last 3 films that you watched, “Red Desert Sky” counts most for this."
+    for seed in range(8):
+        varied = dataclasses.replace(evidence, seed=seed)
+        assert written(varied)[-1].text == true
+    assert Verifier(evidence)(true).ok
+    assert RuleJudge()(true, packet).wrong == ()
+    for false in (
+        "Of all that you watched, “Red Desert Sky” counts most for this.",
+        "“Red Desert Sky”, which you watched, played the largest part in this choice.",
+        "“Red Desert Sky”, which you watched, played a large part in this choice as well.",
+        "Of the last 4 films that you watched, “Red Desert Sky” counts most for this.",
+        "Of the last 3 films that you watched, “Glass Tower” counts most for this.",
+    ):
+        assert not Verifier(evidence)(false).ok
+        assert RuleJudge()(false, packet).wrong
 
 
 def test_spans_cover_what_statements_support():

@@ -5,6 +5,7 @@ import pytest
 from mmrec.explain import Kind, Statement, evidence_of
 from mmrec.explain.facts import is_telling, kind_of
 from mmrec.explain.statements import rank_statements
+from mmrec.explain.verify import Verifier
 from tests.explain.cases import CASES
 
 
@@ -49,6 +50,29 @@ def test_attribution_by_deletion_decides_between_equal_facts():
     assert by_train["genre", "Crime"].titles[0] == "Night Train (1994)"
     influence = [s for s in evidence_of(moved, CASES["films"].knowledge).statements if s.kind is Kind.INFLUENCE]
     assert [s.titles for s in influence] == [("Night Train (1994)",)]
+
+
+CLOSENESS = {
+    ("text", "image"): "By its text and image it is close to Strap top.",
+    ("text",): "By its text it is close to Strap top.",
+    ("image",): "By its image it is close to Strap top.",
+    (): "The model holds it close to Strap top.",
+}
+
+
+@pytest.mark.parametrize("modalities", CLOSENESS)
+def test_an_item_is_close_by_what_the_model_reads(modalities):
+    fashion = CASES["fashion"]
+    evidence = evidence_of(dataclasses.replace(fashion.recommendation, modalities=modalities), fashion.knowledge)
+    assert [s.text for s in evidence.statements if s.kind is Kind.NEIGHBOUR] == [CLOSENESS[modalities]]
+    verifier = Verifier(evidence)
+    assert {text for text in CLOSENESS.values() if verifier(text).ok} == {CLOSENESS[modalities], CLOSENESS[()]}
+
+
+def test_an_item_is_not_close_by_an_image_that_is_missing(knowledge, recommendation):
+    reads_both = dataclasses.replace(recommendation, modalities=("text", "image"))
+    near = [s for s in evidence_of(reads_both, knowledge).statements if s.kind is Kind.NEIGHBOUR]
+    assert [s.text for s in near] == ["By its text it is close to Quiet Harbour."]
 
 
 def test_recent_items_count_more_where_attribution_was_not_measured():

@@ -16,7 +16,7 @@ from mmrec.explain.packet import Packet
 
 _QUOTED = re.compile('[“"«„]([^“”"»«]+)[”"»]')
 _INFLUENCE = re.compile(
-    "Of all that you [a-z]+, (?:“[^”]+”|[^“”.])* counts? most for this"
+    r"Of (?:all|the last (?P<last>\d+) [a-z]+) that you [a-z]+, (?:“[^”]+”|[^“”.])* counts? most for this"
     "|(?:“[^”]+”|[^“”.])*(?:, which you [a-z]+,)? played (?:the largest|a large) part"
 )
 _NUMBER = re.compile(r"([$€£¥]\s?)?\d[\d.,]*\d|([$€£¥]\s?)?\d")
@@ -68,7 +68,8 @@ class RuleJudge:
         units = [(match[1], known.has(match[1])) for match in _QUOTED.finditer(text)]
         for match in _INFLUENCE.finditer(text):
             titles = _QUOTED.findall(match[0])
-            units.append((match[0], known.count_most(titles, "a large part" in match[0])))
+            holds = int(match["last"] or 0) == packet.measured
+            units.append((match[0], holds and known.count_most(titles, "a large part" in match[0])))
         rest = _QUOTED.sub(" “” ", _INFLUENCE.sub("", text))
         units += [(match[0], known.has_number(match[0])) for match in _NUMBER.finditer(rest)]
         units += [(match[0], False) for match in _SUSPICIOUS.finditer(rest) if not known.has(match[0])]

@@ -22,7 +22,7 @@ from mmrec.explain.verify.predicates import BE
 from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.subjects import Subjects
 from mmrec.explain.verify.tokens import Token
-from mmrec.explain.verify.wording import phrases, templates, with_adverbs
+from mmrec.explain.verify.wording import by_modalities, phrases, templates, with_adverbs
 
 _AT_LEAST = {"some": 2, "a few": 2, "a couple of": 2, "several": 3}
 _BEFORE = "before|earlier|in the past|in your history|already"
@@ -336,20 +336,24 @@ class Clauses(Subjects):
                     yield last, Clause(whole.marks, whole, Ref(own=True))
 
     def _of_closeness(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "by its text and image it is close to A", "its text and image are close to A"."""
-        text, by, be = phrases("text and image"), phrases("by text and image"), f"{BE}|come|comes|lie|lies"
-        near, of = "close to|similar to|near to|near", "that of|those of?"
+        """Read "by its text and image it is close to A", "its text is close to A", "the model holds it close to A"."""
+        be, near, of = f"{BE}|come|comes|lie|lies", "close to|similar to|near to|near", "that of|those of?"
         to: tuple[str | Rule, ...] = (f"{ALSO}|very?", near, of, self.objects)
-        found = [
-            *self.seq(start, by, ",?", self.own, be, *to),
-            *self.seq(start, by, ",?", self.own, phrases("verbs of similarity"), self.objects),
-            *self.seq(start, "its|the", text, self._to_own, be, *to),
-            *self.seq(start, self.own, "s", text, be, *to),
-        ]
-        for end, (ref,) in self.seq(start, self.everything, be, f"{ALSO}?", "close|similar", by, f"{ALSO}?"):
-            found += [(end, (Ref(titles=ref.titles),))] if ref.own else []
-        for end, (*_, ref) in found:
-            if ref.titles and ref.titles <= self.lexicon.close.keys() and not (ref.own or ref.more):
+        held = self.seq(start, "the model holds", self.own, *to)
+        found = [(end, ref, {*self.lexicon.close}) for end, (_, ref) in held]
+        for name, close in self.lexicon.close_by.items():
+            text, by = phrases(name), by_modalities(name)
+            read = [
+                *self.seq(start, by, ",?", self.own, be, *to),
+                *self.seq(start, by, ",?", self.own, phrases("verbs of similarity"), self.objects),
+                *self.seq(start, "its|the", text, self._to_own, be, *to),
+                *self.seq(start, self.own, "s", text, be, *to),
+            ]
+            for end, (ref,) in self.seq(start, self.everything, be, f"{ALSO}?", "close|similar", by, f"{ALSO}?"):
+                read += [(end, (Ref(titles=ref.titles),))] if ref.own else []
+            found += [(end, ref, close) for end, (*_, ref) in read]
+        for end, ref, close in found:
+            if ref.titles and ref.titles <= close and not (ref.own or ref.more):
                 marks = tuple((start, end, self.lexicon.close[title]) for title in sorted(ref.titles))
                 yield end, Clause(marks, Said(like=(Ref(titles=ref.titles),)), Ref(own=True))
 
@@ -362,22 +366,32 @@ class Clauses(Subjects):
                 yield end, said
 
     def _of_influence(self, start: int) -> Iterator[tuple[int, Clause]]:
-        """Read "of all that you watched, Heat counts most"."""
+        """Read "of all that you watched, Heat counts most", the same of "the last 8 films that you watched"."""
+        most: tuple[str | Rule, ...] = ("you", self.had, ",", self.items, "counts most|count most", "for this?")
+        last = "of the last|of the newest|of the latest|of the most recent"
+        for end, (count, ref) in self.seq(start, last, self.count, self.nouns, "that|which?", *most):
+            yield from self._counting_most(end, ref) if count == self.lexicon.measured else ()
+        if self.lexicon.measured:
+            return
         influence: list[tuple[str | Rule, ...]] = [
-            ("of all|of all that", "you", self.had, ",", self.items, "counts most|count most", "for this?"),
+            ("of all|of all that", *most),
             (self.items, "played the largest part in this", "choice|suggestion|recommendation"),
         ]
         for end, (ref,) in (found for parts in influence for found in self.seq(start, *parts)):
-            titles = [*self.lexicon.influence]
-            if titles and not ref.more and ref.titles in ({*titles}, {titles[0]}):
-                name = self.lexicon.influence[titles[0]]
-                yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
+            yield from self._counting_most(end, ref)
         for end, (ref,) in self.seq(
             start, self.items, "played a large part in this", "choice|suggestion|recommendation", "as well|too?"
         ):
             if ref.titles and not ref.more and ref.titles <= self.lexicon.influence.keys():
                 name = self.lexicon.influence[min(ref.titles)]
                 yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
+
+    def _counting_most(self, end: int, ref: Ref) -> Iterator[tuple[int, Clause]]:
+        """Yield the clause that a reference counts most, if it is all the most influential items or the first one."""
+        titles = [*self.lexicon.influence]
+        if titles and not ref.more and ref.titles in ({*titles}, {titles[0]}):
+            name = self.lexicon.influence[titles[0]]
+            yield end, Clause(tuple((first, last, name) for first, last, _ in ref.marks), about=ref)
 
     def _of_sharing(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read "your Basic tee and this top share the same colour", "A and B are its closest matches"."""

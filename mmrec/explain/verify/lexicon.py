@@ -71,8 +71,9 @@ class Lexicon:
     `entries` maps the words of a form to what they can mean, `kinds` the noun of a kind of fact to the kinds. `owners`
     has the titles of the history items that share a fact, `counts` how many items do. `names` maps each fact to its
     statement, `history` each title to its own statement, `sorts` each title to the forms of its type. `close` has the
-    retrieved neighbours, `akin` the history items that share a fact which tells something, `influence` those with
-    the largest influence, the first one before the others. Besides the facts of the catalogue there are nouns, the last
+    retrieved neighbours, `close_by` those of them that are close by the same modalities, `akin` the history items that
+    share a fact which tells something, `influence` those with the largest influence, the first one before the others,
+    among the `measured` newest items, or among all for 0. Besides the facts of the catalogue there are nouns, the last
     words of titles, types and categories, and words of the recommended item's title.
     """
 
@@ -84,9 +85,11 @@ class Lexicon:
     names: dict[Value, str] = field(default_factory=dict)
     history: dict[str, str] = field(default_factory=dict)
     close: dict[str, str] = field(default_factory=dict)
+    close_by: dict[str, set[str]] = field(default_factory=dict)
     sorts: dict[str, set[Key]] = field(default_factory=dict)
     akin: set[str] = field(default_factory=set)
     influence: dict[str, str] = field(default_factory=dict)
+    measured: int = 0
     titles_alone: bool = False
 
     def __post_init__(self) -> None:
@@ -101,8 +104,11 @@ class Lexicon:
                     self.sorts[statement.titles[0]] = value_forms(statement.value, "type")
             elif statement.kind is Kind.INFLUENCE:
                 self.influence = dict.fromkeys(statement.titles, statement.id)
+                self.measured = int(statement.value or 0)
             elif statement.kind is Kind.NEIGHBOUR:
                 self.close[statement.titles[0]] = statement.id
+                if statement.name:
+                    self.close_by.setdefault(statement.name, set()).add(statement.titles[0])
             if statement.kind in _VALUES:
                 value = value_of(statement.name, statement.value)
                 kind = value.kind

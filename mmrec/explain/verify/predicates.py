@@ -9,7 +9,7 @@ from mmrec.explain.verify.lexicon import MAKERS, Value
 from mmrec.explain.verify.matching import Rule
 from mmrec.explain.verify.meaning import Ref, Said, Sort, common_owners, has, holds_of, with_like
 from mmrec.explain.verify.references import ALSO, NOT_PLAIN, References
-from mmrec.explain.verify.wording import phrases, table, verbs_of_maker
+from mmrec.explain.verify.wording import by_modalities, phrases, table, verbs_of_maker
 
 IMAGE = "picture|pictures|image|images|photo|photos|poster|posters|cover|covers|artwork"
 _THAT_OF = "|".join(
@@ -317,9 +317,10 @@ class Predicates(References):
         for end, (said, ref) in self.seq(start, "shares|share", self.word, "with", self.items):
             if self.tokens[start + 1].key == "the":
                 yield end, Said(said.values, like=(ref,), marks=said.marks + ref.marks)
-        for end, (ref,) in self.seq(start, phrases("verbs of similarity"), self.objects, phrases("by text and image")):
-            if ref.titles and ref.titles <= self.lexicon.close.keys() and not ref.more:
-                yield end, Said(like=(Ref(titles=ref.titles),), marks=ref.marks)
+        for name, close in self.lexicon.close_by.items():
+            for end, (ref,) in self.seq(start, phrases("verbs of similarity"), self.objects, by_modalities(name)):
+                if ref.titles and ref.titles <= close and not ref.more:
+                    yield end, Said(like=(Ref(titles=ref.titles),), marks=ref.marks)
         for end, (ref, sorts) in self.seq(start, phrases("verbs of similarity"), self.objects, self._in_sorts):
             said = Said(same=tuple((s, ref) for s in sorts), like=() if sorts else (ref,), marks=ref.marks)
             yield end, said

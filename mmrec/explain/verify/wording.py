@@ -42,6 +42,12 @@ def with_adverbs(section: str) -> str:
 
 
 @cache
+def by_modalities(name: str) -> str:
+    """Return "by its text and image" and the like as one pattern, for the modalities of a neighbour's statement."""
+    return "|".join(f"{by} {said}" for by in phrases("by modalities").split("|") for said in phrases(name).split("|"))
+
+
+@cache
 def verbs_of_maker(kind: str) -> str:
     """Return the verbs between a maker of a kind and what was made, as one pattern; empty if there are none."""
     verbs = phrases_of("verbs of makers", kind)

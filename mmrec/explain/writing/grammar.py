@@ -247,16 +247,21 @@ class _Writer:
         return lines
 
     def _influence(self, statement: Statement) -> _Line:
-        """Return the sentence of the items that count most; those that were named before are not named again."""
+        """Return the sentence of the items that count most; those that were named before are not named again.
+
+        Where only the newest items were measured, the sentence says so and names all that count most.
+        """
         did, line = self.domain.did, _Line()
-        titles = [title for title in statement.titles if title not in self.named]
+        last = statement.value
+        titles = [title for title in statement.titles if last or title not in self.named]
         again = len(titles) < len(statement.titles)
         refs = listed([(self._ref(title), statement.id) for title in titles or statement.titles])
         if again and titles:
             return line.add(*refs, f", which you {did}, played a large part in this choice as well.")
-        if self.chance.random() < 0.5:
+        if last or self.chance.random() < 0.5:
             count = "counts" if len(statement.titles) == 1 else "count"
-            return line.add(f"of all that you {did}, ", *refs, f" {count} most for this.")
+            scope = f"the last {last} {self.domain.nouns}" if last else "all"
+            return line.add(f"of {scope} that you {did}, ", *refs, f" {count} most for this.")
         return line.add(*refs, f", which you {did}, played the largest part in this choice.")
 
     def _without_reasons(self) -> _Line:
