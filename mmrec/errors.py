@@ -1,6 +1,8 @@
-"""The exceptions that a user's mistake raises, and the check of an argument."""
+"""The exceptions that a user's mistake raises, and the checks of an argument."""
 
 from __future__ import annotations
+
+from typing import Any, get_args
 
 
 class UserError(Exception):
@@ -65,3 +67,15 @@ def require_whole_number(argument: str, value: object, at_least: int, at_most: i
     bounds = f"of at least {at_least:,}" if at_most is None else f"from {at_least:,} to {at_most:,}"
     fits = isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= (at_most or value)
     require(fits, argument, value, f"a whole number {bounds}")
+
+
+def require_choice(argument: str, value: object, kind: Any) -> None:
+    """Raise InvalidArgument unless a value is one of those of a `Literal`.
+
+    Args:
+        argument: name of the argument.
+        value: the value that was given.
+        kind: the `Literal` type that lists the accepted values.
+    """
+    choices = get_args(kind)
+    require(value in choices, argument, value, f"one of {', '.join(choices)}")

@@ -29,10 +29,11 @@ from mmrec.data.prepare import pipeline
 from mmrec.data.prepare.held_out import among
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.schema import Source, Split
-from mmrec.errors import UserError, require, require_whole_number
+from mmrec.errors import UserError, require, require_choice, require_whole_number
 from mmrec.metrics.ranking import CUTOFFS
 from mmrec.utils.seed import global_seed
 
+Candidates = Literal["all", "uniform100", "seen", "unseen"]
 SCORE_ELEMENTS = 2**24
 """Scores per evaluation batch, which limits it to 64 MB of fp32, unless `FEWEST` users have more."""
 FEWEST = 8
@@ -72,7 +73,7 @@ class RecDataModule(pl.LightningDataModule):
             `mmrec.data.loaders.ablation`; null for off.
 
     Raises:
-        InvalidArgument: a size is not a whole number, or out of range.
+        InvalidArgument: a size is not a whole number or out of range, or an option is not one of the choices.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class RecDataModule(pl.LightningDataModule):
         pair_batch_size: int = 2048,
         windows: Windows = "all",
         eval_batch_size: int = 256,
-        candidates: Literal["all", "uniform100", "seen", "unseen"] = "all",
+        candidates: Candidates = "all",
         mask_history: bool = True,
         cutoffs: list[int] = list(CUTOFFS),  # noqa: B006  never changed
         encoder_devices: Devices = 1,
@@ -105,6 +106,10 @@ class RecDataModule(pl.LightningDataModule):
         }
         for name, value in sizes.items():
             require_whole_number(name, value, at_least=1, at_most=LARGEST[name])
+        require_choice("windows", windows, Windows)
+        require_choice("candidates", candidates, Candidates)
+        if input_ablation is not None:
+            require_choice("input_ablation", input_ablation, InputAblation)
         for cutoff in cutoffs:
             require_whole_number("cutoffs", cutoff, at_least=1)
         require(len(set(cutoffs)) == len(cutoffs) > 0, "cutoffs", cutoffs, "a list of different numbers")
@@ -221,8 +226,8 @@ class RecDataModule(pl.LightningDataModule):
         )
         if not len(loader.user):
             raise UserError(
-                "no user has two training interactions, which leaves no next item to learn: raise "
-                "user_core or choose another split"
+                "no user has two training interactions, which leaves no next item to learn: choose another split, or "
+                "data with longer histories"
             )
         self._process.require_samples(len(loader.user), self.batch_size)
         return loader

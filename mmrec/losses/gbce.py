@@ -12,7 +12,8 @@ needs neither. There are two departures from the paper:
 - s is the dot product plus log(β / k), where all terms balance when nothing is known about the user. The term is the
   same for all items, so the ranking does not depend on it; without it the first thousand steps go into learning it.
 - The paper draws k negatives for each position; here blocks of positions share them, see
-  `mmrec.nn.kernels.candidate_blocks`.
+  `mmrec.nn.kernels.candidate_blocks`. Where all |I| items are drawn, the target is among them and does not count, so k
+  is |I| - 1.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def generalised_bce(
     Returns:
         the mean over P, a scalar.
     """
-    k = negatives.shape[1]
-    beta = gbce_beta(k, len(items) if n_items is None else n_items, t)
+    n_items = len(items) if n_items is None else n_items
+    k = min(negatives.shape[1], max(1, n_items - 2))  # of all items, the target does not count
+    beta = gbce_beta(k, n_items, t)
     total = blocked_binary(hidden, items, target, negatives, beta=beta, base=math.log(beta / k))
     return total / (len(target) * (k + 1))
 
@@ -51,9 +53,9 @@ def gbce_beta(n_negatives: int, n_items: int, t: float) -> float:
     """Return β; it is 1 in a catalogue of one item, which has no negatives.
 
     Args:
-        n_negatives: k.
+        n_negatives: k; more than |I| - 1 count as |I| - 1.
         n_items: I, padding included: |I| of the paper is I - 1.
         t: calibration, 0 for plain binary cross-entropy, 1 for calibrated probabilities.
     """
-    alpha = n_negatives / max(1, n_items - 2)
+    alpha = min(1.0, n_negatives / max(1, n_items - 2))
     return alpha * (t * (1 - 1 / alpha) + 1 / alpha)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 from torch import Tensor, nn
 
 from mmrec.data.catalog import TrainView
 from mmrec.data.loaders.negatives import UniformNegativeSampler
-from mmrec.errors import require
+from mmrec.errors import require, require_choice
 from mmrec.losses.bce import binary_cross_entropy
 from mmrec.losses.gbce import generalised_bce
 from mmrec.losses.next_item import next_item_cross_entropy
@@ -34,7 +34,7 @@ class NextItemLoss(nn.Module):
 
     def __init__(self, loss: LossName, *, n_negatives: int = 256, gbce_t: float = 0.75) -> None:
         super().__init__()
-        require(loss in get_args(LossName), "loss", loss, f"one of {', '.join(get_args(LossName))}")
+        require_choice("loss", loss, LossName)
         require(n_negatives >= 1, "n_negatives", n_negatives, "at least 1")
         require(0 <= gbce_t <= 1, "gbce_t", gbce_t, "between 0 and 1")
         self.loss = loss

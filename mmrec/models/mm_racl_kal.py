@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from mmrec.batch import SequenceBatch, TrainBatch
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
-from mmrec.errors import InvalidArgument, require
+from mmrec.errors import InvalidArgument, require, require_choice
 from mmrec.losses.mm_ef_cl import ContrastiveLoss, ContrastOptions
 from mmrec.losses.next_item import next_item_cross_entropy
 from mmrec.models.recommender import Recommender, once_per_evaluation
@@ -34,6 +34,8 @@ from mmrec.nn.transformer_block import BlockKind, TransformerOptions
 from mmrec.retrieval.augment import replace_with_neighbours
 from mmrec.retrieval.index import Backend
 from mmrec.retrieval.neighbour_table import NeighbourTable
+
+StaticUser = Literal["prefix", "node", "none"]
 
 
 class Tables(NamedTuple):
@@ -101,7 +103,7 @@ class MMRaclKal(Recommender):
         weight_decay: weight decay of AdamW.
 
     Raises:
-        InvalidArgument: an option is outside its range, or two options contradict each other.
+        InvalidArgument: an option is outside its range or not one of the choices, or two options contradict each other.
     """
 
     trained_items: Tensor
@@ -132,7 +134,7 @@ class MMRaclKal(Recommender):
         attention_dropout: float = 0.0,
         block: BlockKind = "plain",
         time_bias: bool = False,
-        static_user: Literal["prefix", "node", "none"] = "prefix",
+        static_user: StaticUser = "prefix",
         graph_layers: int = 2,
         pooling: Pooling = "mean",
         beta: float = 0.1,
@@ -155,6 +157,8 @@ class MMRaclKal(Recommender):
                 "dynamic is false and static_user is none, so users have no vector: set dynamic to true or static_user "
                 "to prefix",
             )
+        require_choice("static_user", static_user, StaticUser)
+        require_choice("pooling", pooling, Pooling)
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
         require(id_lr > 0, "id_lr", id_lr, "above 0")
         require(0 <= replace_prob <= 1, "replace_prob", replace_prob, "a probability")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmrec.batch import PairBatch, SequenceBatch, TrainsOn
 from mmrec.data.catalog import Catalog
 from mmrec.data.features.store import Features
-from mmrec.errors import InvalidArgument, require
+from mmrec.errors import InvalidArgument, require, require_choice
 from mmrec.losses.bpr import bpr, squared_norm
 from mmrec.models.recommender import Recommender, once_per_evaluation
 from mmrec.models.rows import Rows
@@ -53,7 +53,8 @@ class MMGCN(Recommender):
         lr: learning rate.
 
     Raises:
-        InvalidArgument: an option is outside its range, or the data has no features for a modality in use.
+        InvalidArgument: an option is outside its range or not one of the choices, or the data has no features for a
+            modality in use.
     """
 
     trains_on: ClassVar[TrainsOn] = "pairs"
@@ -79,6 +80,7 @@ class MMGCN(Recommender):
         require(hidden_dim >= 1, "hidden_dim", hidden_dim, "at least 1")
         require(layers >= 1, "layers", layers, "at least 1")
         require(l2 >= 0, "l2", l2, "at least 0")
+        require_choice("combination", combination, Combination)
         self.l2 = l2
         self.n_users = n_users
         if not (text or image):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from mmrec.data.features.encoders.base import MODALITIES, Modality
 from mmrec.data.features.store import Features
-from mmrec.data.features.transforms import fit_centring
+from mmrec.data.features.transforms import Centring, fit_centring
 from mmrec.errors import InvalidArgument
 
 
@@ -67,7 +67,7 @@ class ItemFeatures(nn.Module):
             device = self.rows(name).device
             setattr(self, f"{name}_mean", centring.mean.to(device))
             setattr(self, f"{name}_present", torch.tensor(present).to(device))
-            rows = self.scaled(name, torch.tensor(vectors).to(device).float())
+            rows = self.scaled(name, torch.tensor(vectors).to(device))
             setattr(self, name, rows.masked_fill(~self.present(name)[:, None], 0.0))
 
     def forward(self, items: Tensor | None = None) -> Tensor:
@@ -85,7 +85,7 @@ class ItemFeatures(nn.Module):
 
     def scaled(self, name: str, vectors: Tensor) -> Tensor:
         """Return an encoder's vectors (n, T) or (n, M), centred and scaled as the rows of the items are."""
-        return F.normalize(vectors - self.get_buffer(f"{name}_mean"), dim=1)
+        return Centring(self.get_buffer(f"{name}_mean")).apply(vectors)
 
     @property
     def n_items(self) -> int:

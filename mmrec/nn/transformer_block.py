@@ -9,13 +9,13 @@ B is the time bias of time-aware models and zero in all others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmrec.errors import require
+from mmrec.errors import require, require_choice
 from mmrec.nn.kernels.attention import attend, attend_once
 from mmrec.nn.kernels.dropout import Dropout
 from mmrec.nn.kernels.lookup import pick
@@ -55,7 +55,7 @@ class TransformerOptions:
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("dropout", "attention_dropout"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
-        require(self.block in get_args(BlockKind), "block", self.block, f"one of {', '.join(get_args(BlockKind))}")
+        require_choice("block", self.block, BlockKind)
 
 
 class Block(nn.Module):

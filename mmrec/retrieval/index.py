@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from functools import cache
 from math import sqrt
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmrec.errors import InvalidArgument, require
+from mmrec.errors import InvalidArgument, require, require_choice
 from mmrec.retrieval import exact
 
 Backend = Literal["torch", "faiss", "faiss_ivf"]
@@ -45,7 +45,7 @@ def nearest_neighbours(vectors: Tensor, k: int, backend: Backend = "torch") -> T
     """
     n_items = len(vectors)
     require(1 <= k <= n_items - 2, "k", k, f"between 1 and {n_items - 2}, the number of other items")
-    require(backend in get_args(Backend), "backend", backend, f"one of {', '.join(get_args(Backend))}")
+    require_choice("backend", backend, Backend)
     table = torch.arange(n_items, device=vectors.device)[:, None].repeat(1, k)
     # The cosine with a zero vector is undefined; as a product it would be 0 and beat every negative cosine.
     known = 1 + torch.nonzero(vectors[1:].detach().any(dim=1)).squeeze(1)

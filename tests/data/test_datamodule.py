@@ -1,5 +1,6 @@
 """The datamodule: sizes that make sense, and the same batches for every epoch that overfits."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,11 @@ import torch
 
 from mmrec.batch import TrainsOn
 from mmrec.data.datamodule import LARGEST, RecDataModule
-from mmrec.errors import InvalidArgument
+from mmrec.data.prepare.options import PrepareOptions
+from mmrec.errors import InvalidArgument, UserError
+from mmrec.models.mm_racl_kal import MMRaclKal
+from mmrec.models.mmgcn import MMGCN
+from tests.data.rows import LOOSE, Rows
 
 
 @pytest.mark.parametrize("name", list(LARGEST))
@@ -19,6 +24,35 @@ def test_sizes_out_of_range_are_refused(toy: RecDataModule, name: str, value: An
     with pytest.raises(InvalidArgument, match=rf"^{name} must be a whole number from 1 to [\d,]+, but is") as caught:
         RecDataModule(toy.source, **{name: value})
     assert caught.value.argument == name
+
+
+@pytest.mark.parametrize(
+    ("make", "option", "choices"),
+    [
+        (PrepareOptions, "repeats", "first, all"),
+        (PrepareOptions, "split", "ratio, leave_one_out, global_time"),
+        (RecDataModule, "windows", "last, all"),
+        (RecDataModule, "candidates", "all, uniform100, seen, unseen"),
+        (RecDataModule, "input_ablation", "features_shuffled, features_noise, order_shuffled"),
+        (MMRaclKal, "static_user", "prefix, node, none"),
+        (MMRaclKal, "pooling", "mean, sum"),
+        (MMGCN, "combination", "concatenation, sum"),
+    ],
+)
+def test_misspelt_choices_are_refused(make: Any, option: str, choices: str, toy: RecDataModule) -> None:
+    needed: dict[Any, dict[str, Any]] = {PrepareOptions: {}, RecDataModule: {"source": toy.source}}
+    sizes = {"n_users": 5, "n_items": 20, "text_dim": 4, "image_dim": 4}
+    with pytest.raises(InvalidArgument, match=f"^{option} must be one of {choices}, but is misspelt$") as caught:
+        make(**needed.get(make, sizes), **{option: "misspelt"})
+    assert caught.value.argument == option
+
+
+def test_histories_of_one_training_interaction_need_another_split_or_other_data(tmp_path: Path) -> None:
+    events = [(f"u{user}", f"i{item}", item) for user in range(4) for item in range(3)]
+    options = PrepareOptions(**{**LOOSE, "split": "leave_one_out"})
+    data = RecDataModule(Rows(tmp_path / "raw", events), prepare=options, root=str(tmp_path / "data"))
+    with pytest.raises(UserError, match=r"choose another split, or data with longer histories$"):
+        data.train_loader("windows")
 
 
 def test_options_are_given_by_keyword(toy: RecDataModule) -> None:

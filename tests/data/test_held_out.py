@@ -14,6 +14,7 @@ from mmrec.data.schema import Split
 from mmrec.data.sources import Toy
 from mmrec.errors import UserError
 from tests.contracts.conftest import build
+from tests.data.rows import LOOSE, Rows
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,31 @@ def test_held_out_items_are_unseen_and_histories_stay_in_order(held: RecDataModu
             if item not in unseen or part != Split.TRAIN
         ]
         assert cut.items[cut.offsets[user] : cut.offsets[user + 1]].tolist() == [item for item, _ in events]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_users_who_lose_all_their_interactions_are_dropped(share: float, tmp_path: Path) -> None:
+    events = [(f"u{user}", f"i{user * 5 % 12}", 0) for user in range(12)]  # one training interaction each
+    events += [("last", f"i{item}", item) for item in range(12)]
+    source, root = Rows(tmp_path / "raw", events), tmp_path / "data"
+    options = PrepareOptions(**{**LOOSE, "split": "leave_one_out", "hold_out_items": share})
+    catalog = Catalog(prepare(source, options, root))
+    assert catalog.offsets.diff().min() > 0
+    assert catalog.manifest.statistics["per_user"]["min"] > 0
+    kept = {raw: user for user, raw in enumerate(catalog.user_ids)}
+    assert len(kept) == catalog.n_users < 13
+    unseen = catalog.train.popularity == 0
+    for raw, item, _ in events[:12]:
+        index = catalog.item_table["raw_id"].to_list().index(item)
+        assert (raw in kept) == (not unseen[index])
+        if raw in kept:
+            assert catalog.items[catalog.offsets[kept[raw]]] == index
+
+
+def test_share_that_takes_everything_is_refused(tmp_path: Path) -> None:
+    options = PrepareOptions(**{**LOOSE, "hold_out_items": 0.9})
+    with pytest.raises(UserError, match="no interaction is left after hold_out_items: lower"):
+        prepare(Rows(tmp_path / "raw", [("u", "i", 0), ("u", "j", 1)]), options, tmp_path / "data")
 
 
 def test_unseen_targets_are_ranked_among_unseen_items_alone(held: RecDataModule) -> None:

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmrec.losses.gbce import gbce_beta, generalised_bce
 from mmrec.nn.kernels.candidate_blocks import BLOCK
@@ -47,6 +48,16 @@ def test_without_knowledge_of_the_user_the_terms_balance() -> None:
     target = torch.arange(1, 50)
     generalised_bce(torch.ones(49, 4), items, target, target[None, :7], 1.0).backward()
     torch.testing.assert_close(items.grad.sum(0), torch.zeros(4), atol=5e-3, rtol=0)
+
+
+def test_against_all_items_the_calibration_is_exact() -> None:
+    """The target is among the drawn items and does not count: the plain loss over all others, β = 1."""
+    hidden, items, target = torch.randn(9, 4), torch.randn(10, 4), torch.arange(1, 10)
+    everything = torch.randperm(9)[None] + 1
+    scores = hidden @ items[1:].T + math.log(1 / 8)  # one item of nine is the target
+    expected = F.binary_cross_entropy_with_logits(scores, torch.eye(9), reduction="sum") / (9 * 9)
+    torch.testing.assert_close(generalised_bce(hidden, items, target, everything, 1.0), expected)
+    assert gbce_beta(n_negatives=9, n_items=10, t=0.75) == 1
 
 
 def test_large_scores_are_finite() -> None:

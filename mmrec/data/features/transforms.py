@@ -163,10 +163,6 @@ class Transform:
         halves: Halves = vectors.astype(np.float16)  # as extraction writes them
         return halves if self.whitening is None else self.whitening.apply_half(halves)
 
-    def apply(self, vectors: NDArray[Any]) -> Tensor:
-        """Transform an encoder's vectors (n, T) to rows (n, T) or (n, k) float32; an item without vector has no row."""
-        return self.centring.apply(torch.from_numpy(self.stored(vectors)))
-
 
 @dataclass(frozen=True)
 class FeatureTransforms:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from mmrec.data.prepare.split import SplitRule
-from mmrec.errors import InvalidArgument, require
+from mmrec.errors import InvalidArgument, require, require_choice
+
+Repeats = Literal["first", "all"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,12 @@ class PrepareOptions:
         iterate_core: repeat both filters until nothing changes (a k-core); false applies them once.
         newest: keep this many of each user's newest interactions, after the core: a sparse protocol on any data.
         split: rule by which interactions are held out, see `split_interactions`.
-        hold_out_items: share of the items that lose all their training interactions, see `mmrec.data.prepare.held_out`.
+        hold_out_items: share of the items that lose all their training interactions, see `mmrec.data.prepare.held_out`;
+            a user without any other interaction is dropped.
         max_bad_share: share of bad rows, and of bad images, above which preparation stops.
 
     Raises:
-        InvalidArgument: a value is outside its range, or is not a time.
+        InvalidArgument: a value is outside its range, is not one of the choices, or is not a time.
     """
 
     min_rating: float | None = None
@@ -43,7 +46,7 @@ class PrepareOptions:
     sample_users: int | None = None
     sample_seed: int = 0
     require_text: bool = True
-    repeats: Literal["first", "all"] = "first"
+    repeats: Repeats = "first"
     require_image: bool = True
     user_core: int = 5
     item_core: int = 20
@@ -54,6 +57,8 @@ class PrepareOptions:
     max_bad_share: float = 0.01
 
     def __post_init__(self) -> None:
+        require_choice("repeats", self.repeats, Repeats)
+        require_choice("split", self.split, SplitRule)
         for name in ("user_core", "item_core"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("sample_users", "newest"):

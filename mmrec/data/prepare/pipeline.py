@@ -243,16 +243,18 @@ def _dataset(
     user, kept_users = renumber(events.user)
     item, kept_items = renumber(events.item)
     item += 1
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(user), dtype=np.int64)])
+    offsets = _offsets(user)
     timestamp = events.timestamp
     if not raw.timed:
         timestamp = np.arange(len(item), dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
     split = split_interactions(offsets, timestamp, options.split)
     if options.hold_out_items:
         stays = without_held_out(item, split, options.hold_out_items)
-        user, item, timestamp, split = user[stays], item[stays], timestamp[stays], split[stays]
-        count = np.bincount(user, minlength=len(kept_users))
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(count, dtype=np.int64)])
+        if not stays.any():
+            raise UserError("no interaction is left after hold_out_items: lower the option hold_out_items")
+        item, timestamp, split = item[stays], timestamp[stays], split[stays]
+        user, left = renumber(user[stays])  # a user may have lost all interactions
+        kept_users, offsets = kept_users[left], _offsets(user)
     table = _with_padding(items[kept_items])
     digest = hashlib.sha256()
     for column in (user, item, timestamp, split):
@@ -279,6 +281,11 @@ def _dataset(
         timed=raw.timed,
     )
     return Dataset(offsets, item, timestamp, split, table, raw_users.gather(kept_users), manifest)
+
+
+def _offsets(user: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return where the interactions of each user start, (U + 1,), of interactions grouped by user."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(user), dtype=np.int64)])
 
 
 def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]], root: Path) -> str:
@@ -315,9 +322,7 @@ def _raise(error: OSError) -> None:
 
 
 def _describe_file(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": hash_file(path)}
 
 
 @contextmanager
@@ -341,9 +346,7 @@ def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit
     if bad > limit * total:
         kind, worst = max(rejected.items(), key=lambda entry: entry[1].count)
         value = "" if worst.value is None else f": {worst.value!r}"
-        comma = kind in ("malformed rating", "malformed weight") and re.fullmatch(
-            r"\s*-?[0-9]+,[0-9]+\s*", worst.value or ""
-        )
+        comma = kind in ("malformed rating", "malformed weight") and DECIMAL_COMMA.fullmatch(worst.value or "")
         hint = "; set the option format.decimal to ',' if that is a decimal comma" if comma else ""
         raise UserError(
             f"{bad:,} of {total:,} {what} are bad, more than max_bad_share ({limit:.2%}) allows; "

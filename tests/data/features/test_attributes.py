@@ -3,10 +3,12 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from mmrec.data.features.encoders import HandcraftedEncoder, PrecomputedEncoder, WithAttributesEncoder
 from mmrec.data.features.encoders.attributes import WIDTH, hashed_attributes
 from mmrec.data.features.encoders.base import Part
+from mmrec.data.features.encoders.neural import Network, NeuralEncoder
 from mmrec.errors import InvalidArgument
 
 
@@ -31,6 +33,29 @@ def test_attributes_follow_the_text_with_the_same_length() -> None:
     np.testing.assert_array_equal(attributes[0], attributes[2])
     np.testing.assert_allclose(np.linalg.norm(attributes, axis=1), [1, 0, 1], atol=1e-6)
     assert attributes.shape[1] == WIDTH
+
+
+class Lengths(NeuralEncoder):
+    """The vector of a text is its length, three times."""
+
+    name = "lengths"
+
+    def __init__(self) -> None:
+        super().__init__("auto", "cpu", "fp32")
+
+    def modalities(self) -> tuple[str, ...]:
+        return ("text",)
+
+    def load(self, device: torch.device) -> Network:
+        return Network(lambda _, texts: torch.tensor([[float(len(text))] * 3 for text in texts]))
+
+
+def test_part_without_any_text_has_the_width_of_the_others() -> None:
+    parts = [part((None, {"brand": "Acme"}), (" ", None)), part(("a red coat", None))]
+    without, other = WithAttributesEncoder(Lengths()).encode(parts)
+    assert without.rows.tolist() == [1]
+    assert without.vectors.shape == other.vectors.shape == (1, 3 + WIDTH)
+    assert not without.vectors[:, :3].any()
 
 
 def test_similarity_comes_from_shared_values_and_leading_digits() -> None:

@@ -20,6 +20,7 @@ from mmrec.data.features.encoders import (
     SentenceTransformerEncoder,
     TimmEncoder,
 )
+from mmrec.data.features.encoders.attributes import WIDTH, WithAttributesEncoder
 from mmrec.data.features.encoders.base import UnreadableImageError, load_rgb
 from mmrec.data.features.encoders.handcrafted import hashed_words, image_statistics
 from mmrec.data.features.encoders.inputs import read_parts
@@ -230,6 +231,12 @@ def test_precomputed_rows_are_matched_by_raw_id(tmp_path, ids):
     assert broken.where.endswith("text.npy: row 1 (id 02)")
 
 
+def test_precomputed_ids_are_compared_in_one_spelling(tmp_path):
+    encoder = Arrays(tmp_path).encoder("cafe\u0301\n02\nz\n")
+    for raw_id in ("caf\u00e9", "cafe\u0301 "):  # as the sources spell it, and as it may be typed
+        assert encoded(encoder, frame(ids=[raw_id]), "text")[1].tolist() == [[0, 1]]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -326,6 +333,11 @@ def test_text_towers_of_encoders_without_a_network() -> None:
     np.testing.assert_array_equal(vectors[0], hashed_words("a red dress", 32))
     np.testing.assert_array_equal(vectors, vectors[[2, 1, 0]])
     assert not vectors[1].any()  # no word, no vector
-    assert text_tower(PrecomputedEncoder("items.csv", text="text.npy"), 32) is None
+    attributes = text_tower(WithAttributesEncoder(encoder), 32 + WIDTH)(["A red dress"])
+    assert not attributes[0, 32:].any()
+    np.testing.assert_allclose(attributes[0, :32], vectors[0] / np.linalg.norm(vectors[0]), rtol=1e-5)
+    arrays = PrecomputedEncoder("items.csv", text="text.npy")
+    assert text_tower(arrays, 32) is None
+    assert text_tower(WithAttributesEncoder(arrays), 32 + WIDTH) is None
     assert text_tower(TimmEncoder(), 0) is None  # images alone
     assert text_tower(None, 0) is None

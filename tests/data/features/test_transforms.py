@@ -46,9 +46,10 @@ def test_saved_transforms_give_the_same_rows(whitened: RecDataModule, tmp_path: 
     loaded = FeatureTransforms.load(tmp_path / "run" / "transforms.npz")
     assert (loaded.encoder, loaded.revision) == ("handcrafted", HandcraftedEncoder().revision())
     raw = np.random.default_rng(0).random((3, 256))
-    rows = fitted.modalities["text"].apply(raw)
-    assert rows.shape == (3, 12)
-    assert torch.equal(loaded.modalities["text"].apply(raw), rows)
+    stored, again = (transforms.modalities["text"].stored(raw) for transforms in (fitted, loaded))
+    assert stored.shape == (3, 12)
+    np.testing.assert_array_equal(again, stored)
+    assert torch.equal(loaded.modalities["text"].centring.mean, fitted.modalities["text"].centring.mean)
     assert loaded.modalities["image"].width == 248
 
 

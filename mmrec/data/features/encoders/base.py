@@ -58,7 +58,8 @@ class Block:
 
     Args:
         rows: (n,) item indices.
-        vectors: (n, T) or (n, M), finite; row j belongs to item `rows[j]`. Any width where n is 0.
+        vectors: (n, T) or (n, M), finite; row j belongs to item `rows[j]`. Where n is 0, text vectors
+            keep their width T, and image vectors may have any width.
         rejected: items that could not be encoded; they are not in `rows`.
     """
 

@@ -102,10 +102,13 @@ class NeuralEncoder(FeatureEncoder, ABC):
         for inputs in read_parts(parts, network.prepare):
             if inputs.modality == "text":
                 inputs = inputs.longest_first()
+            values = inputs.values
+            if not values and inputs.modality == "text":
+                values = ["text"]  # encoded for its width alone
             batches: list[NDArray[np.float32]] = []
             start = 0
-            while start < len(inputs.values):
-                batch = inputs.values[start : start + size]
+            while start < len(values):
+                batch = values[start : start + size]
                 with torch.inference_mode(), _autocast(device, self.precision):
                     vectors = _embed(network, inputs.modality, batch)
                 if vectors is not None:
@@ -122,7 +125,7 @@ class NeuralEncoder(FeatureEncoder, ABC):
                     torch.cuda.empty_cache()
                 log.warning("%s: %s ran out of memory, continuing with batches of %d", self.name, device, size)
             stacked = np.concatenate(batches) if batches else np.empty((0, 0), dtype=np.float32)
-            yield Block(inputs.rows, stacked, inputs.rejected)
+            yield Block(inputs.rows, stacked[: len(inputs.rows)], inputs.rejected)
 
 
 def _embed(network: Network, modality: Modality, batch: list[Any]) -> NDArray[np.float32] | None:

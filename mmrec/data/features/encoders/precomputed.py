@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem
 from mmrec.data.sources.readers.csv import CsvFile, Dialect
+from mmrec.data.sources.readers.ids import spelled_alike
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import InvalidArgument, UserError, require, require_whole_number
 from mmrec.utils.files import hash_file
@@ -24,9 +25,9 @@ Array = NDArray[np.floating[Any]]
 class PrecomputedEncoder(FeatureEncoder):
     """Vectors from arrays whose rows are matched by raw item id; values are used as they are, not normalised.
 
-    Relative paths are searched in the current folder, then in the folders of raw data. Rows that are all NaN, the usual
-    mark for "no image", are missing. Items whose id has no row, and rows with any other NaN or infinity, are missing
-    too and are reported.
+    Relative paths are searched in the current folder, then in the folders of raw data. Ids are brought to one spelling,
+    as the sources do. Rows that are all NaN, the usual mark for "no image", are missing. Items whose id has no row, and
+    rows with any other NaN or infinity, are missing too and are reported.
 
     Args:
         items: CSV whose first column holds the raw ids, one line per array row; one line more means a header.
@@ -89,7 +90,8 @@ class PrecomputedEncoder(FeatureEncoder):
 
     def _block(self, part: Part, array: Array, ids: pl.DataFrame) -> Block:
         """Return the vectors of a part's ids; `ids` has columns raw_id and row (of the array)."""
-        table = part.items.select("item", "raw_id").join(ids, on="raw_id", how="left", maintain_order="left")
+        items = part.items.select("item", spelled_alike(pl.col("raw_id")))
+        table = items.join(ids, on="raw_id", how="left", maintain_order="left")
         known = table.filter(pl.col("row").is_not_null())
         rows = known["item"].cast(pl.Int64).to_numpy()
         vectors = np.asarray(array[known["row"].to_numpy()])
@@ -127,7 +129,7 @@ class PrecomputedEncoder(FeatureEncoder):
         file = CsvFile(find_raw(self.items), Dialect(header=False))
         file.require_utf8()
         with file.reading():
-            lines = file.scan(["raw_id"]).select("raw_id").collect().to_series()
+            lines = file.scan(["raw_id"]).select(spelled_alike(pl.col("raw_id"))).collect().to_series()
         if len(lines) not in (rows, rows + 1):
             raise UserError(f"{self.items}: names {len(lines)} rows but {path} has {rows}; give one line per row")
         ids = lines.tail(rows)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mmrec.data.features.encoders.attributes import WIDTH, WithAttributesEncoder
 from mmrec.data.features.encoders.base import FeatureEncoder, Part
 from mmrec.data.features.encoders.joined import JoinedEncoder
 from mmrec.data.features.encoders.neural import NeuralEncoder
@@ -26,6 +27,8 @@ def text_tower(encoder: FeatureEncoder | None, width: int) -> TextTower | None:
     """
     if isinstance(encoder, JoinedEncoder):
         return text_tower(encoder.encoders["text"], width)
+    if isinstance(encoder, WithAttributesEncoder) and text_tower(encoder.encoder, width - WIDTH) is None:
+        return None
     if encoder is None or isinstance(encoder, PrecomputedEncoder) or "text" not in encoder.modalities():
         return None
     if isinstance(encoder, NeuralEncoder):
@@ -35,7 +38,7 @@ def text_tower(encoder: FeatureEncoder | None, width: int) -> TextTower | None:
         text = pl.Series(strings, dtype=pl.String)
         nothing = pl.lit(None, pl.String)
         items = pl.DataFrame({"item": np.arange(len(text)), "raw_id": text, "text": text}).with_columns(
-            title=nothing, image=nothing
+            title=nothing, image=nothing, attributes=nothing
         )
         vectors = np.zeros((len(text), width), np.float32)
         for block in encoder.encode([Part("text", items)]):
