@@ -32,6 +32,10 @@ class InvalidArgument(ValueError):
         self.argument = argument
 
 
+class UnknownItem(InvalidArgument):
+    """An argument names an item that is not in the catalogue."""
+
+
 def find_mistake(error: BaseException) -> UserError | InvalidArgument | None:
     """Return the user's mistake that led to an error, None if there is none.
 

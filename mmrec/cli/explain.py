@@ -12,6 +12,7 @@ import torch
 
 from mmrec.cli.explain_options import explain_parser
 from mmrec.data.datamodule import RecDataModule
+from mmrec.data.sources.readers.ids import one_spelling
 from mmrec.errors import UserError, require
 from mmrec.explain.evidence import recommendations
 from mmrec.explain.of_run import pipeline_of
@@ -55,7 +56,7 @@ def explain(args: Sequence[str]) -> None:
 def user_index(data: RecDataModule, raw_id: str) -> int:
     """Return a user's index. Raises UserError if the data has no such user."""
     try:
-        return data.catalog.user_ids.index(raw_id)
+        return data.catalog.user_ids.index(one_spelling(raw_id))
     except ValueError:
         some = ", ".join(data.catalog.user_ids[:3])
         raise UserError(

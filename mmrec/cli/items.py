@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from mmrec.data.features.encoders import FeatureEncoder, PrecomputedEncoder
 from mmrec.data.features.new_items import AddedItems
+from mmrec.data.sources.readers.ids import one_spelling
 from mmrec.errors import UserError
 from mmrec.inference import load
 from mmrec.training.added_items import FILE, read_added
@@ -83,12 +84,13 @@ def _list(options: Namespace) -> None:
 def _remove(options: Namespace) -> None:
     """Remove items from those that were added to a run."""
     folder = run_folder(options.run)
+    ids = {one_spelling(raw) for raw in options.ids}
     with only_writer(folder):
         added = read_added(folder, open_data(folder).features)
         known = [] if added is None else added.table["raw_id"].to_list()
-        if lacking := [one for one in options.ids if one not in known]:
+        if lacking := [raw for raw in options.ids if one_spelling(raw) not in known]:
             raise UserError(f"{folder}: {lacking[0]} is not among the {len(known)} items that were added")
         assert added is not None  # it holds the ids
-        left: AddedItems = added.only(np.array([raw not in options.ids for raw in known]))
+        left: AddedItems = added.only(np.array([raw not in ids for raw in known]))
         left.save(folder / FILE)
     print(f"{folder}: removed {len(known) - left.table.height:,} items, {left.table.height:,} are left")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
-from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # exported at run time
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -24,10 +24,11 @@ import mmrec.models
 import mmrec.training.callbacks  # noqa: F401  configs name the classes of these packages without their modules
 from mmrec.cli.callbacks import check_configured, leave_out_averaging, prepare_averaging, require_cutoff
 from mmrec.cli.compose import compose
+from mmrec.cli.run_options import add_options, read_ids, refuse_unused
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, UserError, find_mistake, require, require_folder_name
 from mmrec.models.recommender import FROM_DATA, Recommender
-from mmrec.nn.kernels.precision import LossPrecision, set_loss_precision
+from mmrec.nn.kernels.precision import set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.results.card import write_card
 from mmrec.training import added_items
@@ -111,10 +112,12 @@ class RecCLI(LightningCLI):
         """Parse, and check a checkpoint file if one is named: Lightning takes class and options from it afterwards.
 
         Raises:
-            UserError: the file is not a checkpoint, or belongs to a model of another class than the config's.
+            UserError: the file is not a checkpoint, or belongs to a model of another class than the config's; or an
+                option is one that the subcommand does not use.
             InvalidArgument: the name is not a valid folder name, or the seed is out of range.
         """
         super().parse_arguments(parser, args)
+        refuse_unused(self.config.subcommand, args)
         config = self.config[self.config.subcommand]
         if config.name is not None:
             require_folder_name(config.name, "--name")
@@ -280,7 +283,7 @@ class RecCLI(LightningCLI):
             config.ckpt_path = self._checkpoint("best")
         if config.ckpt_path is not None:
             keep_transforms(self.datamodule, Path(config.ckpt_path).parent.parent)
-        elif self.subcommand != "fit":
+        elif self.subcommand in ("validate", "predict"):  # for a model without parameters `test` is the fit
             keep_transforms(self.datamodule, self.run_dir)
         if self.subcommand == "predict":
             self._take_added_items(config)
@@ -330,8 +333,10 @@ class RecCLI(LightningCLI):
         prepare_averaging(self.trainer, self.model, self.datamodule)
 
     def after_fit(self) -> None:
-        """Test the best checkpoint."""
-        if self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        """Test the best checkpoint, unless no step was made."""
+        if _trainable(self.model) and self.trainer.global_step == 0:
+            log.warning("no step was made, so the model is not trained: it is not tested, and has no result")
+        elif self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             # The first checkpoint callback is the one with a monitor; without any, the weights as they are.
             best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
             leave_out_averaging(self.trainer)  # it would load other weights than the averages that were validated
@@ -342,42 +347,6 @@ class RecCLI(LightningCLI):
         """Write the run's model card, once the result is there."""
         if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             write_card(self.run_dir)
-
-
-def add_options(parser: LightningArgumentParser) -> None:
-    """Add the options of a run besides trainer, data and model, and link the two."""
-    parser.add_argument("--name", type=str | None, default=None, help="name of the model in folders and tables")
-    parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
-    parser.add_argument(
-        "--test_after_fit", type=bool, default=True, help="fit only: test the best checkpoint when the fit ends"
-    )
-    parser.add_argument(
-        "--from", type=str | None, default=None,
-        help="fit only: folder of a trained run to start from, on data that may have grown since",
-    )  # fmt: skip
-    parser.add_argument("--explain", type=bool, default=True, help="explain recommendations after the test")
-    parser.add_argument(
-        "--loss_precision", type=LossPrecision, default="reduced",
-        help="of matrix products in a loss over many items. reduced: bf16 (CPU) or TF32 (GPU), summed in fp32; "
-        "full: fp32",
-    )  # fmt: skip
-    parser.add_argument(
-        "--compile", type=bool, default=False,
-        help="compile the Transformer (PyTorch's compiler; needs a GPU): slow first steps, then faster ones",
-    )  # fmt: skip
-    parser.add_argument("--top_k", type=int | None, default=None, help="predict only: length of each list")
-    parser.add_argument(
-        "--users", type=Path | None, default=None, help="predict only: file with a raw user id per line; all by default"
-    )
-    parser.add_class_arguments(Tracking, "tracking")
-    link_data(parser)
-
-
-def link_data(parser: ArgumentParser) -> None:
-    """Give the model what it takes from the data."""
-    for name in FROM_DATA:
-        moment = "parse" if name == "max_length" else "instantiate"  # others are known when the data are prepared
-        parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on=moment)
 
 
 @cache
@@ -391,25 +360,6 @@ def config_parser() -> LightningArgumentParser:
     parser.add_lightning_class_args(Recommender, "model", subclass_mode=True)
     add_options(parser)
     return parser
-
-
-def read_ids(file: Path, option: str) -> list[str]:
-    """Return the raw ids of a file, one per line.
-
-    Args:
-        file: text in UTF-8.
-        option: option that names the file, for the message.
-
-    Raises:
-        UserError: the file cannot be read or is empty.
-    """
-    try:
-        ids = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{option} {file}: cannot be read ({error})") from None
-    if not ids:
-        raise UserError(f"{option} {file}: is empty; write one id per line")
-    return ids
 
 
 def defaults_file() -> str:

@@ -8,14 +8,16 @@ A sweep file has the form that `wandb sweep` reads, of which this understands
 | `metric` | `name`, a metric of the validation split, and `goal`, maximize or minimize |
 | `parameters` | by key of the config: `values` to choose from, `value`, or `min` and `max` with a `distribution` |
 
-with the distributions `uniform`, `log_uniform_values`, `int_uniform` and `q_uniform` (step `q`). Trials are proposed by
-Optuna's tree of Parzen estimators (Bergstra et al., NeurIPS 2011) and stopped early when they are below the median of
-the others at the same epoch. The test split is never read.
+with the distributions `uniform`, `log_uniform_values`, `int_uniform` and `q_uniform` (step `q`) of a range; that of
+`values` may be named `categorical` and that of `value` `constant`. Trials are proposed by Optuna's tree of Parzen
+estimators (Bergstra et al., NeurIPS 2011) and stopped early when they are below the median of the others at the same
+epoch. The test split is never read.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,9 @@ DISTRIBUTIONS: dict[str, Callable[[optuna.Trial, str, dict[str, Any]], Any]] = {
     "int_uniform": lambda trial, name, spec: trial.suggest_int(name, spec["min"], spec["max"]),
     "q_uniform": lambda trial, name, spec: trial.suggest_float(name, spec["min"], spec["max"], step=spec["q"]),
 }
+LISTED = {"value": "constant", "values": "categorical"}
+"""Keys of an option that has no range, and W&B's distribution for each."""
+GOALS = ("maximize", "minimize")
 
 
 def search(args: Sequence[str]) -> None:
@@ -89,29 +94,61 @@ def read_sweep(file: Path) -> Sweep:
     for key in ("metric", "parameters"):
         if not isinstance(content[key], dict):
             raise UserError(f"{file}: {key} must be a mapping, but is {content[key]!r}")
+    if not isinstance(content["command"], list) or "fit" not in content["command"]:
+        raise UserError(f"{file}: command must run `fit`, as a list of words, but is {content['command']!r}")
     command = [str(part) for part in content["command"] if not str(part).startswith("${")]
-    if "fit" not in command:
-        raise UserError(f"{file}: command must run `fit`, but is {' '.join(command)}")
     metric = content["metric"]
     if not str(metric.get("name")).startswith("valid/"):
         raise UserError(f"{file}: metric.name must be of the validation split (valid/...), but is {metric.get('name')}")
-    for name, spec in content["parameters"].items():
-        _check(file, name, spec)
+    if metric.get("goal") not in GOALS:
+        raise UserError(f"{file}: metric.goal must be {' or '.join(GOALS)}, but is {metric.get('goal')}")
     return Sweep(
-        file.stem, command[command.index("fit") :], metric["name"], metric.get("goal") != "minimize",
-        content["parameters"],
+        file.stem, command[command.index("fit") :], metric["name"], metric["goal"] == "maximize",
+        {name: _read_parameter(f"{file}: parameters.{name}", spec) for name, spec in content["parameters"].items()},
     )  # fmt: skip
 
 
-def _check(file: Path, name: str, spec: dict[str, Any]) -> None:
-    known = isinstance(spec, dict) and ("values" in spec or "value" in spec or {"min", "max"} <= spec.keys())
-    if not known or spec.get("distribution", "uniform") not in DISTRIBUTIONS:
-        raise UserError(
-            f"{file}: parameters.{name} needs values, value, or min and max with a distribution of "
-            f"{', '.join(DISTRIBUTIONS)}"
-        )
-    if spec.get("distribution") == "q_uniform" and "q" not in spec:
-        raise UserError(f"{file}: parameters.{name} is q_uniform and needs q, its step")
+def _read_parameter(key: str, spec: Any) -> dict[str, Any]:
+    """Return the checked specification of an option, the ends of its range as numbers.
+
+    Args:
+        key: file and key of the specification, for the message.
+        spec: what the file holds there.
+    """
+    given = spec.keys() if isinstance(spec, dict) else ()
+    for name, distribution in LISTED.items():
+        if name in given:
+            if spec.get("distribution", distribution) != distribution:
+                raise UserError(f"{key}.distribution must be {distribution} for {name}, but is {spec['distribution']}")
+            if name == "values" and not (isinstance(spec[name], list) and spec[name]):
+                raise UserError(f"{key}.values must be a list of at least one value, but is {spec[name]!r}")
+            return dict(spec)
+    if "min" not in given or "max" not in given or str(spec.get("distribution", "uniform")) not in DISTRIBUTIONS:
+        raise UserError(f"{key} needs values, value, or min and max with a distribution of {', '.join(DISTRIBUTIONS)}")
+    distribution = spec.get("distribution")
+    if distribution == "q_uniform" and "q" not in given:
+        raise UserError(f"{key} is q_uniform and needs q, its step")
+    numbers = {name: _read_number(f"{key}.{name}", spec[name]) for name in ("min", "max", "q") if name in given}
+    if numbers["min"] > numbers["max"]:
+        raise UserError(f"{key}.min must be at most max, {numbers['max']}, but is {numbers['min']}")
+    if distribution == "log_uniform_values" and numbers["min"] <= 0:
+        raise UserError(f"{key}.min must be above 0 for {distribution}, but is {numbers['min']}")
+    if numbers.get("q", 1) <= 0:
+        raise UserError(f"{key}.q must be above 0, but is {numbers['q']}")
+    if distribution == "int_uniform" and (broken := [name for name in numbers if not isinstance(numbers[name], int)]):
+        raise UserError(f"{key}.{broken[0]} must be a whole number for {distribution}, but is {numbers[broken[0]]}")
+    return {**spec, **numbers}
+
+
+def _read_number(key: str, value: Any) -> int | float:
+    """Return a number of a sweep; 1e-4 is one, though the YAML library reads it as text for lack of a point."""
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if not isinstance(number, int | float) or isinstance(number, bool) or not math.isfinite(number):
+        raise UserError(f"{key} must be a number, but is {value!r}")
+    return number
 
 
 def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:

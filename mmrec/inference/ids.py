@@ -8,7 +8,7 @@ from functools import cached_property
 from mmrec.batch import PAD
 from mmrec.data.catalog import Catalog
 from mmrec.data.sources.readers.ids import one_spelling
-from mmrec.errors import InvalidArgument
+from mmrec.errors import InvalidArgument, UnknownItem
 
 
 class Ids:
@@ -41,12 +41,12 @@ class Ids:
         """Return the index of a raw id.
 
         Raises:
-            InvalidArgument: it is not in the catalogue.
+            UnknownItem: it is not in the catalogue.
         """
         (index,) = self.found([raw], argument)
         if index == PAD:
             some = ", ".join(self.raw[1:4])
-            raise InvalidArgument(argument, f"{argument}: {raw!r} is not in the catalogue, whose ids look like {some}")
+            raise UnknownItem(argument, f"{argument}: {raw!r} is not in the catalogue, whose ids look like {some}")
         return index
 
     def user(self, raw: object) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -31,7 +31,7 @@ from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History
 from mmrec.inference.ids import Ids
 from mmrec.inference.onnx import OnnxGraph
-from mmrec.inference.questions import ItemFilter, Question, Recommendation
+from mmrec.inference.questions import ItemFilter, Question, Recommendation, shown
 from mmrec.inference.scorer import Scorer
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.topk import largest
@@ -102,7 +102,9 @@ class TrainedRecommender:
         names = dict.fromkeys(name for facts in attributes for name in facts)
         taken = ("item", "title", "text")
         columns = {
-            f"attribute {name}" if name in taken else name: [_as_text(facts.get(name)) for facts in attributes]
+            f"attribute {name}" if name in taken else name: [
+                None if facts.get(name) is None else shown(facts[name]) for facts in attributes
+            ]
             for name in names
         }
         return table.select(pl.col("raw_id").alias("item"), "title", "text").with_columns(
@@ -464,12 +466,6 @@ class TrainedRecommender:
 
     def _recommendation(self, row: int, score: float) -> Recommendation:
         return Recommendation(self._ids.raw[row], score, self._titles[row])
-
-
-def _as_text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _parts(values: Sequence[History], size: int) -> Iterable[Sequence[History]]:

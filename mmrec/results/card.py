@@ -48,7 +48,7 @@ def write_card(folder: Path) -> Path | None:
     sections = [f"# {escaped(label(runs[0]))} on {escaped(first['dataset'])}, seed {first['seed']}", facts(first)]
     for run in runs:
         sections += metric_sections(run)
-    sections += ["## Options", _table(("option", "value"), (first.get("hyperparameters") or {}).items())]
+    sections += ["## Options", markdown_table(("option", "value"), (first.get("hyperparameters") or {}).items())]
     sections += ["## Limits", "\n".join(f"- {line}" for line in LIMITS), "## Repeat", repeat(folder, first)]
     write_whole(folder / CARD, "\n\n".join(sections) + "\n")
     return folder / CARD
@@ -72,7 +72,7 @@ def facts(result: Result) -> str:
         "machine": ", ".join(f"{key} {value}" for key, value in (result.get("machine") or {}).items()),
         "finished": result.get("finished") or "unknown",
     }
-    return _table(("", ""), rows.items())
+    return markdown_table(("", ""), rows.items())
 
 
 def metric_sections(run: Run) -> list[str]:
@@ -88,16 +88,19 @@ def metric_sections(run: Run) -> list[str]:
     ]
     sections = [
         f"## Metrics\n\n{boards([run])[0].protocol_words}.",
-        _table(("metric", "value", "95 % interval"), metrics),
+        markdown_table(("metric", "value", "95 % interval"), metrics),
     ]
     slices = {name: row for name, row in (result.get("slices") or {}).items() if row.get("instances")}
     if slices:
         names = list(next(iter(slices.values())))
         rows = [(name.replace("_", " "), *(_number(row.get(key)) for key in names)) for name, row in slices.items()]
-        sections += ["### By slice of the target item", _table(("slice", *names), rows)]
+        sections += ["### By slice of the target item", markdown_table(("slice", *names), rows)]
     beyond = result.get("beyond_accuracy")
     if beyond:
-        sections += ["### Beyond accuracy", _table(("measure", "value"), ((k, _number(v)) for k, v in beyond.items()))]
+        sections += [
+            "### Beyond accuracy",
+            markdown_table(("measure", "value"), ((k, _number(v)) for k, v in beyond.items())),
+        ]
     return sections
 
 
@@ -109,6 +112,12 @@ def repeat(folder: Path, result: Result) -> str:
         f"The same raw files give the data hash `{result['data_hash'][:12]}` again. A CPU of the same kind with the "
         "same number of threads gives the same numbers."
     )
+
+
+def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Return a table in Markdown; the values of its rows are shown as they are."""
+    lines = [_row(head), _row("---" for _ in head)]
+    return "\n".join([*lines, *(_row(_plain(cell) for cell in row) for row in rows)])
 
 
 def _intervals(run: Run) -> dict[str, str]:
@@ -131,11 +140,6 @@ def _intervals(run: Run) -> dict[str, str]:
 
 def _number(value: Any) -> str:
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    lines = [_row(head), _row("---" for _ in head)]
-    return "\n".join([*lines, *(_row(_plain(cell) for cell in row) for row in rows)])
 
 
 def _row(cells: Iterable[str]) -> str:

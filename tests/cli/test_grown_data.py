@@ -95,7 +95,7 @@ def test_items_are_added_to_a_run_for_good(
     made = shop.recommend(table["raw_id"].gather(items).to_list(), k=everyone)
     assert [one.item for one in made] == lists.filter(pl.col("user") == user).sort("rank")["item"].to_list()
 
-    main(["items", "remove", str(run), "n2"])
+    main(["items", "remove", str(run), "n2\u200b"])  # brought to the spelling of the data
     main(["items", "list", str(run)])
     assert capsys.readouterr().out.splitlines()[-3:] == ["n1\tFirst", "n3\t", "2 items were added"]
     with pytest.raises(SystemExit):

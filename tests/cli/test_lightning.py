@@ -188,6 +188,22 @@ def test_popularity_needs_no_training(here: Path, toy: RecDataModule) -> None:
     assert result("popularity")["metrics"]["ndcg@10"] < 0.03
 
 
+def test_the_test_of_a_model_without_parameters_depends_on_its_own_data_alone(here: Path, toy: RecDataModule) -> None:
+    new = ("--explain", "false", "--data.prepare.item_core", "30")
+    run("test", "toy_content_knn", toy, "--explain", "false", "--name", "old")
+    for name in ("old", "new"):
+        run("test", "toy_content_knn", toy, *new, "--name", name)
+    assert result("old")["data_hash"] == result("new")["data_hash"] != toy.catalog.manifest.data_hash
+    assert result("old")["metrics"] == result("new")["metrics"]
+
+
+def test_a_fit_without_a_step_has_no_result(here: Path, toy: RecDataModule, caplog: pytest.LogCaptureFixture) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "0")
+    assert "no step was made" in caplog.text
+    assert not list(Path("runs").rglob("result*.json"))
+    assert not list(Path("runs").rglob("README.md"))
+
+
 def test_the_sampled_protocol_has_its_own_names(here: Path, toy: RecDataModule) -> None:
     run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1", "--data.candidates", "uniform100")
     written = json.loads(Path("runs/toy/sasrec/seed1/result_uniform100.json").read_text())
@@ -328,6 +344,15 @@ WRONG = {
         ["fit", "--data", "toy", "--model", "sasrec", "--trainer.precision", "bf16-true"],
         "--trainer.precision must be one of 32-true",
     ),
+    "users of a fit": (
+        ["fit", "--data", "toy", "--model", "sasrec", "--users", "empty.yaml"],
+        "--users: `fit` does not use it, `predict` alone does; leave it out",
+    ),
+    "length of the lists of a fit": (
+        ["fit", "--data", "toy", "--model", "sasrec", "--top_k=-5"],
+        "--top_k: `fit` does",
+    ),
+    "start of a test": (["test", "--data", "toy", "--model", "sasrec", "--from", "runs"], "--from: `test` does not"),
     "known targets among new items": (
         ["test", "--data", "toy", "--model", "popularity", "--data.prepare.repeats", "all"],
         "set mask_history: false, or repeats: first",

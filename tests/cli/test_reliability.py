@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from mmrec.cli.main import main
+from mmrec.cli.run_options import read_ids
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
 from mmrec.training.checkpoints import WholeCheckpointIO
@@ -177,6 +178,8 @@ def test_predict_takes_users_and_a_length(here: Path, toy: RecDataModule, capsys
     run("predict", toy, "--users", "users.txt", "--top_k", "3", model="popularity")
     lists = pl.read_parquet("runs/toy/popularity/seed1/recommendations.parquet")
     assert lists.group_by("user", maintain_order=True).len().rows() == [(user, 3) for user in some]
+    Path("users.txt").write_text("nobody\u200b\n\n cafe\u0301\n")  # as the sources would spell them
+    assert read_ids(Path("users.txt"), "--users") == ["nobody", "caf\u00e9"]
     Path("users.txt").write_text("nobody\n")
     with pytest.raises(SystemExit):
         run("predict", toy, "--users", "users.txt", model="popularity")

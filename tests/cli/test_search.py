@@ -84,6 +84,22 @@ def test_a_trial_that_diverges_is_no_end_of_the_search(
         ({"parameters": {"a.b": {"min": 1}}}, r"parameters\.a\.b needs values, value, or min and max"),
         ({"parameters": {"a.b": {"min": 1, "max": 2, "distribution": "beta"}}}, r"with a distribution of uniform"),
         ({"parameters": {"a": {"min": 0.1, "max": 2, "distribution": "q_uniform"}}}, r"is q_uniform and needs q"),
+        (
+            {"command": "lightning fit"},
+            r"sweep\.yaml: command must run `fit`, as a list of words, but is 'lightning fit'",
+        ),
+        ({"metric": {**SWEEP["metric"], "goal": "minimise"}}, r"metric\.goal must be maximize or minimize, but is min"),
+        ({"parameters": {"a": {"min": "low", "max": 2}}}, r"parameters\.a\.min must be a number, but is 'low'"),
+        ({"parameters": {"a": {"min": 2, "max": 1}}}, r"parameters\.a\.min must be at most max, 1, but is 2"),
+        ({"parameters": {"a": {"min": 0, "max": 1, "distribution": "log_uniform_values"}}}, r"a\.min must be above 0"),
+        (
+            {"parameters": {"a": {"min": 0.1, "max": 2, "distribution": "int_uniform"}}},
+            r"a\.min must be a whole number",
+        ),
+        ({"parameters": {"a": {"min": 0, "max": 1, "distribution": "q_uniform", "q": 0}}}, r"a\.q must be above 0"),
+        ({"parameters": {"a": {"values": 0.1}}}, r"a\.values must be a list of at least one value, but is 0\.1"),
+        ({"parameters": {"a": {"values": []}}}, r"a\.values must be a list of at least one value, but is \[\]"),
+        ({"parameters": {"a": {"values": [1], "distribution": "uniform"}}}, r"a\.distribution must be categorical"),
     ],
 )
 def test_a_sweep_that_cannot_be_run_is_said_so(change: dict, message: str, tmp_path: Path) -> None:
@@ -91,4 +107,21 @@ def test_a_sweep_that_cannot_be_run_is_said_so(change: dict, message: str, tmp_p
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
     with pytest.raises(UserError, match=message):
+        read_sweep(file)
+
+
+def test_a_sweep_is_read_as_wandb_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "command: [lightning, fit]\nmetric: {name: valid/loss, goal: minimize}\nparameters:\n"
+        "  lr: {distribution: log_uniform_values, min: 1e-4, max: 0.01}\n"
+        "  layers: {distribution: categorical, values: [1, 2]}\n  heads: {distribution: constant, value: 2}\n"
+    )
+    sweep = read_sweep(file)
+    assert not sweep.maximize
+    assert sweep.parameters["lr"] == {"distribution": "log_uniform_values", "min": 0.0001, "max": 0.01}
+    assert sweep.parameters["layers"]["values"] == [1, 2]
+
+    file.write_text(file.read_text().replace("command: [lightning, fit]", "command:"))
+    with pytest.raises(UserError, match=r"sweep\.yaml: command must run `fit`"):
         read_sweep(file)

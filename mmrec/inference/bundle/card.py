@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrec.inference.bundle.manifest import BundleManifest
-from mmrec.results.card import metric_sections
+from mmrec.results.card import markdown_table, metric_sections
 from mmrec.results.load import Run
 from mmrec.utils.files import write_whole
 
@@ -32,20 +32,23 @@ def _sections(manifest: BundleManifest, run: Run | None) -> list[str]:
         "dataset": manifest.dataset,
         "items": f"{manifest.n_items - 1:,}",
         "users in training": f"{manifest.n_users:,}",
-        "data hash": f"`{manifest.data_hash}`",
+        "data hash": manifest.data_hash,
         "protocol": ", ".join(f"{key} {value}" for key, value in manifest.protocol.items()),
         "longest window": manifest.max_length,
         "mmrec": manifest.mmrec_version,
     }
     if manifest.index is not None:
         facts["index"] = f"{manifest.index['kind']}, recall@{manifest.index['k']} {manifest.index['recall']:.4f}"
-    sections = [f"# {model} on {manifest.dataset}", _table(("", ""), facts.items())]
+    sections = [f"# {model} on {manifest.dataset}", markdown_table(("", ""), facts.items())]
     sections += (
         ["## Metrics\n\nThe run was not tested before it was exported."] if run is None else metric_sections(run)
     )
     sections += ["## Use\n\n" + OPEN.format(name="path/of/this/folder"), "## Limits\n\n" + _limits(manifest)]
     if manifest.absent:
-        sections += ["## Parts that this model does not have", _table(("part", "reason"), manifest.absent.items())]
+        sections += [
+            "## Parts that this model does not have",
+            markdown_table(("part", "reason"), manifest.absent.items()),
+        ]
     return sections
 
 
@@ -66,8 +69,3 @@ def _limits(manifest: BundleManifest) -> str:
 
 def _by_user(manifest: BundleManifest) -> bool:
     return "a vector per user" in manifest.absent.get("user_encoder", "")
-
-
-def _table(head: tuple[str, str], rows: Any) -> str:
-    lines = [f"| {left} | {right} |" for left, right in (head, ("---", "---"))]
-    return "\n".join([*lines, *(f"| {left} | {right} |" for left, right in rows)])

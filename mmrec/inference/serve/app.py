@@ -22,7 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 
 import mmrec
-from mmrec.errors import InvalidArgument, UserError
+from mmrec.errors import InvalidArgument, UnknownItem, UserError
 from mmrec.explain.request import RequestExplanation
 from mmrec.explain.request import explain as explain_request
 from mmrec.explain.streaming import Answered, answer_request
@@ -100,6 +100,11 @@ def _add_answers(app: FastAPI, engine: Engine, measures: Measures, timeout: floa
         async with asyncio.timeout(timeout):
             return await engine.call(function)
 
+    def listed(made: list[Recommendation], shop: TrainedRecommender, *, known: int, unknown: int) -> Response:
+        measures.unknown.inc(unknown)
+        popular = shop.model.reads_history and not known
+        return _json({"items": [one._asdict() for one in made], "unknown": unknown, "popular": popular})
+
     @app.post("/recommend", response_model=bodies.ListAnswer, responses=PROBLEMS)
     async def recommend(body: bodies.RecommendBody) -> Response:
         """Return the best items after a history."""
@@ -114,17 +119,15 @@ def _add_answers(app: FastAPI, engine: Engine, measures: Measures, timeout: floa
         question = await compute(ask) if body.where else ask()
         async with asyncio.timeout(timeout):
             made = await engine.ask(shop, question)
-        measures.unknown.inc(question.history.unknown)
-        return _json(_list(made, question, shop))
+        return listed(made, shop, known=len(question.history.items), unknown=question.history.unknown)
 
     @app.post("/rank", response_model=bodies.ListAnswer, responses=PROBLEMS)
     async def rank(body: bodies.RankBody) -> Response:
         """Return given items in the order of their scores."""
-        shop = engine.served.shop
-        question = shop.ask(body.history, times=body.times, user=body.user)
-        made = await compute(lambda: shop.rank(body.history, body.items, times=body.times, user=body.user))
-        measures.unknown.inc(question.history.unknown)
-        return _json(_list(made, question, shop))
+        served = engine.served
+        made = await compute(lambda: served.shop.rank(body.history, body.items, times=body.times, user=body.user))
+        unknown = served.catalogue.count_unknown(body.history)
+        return listed(made, served.shop, known=len(body.history) - unknown, unknown=unknown)
 
     @app.post("/similar", response_model=bodies.ListAnswer, responses=PROBLEMS)
     async def similar(body: bodies.SimilarBody) -> Response:
@@ -231,7 +234,7 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(InvalidArgument)
     async def wrong_argument(_: Request, error: InvalidArgument) -> Response:
-        return _problem(404 if "is not in the catalogue" in str(error) else 400, str(error))
+        return _problem(404 if isinstance(error, UnknownItem) else 400, str(error))
 
     @app.exception_handler(UserError)
     async def wrong(_: Request, error: UserError) -> Response:
@@ -273,12 +276,6 @@ def _filter(shop: TrainedRecommender, where: dict[str, str | list[str]]) -> Item
             raise InvalidArgument("where", f"where: the items have no attribute {name!r}; they have {columns}")
     wanted = [pl.col(name).is_in([value] if isinstance(value, str) else value) for name, value in where.items()]
     return lambda items: items.select(pl.all_horizontal(wanted)).to_series()
-
-
-def _list(made: list[Recommendation], question: Question, shop: TrainedRecommender) -> dict[str, Any]:
-    history = question.history
-    popular = shop.model.reads_history and not history.items
-    return {"items": [one._asdict() for one in made], "unknown": history.unknown, "popular": popular}
 
 
 def _json(content: Any) -> Response:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mmrec.batch import PAD
+from mmrec.data.sources.readers.ids import one_spelling
+from mmrec.inference.questions import shown
 from mmrec.inference.recommender import TrainedRecommender
 
 IMAGE_TYPES = {
@@ -39,15 +42,19 @@ class Catalogue:
         )
 
     def __contains__(self, raw: str) -> bool:
-        return raw in self._row
+        return one_spelling(raw) in self._row
+
+    def count_unknown(self, ids: Iterable[str]) -> int:
+        """Return how many raw ids are not items."""
+        return sum(raw not in self for raw in ids)
 
     def describe(self, raw: str) -> dict[str, Any]:
         """Return the facts of an item that exists."""
-        return self._facts(self._row[raw])
+        return self._facts(self._row[one_spelling(raw)])
 
     def image(self, raw: str) -> tuple[Path, str] | None:
         """Return file and media type of an item's image; None if the item or the image is not there."""
-        row = self._row.get(raw)
+        row = self._row.get(one_spelling(raw))
         image = None if row is None else self._table["image"][row]
         if image is None:
             return None
@@ -73,9 +80,5 @@ class Catalogue:
             "title": title,
             "text": text,
             "image": image is not None and Path(image).suffix.lower() in IMAGE_TYPES and Path(image).is_file(),
-            "attributes": {name: _as_text(value) for name, value in facts.items() if value is not None},
+            "attributes": {name: shown(value) for name, value in facts.items() if value is not None},
         }
-
-
-def _as_text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

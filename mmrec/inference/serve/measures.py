@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 SECONDS = (0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper ends of the histogram of durations."""
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable that names the folder in which several workers count together."""
+"""Environment variable by which prometheus_client names the folder in which several workers count together."""
 
 
 class Measures:

@@ -20,8 +20,6 @@ from mmrec.utils.allocator import keep_freed_memory
 
 ENVIRONMENT = "MMREC_SERVE"
 """Environment variable by which the workers are given the options."""
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable by which prometheus_client names the folder in which several workers count together."""
 BACKLOG = 2048
 """Connections that may wait until the server takes them."""
 DRAIN = 15
@@ -38,6 +36,7 @@ def serve(options: ServeOptions) -> None:
         import uvicorn
 
         from mmrec.inference.serve.app import build_app
+        from mmrec.inference.serve.measures import SHARED
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'mmrec[serve]'") from None
     keep_freed_memory()  # otherwise each batch's scores are new pages, which the kernel fills with zeros
