@@ -134,8 +134,8 @@ class TrainedRecommender:
             filter: says which items are candidates, given the table `items`.
 
         Raises:
-            InvalidArgument: k is below 1, `times` does not fit the history, `user` is unknown, or no item of
-                `candidates` is in the catalogue.
+            InvalidArgument: k is below 1, `times` does not fit the history, `user` is unknown, no item of
+                `candidates` is in the catalogue, or `filter` asks for a column that `items` lacks.
         """
         question = self.ask(history, k, times=times, user=user, candidates=candidates, exclude=exclude, filter=filter)
         return self.answer([question])[0]
@@ -393,7 +393,12 @@ class TrainedRecommender:
             require(len(times) == len(found), "times", f"{len(times)} of {len(found)}", "one time per item")
             times = tuple(int(time) for time, row in zip(times, found, strict=True) if row != PAD)
         if unknown:
-            log.warning("%d of %d ids of a history are not in the catalogue", unknown, len(found))
+            first = next(raw for raw, row in zip(items, found, strict=True) if row == PAD)
+            some = ", ".join(self._ids.raw[1:4])
+            log.warning(
+                "%d of %d ids of a history are not in the catalogue, the first is %r; its ids look like %s",
+                unknown, len(found), first, some,
+            )  # fmt: skip
         if not known and self.model.reads_history:
             log.warning("a history without a known item gets the most popular items")
         if user is None and self.model.needs_user:
@@ -406,7 +411,12 @@ class TrainedRecommender:
         if rows is not None and not rows:
             raise InvalidArgument("candidates", "candidates holds no item of the catalogue")
         if filter is not None:
-            kept = 1 + np.flatnonzero(filter(self.items).fill_null(value=False).to_numpy())
+            try:
+                chosen = filter(self.items)
+            except pl.exceptions.ColumnNotFoundError as error:
+                names = ", ".join(self.items.columns)
+                raise InvalidArgument("filter", f"filter asks for a column that is not in {names}") from error
+            kept = 1 + np.flatnonzero(chosen.fill_null(value=False).to_numpy())
             rows = set(kept.tolist()) if rows is None else rows & set(kept.tolist())
         return None if rows is None else torch.tensor(sorted(rows), dtype=torch.int64)
 

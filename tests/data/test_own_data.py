@@ -222,6 +222,12 @@ def test_an_image_option_that_matches_no_file_is_noted(tmp_path: Path) -> None:
     assert list(tabular(path, items).read().notes) == ["item records whose image file does not exist"]
 
 
+def test_rejected_rows_are_told_where_a_dataset_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, "o.csv", HEADER + f"u,1,{TIME}\nu,2,{TIME}\nu,1,soon\n")
+    prepare(tabular(path), PrepareOptions(**{**LOOSE, "max_bad_share": 0.5}), tmp_path / "data")
+    assert f"tabular: rejected 1 x impossible timestamp (first {path}:4: 'soon')" in capsys.readouterr().err
+
+
 def test_notes_are_shown_where_a_dataset_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from mmrec.results.dataset import show_dataset
 

@@ -204,6 +204,8 @@ def test_a_wrong_question_names_the_argument(trained: mmrec.TrainedRecommender) 
         trained.similar("nothing")
     with pytest.raises(InvalidArgument, match="times must be one time per item"):
         trained.recommend(["a", "b"], times=[1])
+    with pytest.raises(InvalidArgument, match="filter asks for a column that is not in item, title, text"):
+        trained.recommend([], filter=lambda items: items["kind of thing"] == "hat")
     for argument in ("candidates", "exclude"):
         with pytest.raises(InvalidArgument, match=f"{argument} must be a list of item ids, but is the text '12'"):
             trained.recommend([], **{argument: "12"})

@@ -81,7 +81,8 @@ def fit_whitening(vectors: NDArray[Any], rows: NDArray[np.int64], components: in
     Args:
         vectors: (I, T), of any float type; read in chunks.
         rows: (n,) row indices to fit on.
-        components: k; fewer are kept where the rows span fewer directions.
+        components: k; at most n / 2, and fewer where the rows span fewer directions. With as many as rows, all whitened
+            rows would be orthogonal to each other, whatever they were before.
 
     Raises:
         UserError: the rows do not differ.
@@ -99,7 +100,7 @@ def fit_whitening(vectors: NDArray[Any], rows: NDArray[np.int64], components: in
     rank = int((variances > RANK_TOLERANCE * variances[0]).sum()) if len(rows) > 1 and variances[0] > 0 else 0
     if not rank:
         raise UserError(f"the {len(rows)} vectors have no variance")
-    kept = min(components, rank)
+    kept = min(components, rank, max(1, len(rows) // 2))
     axes = axes[:, :kept]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(kept)]
     matrix = axes * np.sign(largest) / np.sqrt(variances[:kept])

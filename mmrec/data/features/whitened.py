@@ -32,7 +32,7 @@ from mmrec.utils.lock import locked, partial_folder, remove_abandoned
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # raised when a number or a file of the result changes
+VERSION = 3  # raised when a number or a file of the result changes
 
 
 def whiten_features(folder: Path, fitting: NDArray[np.bool_], components: int) -> Path:
@@ -44,7 +44,7 @@ def whiten_features(folder: Path, fitting: NDArray[np.bool_], components: int) -
     Args:
         folder: a feature folder.
         fitting: (I,) bool, the items that the transform may be fitted on: those with a training interaction.
-        components: k; for each modality fewer where its fitting items span fewer directions.
+        components: k; for each modality at most half the number of its fitting items, see `fit_whitening`.
 
     Returns:
         The whitened feature folder, for `Features`.
@@ -105,7 +105,7 @@ def _build(folder: Path, features: Features, fitting: NDArray[np.bool_], compone
 
 
 def _fit(modality: Modality, vectors: Halves, fitting: NDArray[np.bool_], components: int) -> Whitening:
-    """Fit the whitening of one modality, and warn if the vectors span fewer directions than wanted."""
+    """Fit the whitening of one modality, and warn if fewer components are kept than wanted."""
     try:
         whitening = fit_whitening(vectors, np.flatnonzero(fitting), components)
     except UserError as error:
@@ -115,8 +115,9 @@ def _fit(modality: Modality, vectors: Halves, fitting: NDArray[np.bool_], compon
     kept = whitening.matrix.shape[1]
     if kept < components:
         log.warning(
-            "whiten is %d, but the %s vectors of the %d training items span %d directions: %d are kept",
-            components, modality, whitening.items, kept, kept,
+            "whiten is %d, but of the %s vectors of %d training items %d components are kept: half the number of items "
+            "at most, and no more than they span",
+            components, modality, whitening.items, kept,
         )  # fmt: skip
     return whitening
 

@@ -72,6 +72,9 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
             _save(dataset, unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+    for kind, bad in dataset.manifest.rejected.items():
+        value = "" if bad["value"] is None else f": {bad['value']!r}"
+        print(f"{source.name}: rejected {bad['count']:,} x {kind} (first {bad['first']}{value})", file=sys.stderr)
     for kind, note in dataset.manifest.notes.items():
         print(f"{source.name}: {note['count']:,} {kind} (for example {note['example']})", file=sys.stderr, flush=True)
     return folder

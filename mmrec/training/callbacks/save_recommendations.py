@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import require
 from mmrec.models.recommender import Recommender
+
+log = logging.getLogger(__name__)
 
 USERS_AT_ONCE = 2**14
 """Lists per row group of the file: with ten items each, enough for Parquet to compress well, in a few MB."""
@@ -86,6 +89,7 @@ class SaveRecommendations(lightning.Callback):
                 self._join(self._shard(rank))
             self._close()
             os.replace(self._partial, self._path)
+            log.info("recommendations written to %s", self._path)
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException

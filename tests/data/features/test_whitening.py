@@ -92,8 +92,8 @@ def test_width_is_cut_to_the_rank_of_the_fitting_items(tmp_path, caplog):
     few[[2, 5, 9]] = True
     source = extracted(tmp_path / "data", text, cone(width=5))
     assert Features(whiten_features(source, FITTING, 16)).text_dim == 3
-    assert "text vectors of the 40 training items span 3 directions: 3 are kept" in caplog.text
-    assert Features(whiten_features(source, few, 16)).image_dim == 2
+    assert "of the text vectors of 40 training items 3 components are kept" in caplog.text
+    assert Features(whiten_features(source, few, 16)).image_dim == 1  # half of 3 items
 
 
 def test_missing_modality_stays_missing(tmp_path):
