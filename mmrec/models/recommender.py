@@ -317,7 +317,7 @@ class Recommender(pl.LightningModule):
 
     @property
     def needs_user(self) -> bool:
-        """Whether a user of the data must be named, since each has a vector of its own."""
+        """Whether a user of the data must be named, since each has its own vector."""
         return not self.reads_history or getattr(self, "known_users", None) is not None
 
     def train(self, mode: bool = True) -> Self:
