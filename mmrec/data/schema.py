@@ -76,6 +76,11 @@ class Rejected:
     first: str
     value: str | None = None
 
+    @property
+    def example(self) -> str:
+        """The place of the first bad row, and its value."""
+        return self.first if self.value is None else f"{self.first}: {self.value!r}"
+
 
 @dataclass(frozen=True)
 class Note:

@@ -81,7 +81,7 @@ class TrainedRecommender:
         """Answer for the items of a catalogue from now on."""
         self.catalog = self.scorer.catalog = catalog
         self.features = features
-        self._ids = Ids(catalog)
+        self.ids = Ids(catalog)
         self._titles: list[str | None] = catalog.item_table["title"].to_list()
         for name in ("items", "_knowledge"):  # kept from the catalogue before
             self.__dict__.pop(name, None)
@@ -153,12 +153,12 @@ class TrainedRecommender:
     ) -> Question:
         """Return the arguments of `recommend` as a question, so that several can be answered together."""
         require(k >= 1, "k", k, "at least 1")
-        chosen, excluded = self._candidates(candidates, filter), self._ids.known(exclude, "exclude")
+        chosen, excluded = self._candidates(candidates, filter), self.ids.known(exclude, "exclude")
         return Question(self._history(history, times, user), k, chosen, excluded)
 
     def answer(self, questions: Sequence[Question]) -> list[list[Recommendation]]:
         """Return the list of each question, best first, computed in batches."""
-        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self._ids.raw)))
+        size = max(1, min(HISTORIES_AT_ONCE, SCORES_AT_ONCE // len(self.ids.raw)))
         lists: list[list[Recommendation]] = []
         for start in range(0, len(questions), size):
             lists += self._answer(questions[start : start + size])
@@ -194,7 +194,7 @@ class TrainedRecommender:
             if users is None and self.model.needs_user:
                 users = rows["user"].to_list()
         require(k >= 1, "k", k, "at least 1")
-        chosen, excluded = self._candidates(candidates, filter), self._ids.known(exclude, "exclude")
+        chosen, excluded = self._candidates(candidates, filter), self.ids.known(exclude, "exclude")
         return self.answer([Question(one, k, chosen, excluded) for one in self._histories(histories, users)])
 
     def rank(
@@ -216,7 +216,7 @@ class TrainedRecommender:
         Raises:
             InvalidArgument: an item is not in the catalogue, `times` does not fit the history, or `user` is unknown.
         """
-        rows = [self._ids.item(item, "items") for item in items]
+        rows = [self.ids.item(item, "items") for item in items]
         scores = self.scorer.scores([self._history(history, times, user)])[0]
         ranked = sorted(rows, key=lambda row: -float(scores[row]))
         return [self._recommendation(row, float(scores[row])) for row in ranked]
@@ -230,7 +230,7 @@ class TrainedRecommender:
             InvalidArgument: the item is not in the catalogue, the model has no item vectors, or k is below 1.
         """
         require(k >= 1, "k", k, "at least 1")
-        row = self._ids.item(item, "item")
+        row = self.ids.item(item, "item")
         if not self.model.has_item_vectors:
             raise InvalidArgument(
                 "model", f"{type(self.model).__name__} has no item vectors: it scores items otherwise"
@@ -270,7 +270,7 @@ class TrainedRecommender:
         self.model.require_content()
         assert self.features is not None  # a model that reads content has them
         asked = Model(
-            self.model.read_modalities, transforms_of(self.features), encoder or self.encoder, self._ids.index.keys(),
+            self.model.read_modalities, transforms_of(self.features), encoder or self.encoder, self.ids.index.keys(),
             getattr(self.data, "source", None),
         )  # fmt: skip
         added, report = encode_new_items(items, images, asked)
@@ -337,7 +337,7 @@ class TrainedRecommender:
         self, history: Sequence[str], item: str, *, times: Sequence[int] | None = None, user: str | None = None
     ) -> tuple[Recommender, Knowledge, Request]:
         """Return what the functions of `mmrec.explain` are asked with; arguments and errors are those of `explain`."""
-        row = self._ids.item(item, "item")
+        row = self.ids.item(item, "item")
         known = self._history(history, times, user)
         newest = self.catalog.newest
         taken = known.times or (newest,) * len(known.items)  # as `assemble` has it
@@ -356,7 +356,7 @@ class TrainedRecommender:
 
         The scores of a user are the inner products of the user's vector with these.
         """
-        return self._ids.raw[1:], self.scorer.vectors()[1:].cpu().numpy()
+        return self.ids.raw[1:], self.scorer.vectors()[1:].cpu().numpy()
 
     @torch.no_grad()
     def user_vectors(self, histories: Iterable[Sequence[str]], *, users: Sequence[str] | None = None) -> np.ndarray:
@@ -386,7 +386,7 @@ class TrainedRecommender:
         return [self._history(items, None, user) for items, user in zip(rows, names, strict=True)]
 
     def _history(self, items: Sequence[str], times: Sequence[int] | None, user: str | None) -> History:
-        found = self._ids.found(items, "history")
+        found = self.ids.found(items, "history")
         known = tuple(row for row in found if row != PAD)
         unknown = len(found) - len(known)
         if times is not None:
@@ -394,7 +394,7 @@ class TrainedRecommender:
             times = tuple(int(time) for time, row in zip(times, found, strict=True) if row != PAD)
         if unknown:
             first = next(raw for raw, row in zip(items, found, strict=True) if row == PAD)
-            some = ", ".join(self._ids.raw[1:4])
+            some = ", ".join(self.ids.raw[1:4])
             log.warning(
                 "%d of %d ids of a history are not in the catalogue, the first is %r; its ids look like %s",
                 unknown, len(found), first, some,
@@ -403,11 +403,11 @@ class TrainedRecommender:
             log.warning("a history without a known item gets the most popular items")
         if user is None and self.model.needs_user:
             raise InvalidArgument("user", f"user must be given: {type(self.model).__name__} has a vector per user")
-        return History(known, times, 0 if user is None else self._ids.user(user), unknown)
+        return History(known, times, 0 if user is None else self.ids.user(user), unknown)
 
     def _candidates(self, candidates: Iterable[str] | None, filter: ItemFilter | None) -> Tensor | None:
         """Return the rows (n,) of the items that may be recommended, ascending; None for all."""
-        rows = None if candidates is None else set(self._ids.known(candidates, "candidates"))
+        rows = None if candidates is None else set(self.ids.known(candidates, "candidates"))
         if rows is not None and not rows:
             raise InvalidArgument("candidates", "candidates holds no item of the catalogue")
         if filter is not None:
@@ -426,7 +426,7 @@ class TrainedRecommender:
         excluded = [self._excluded(question) for question in questions]
         if self.index is not None and all(self._by_index(self.index, one) for one in questions):
             lists = self._nearest(self.index, questions, excluded)
-            left = [len(self._ids.raw) - len(set(rows)) for rows in excluded]
+            left = [len(self.ids.raw) - len(set(rows)) for rows in excluded]
             if all(len(made) == min(one.k, n) for made, one, n in zip(lists, questions, left, strict=True)):
                 return lists  # else too few of what the index looked at may be recommended
         scores = self.scorer.scores([question.history for question in questions])
@@ -475,7 +475,7 @@ class TrainedRecommender:
         return [PAD, *history, *question.excluded]
 
     def _recommendation(self, row: int, score: float) -> Recommendation:
-        return Recommendation(self._ids.raw[row], score, self._titles[row])
+        return Recommendation(self.ids.raw[row], score, self._titles[row])
 
 
 def _parts(values: Sequence[History], size: int) -> Iterable[Sequence[History]]:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from mmrec.data.features.store import Features
 from mmrec.data.prepare.manifest import Manifest
+from mmrec.data.schema import Rejected
 from mmrec.results.published import paper_row, reported
 from mmrec.results.table import Cell, Column, Table
 from mmrec.results.writers.terminal import write
@@ -52,8 +53,7 @@ def _reading(manifest: Manifest) -> Iterator[Line]:
     yield "interactions read", f"{manifest.rows_read:,}"
     yield "item records read", f"{manifest.item_rows_read:,}"
     for kind, bad in manifest.rejected.items():
-        value = "" if bad["value"] is None else f": {bad['value']!r}"
-        yield f"  rejected: {kind}", f"{bad['count']:,} (first {bad['first']}{value})"
+        yield f"  rejected: {kind}", f"{bad['count']:,} (first {Rejected(**bad).example})"
     if manifest.repeated_items:
         yield "  item records beyond the first of their id", f"{manifest.repeated_items:,}"
     for kind, note in manifest.notes.items():

@@ -3,7 +3,6 @@ import gzip
 import json
 import random
 import unicodedata
-from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,54 +13,12 @@ from hypothesis import strategies as st
 
 from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.pipeline import PrepareOptions, prepare
-from mmrec.data.schema import RawData
-from mmrec.data.sources import ItemRecords, MovieLens, TableFormat, Tabular
+from mmrec.data.sources import ItemRecords, MovieLens, Tabular
 from mmrec.data.sources.readers import jsonl as _jsonl
 from mmrec.data.sources.tabular.template import Template
 from mmrec.errors import InvalidArgument, UserError
 from tests.data.rows import LOOSE, jpeg
-
-HEADER = "user,item,time\n"
-EVENT = {"user": "u", "item": "i", "time": 1_700_000_000}
-
-
-def write(folder: Path, name: str, content: str | bytes | list[dict]) -> str:
-    """Write text, bytes or rows in the format that the name says; return the path."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, list) and name.endswith(".parquet"):
-        pl.DataFrame(content, infer_schema_length=None).write_parquet(path)
-        return str(path)
-    if isinstance(content, list) and "json" in name:
-        content = "".join(json.dumps(row) + "\n" for row in content)
-    elif isinstance(content, list):
-        content = pl.DataFrame(content).write_csv(separator="\t" if ".tsv" in name else ",")
-    data = content.encode() if isinstance(content, str) else content
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    return str(path)
-
-
-ITEM_OPTIONS = ("title", "text", "image", "images", "image_url", "attributes", "list_separator")
-
-
-def tabular(interactions: str | list[str], **options: object) -> Tabular:
-    """Return a source of the columns user, item and time; options of item records and formats are given flat."""
-    marks = TableFormat(**{name: options.pop(name) for name in ("separator", "quote", "decimal") if name in options})
-    records = {name: options.pop(name) for name in ITEM_OPTIONS if name in options}
-    files, item = options.pop("items", None), options.pop("item_id", None)
-    items = None if files is None else ItemRecords(files=files, id=item, format=marks, **records)
-    return Tabular(
-        interactions, **{"user": "user", "item": "item", "time": "time", **options}, items=items, format=marks
-    )
-
-
-def events(source: Tabular) -> list[tuple]:
-    return source.read().interactions.collect().rows()
-
-
-def faults(raw: RawData) -> dict[str, tuple[int, str]]:
-    rejected = {**raw.rejected, **raw.rejected_items}
-    return {kind: (entry.count, Path(entry.first).name) for kind, entry in rejected.items()}
+from tests.data.tables import EVENT, HEADER, events, faults, tabular, write
 
 
 def test_worked_example(tmp_path: Path) -> None:
@@ -157,100 +114,6 @@ def test_blocks_of_json_equal_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert 350 < len(results[0][0]) < results[0][2] == 400
 
 
-NOON = 1706702400  # 2024-01-31 12:00 UTC
-TIMES = [
-    ("auto", "2024-01-31T12:00:00Z", NOON),
-    ("auto", "2024-01-31 12:00:00", NOON),
-    ("auto", "2024-01-31T12:00", NOON),
-    ("auto", "2024-01-31", NOON - 43_200),
-    ("auto", "2024-01-31T12:00:00.999", NOON),
-    ("auto", "2024-01-31T12:00:00+02:00", NOON - 7200),
-    ("auto", "2024-01-31 12:00:00.5-0130", NOON + 5400),
-    ("auto", "2024-03-31T02:30:00+01", 1711848600),  # no such local time in Berlin: the zone that is written counts
-    ("auto", str(NOON), NOON),
-    ("auto", f"{NOON}.9", NOON),
-    ("auto", "1.7067024e9", NOON),
-    ("auto", str(NOON * 10**3 + 999), NOON),
-    ("auto", str(NOON * 10**6 + 999_999), NOON),
-    ("auto", str(NOON * 10**9 + 999_999_999), NOON),
-    ("auto", "300", 300),  # any count of seconds
-    ("milliseconds", "300000", 300),
-    ("%d/%m/%Y %H:%M", "31/01/2024 12:00", NOON),
-    ("%d/%m/%Y", "31/01/2024", NOON - 43_200),
-    ("%Y%m%d", "20240131", NOON - 43_200),
-    ("%d %b %Y %H:%M:%S.%f %z", "31 Jan 2024 12:00:00.25 +0200", NOON - 7200),
-]
-
-
-@pytest.mark.parametrize(("unit", "written", "expected"), TIMES)
-def test_times(unit: str, written: str, expected: int, tmp_path: Path) -> None:
-    path = write(tmp_path, "o.csv", f"{HEADER}u,i,{written}\n")
-    assert [row[:3] for row in events(tabular(path, time_unit=unit))] == [("u", "i", expected)]
-
-
-IMPOSSIBLE = {
-    "2024-01-31": [
-        "",
-        "soon",
-        "2024-13-01",
-        "2024-02-30",
-        "30000-01-01",
-        "1969-12-31",
-        "2024-01-31T25:00",
-        "1706702400",
-    ],
-    "1706702400": ["", "0", "-5", "nan", "inf", "1e400", "884541340800", "1706702400000", "2024-01-31"],
-    "1706702400000": ["", "0", "-5", "1706702400", "884541340800000", "1706702400000000"],
-    "1706702400000000": ["1706702400", "1706702400000", "-1706702400000000"],
-}
-
-
-@pytest.mark.parametrize("usual", IMPOSSIBLE)
-def test_impossible_times_are_counted(usual: str, tmp_path: Path) -> None:
-    odd = [f"u,i,{time}\n" for time in IMPOSSIBLE[usual]]
-    usual_rows = [f"u,i,{usual}\n"] * 500
-    raw = tabular(write(tmp_path, "o.csv", HEADER + "".join(usual_rows + odd))).read()
-    assert faults(raw) == {"impossible timestamp": (len(odd), "o.csv:502")}
-    assert raw.interactions.collect()["timestamp"].unique().len() == 1
-
-
-@pytest.mark.parametrize("time", [datetime(2024, 1, 31, 12, 0, 0, 999_999), date(2024, 1, 31), NOON, float(NOON)])
-def test_typed_times_need_no_unit(time: object, tmp_path: Path) -> None:
-    paths = [
-        write(tmp_path, "a.parquet", [{**EVENT, "time": time}]),
-        write(tmp_path, "b.csv", HEADER + f"u,i,{NOON}\n"),
-    ]
-    assert [row[2] for row in events(tabular(paths))] == [NOON - 43_200 if type(time) is date else NOON, NOON]
-
-
-def test_zones_of_parquet(tmp_path: Path) -> None:
-    time = pl.Series([datetime(2024, 1, 31, 13)]).dt.replace_time_zone("Europe/Berlin")
-    pl.DataFrame({"user": ["u"], "item": ["i"], "time": time}).write_parquet(tmp_path / "o.parquet")
-    assert events(tabular(str(tmp_path / "o.parquet"))) == [("u", "i", NOON)]
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (
-            ["u,i,2024-01-31\nu,i,1706702400\n"],
-            r"0\.csv:3: '1706702400' is taken for seconds, but .*0\.csv:2: .* for iso",
-        ),
-        (
-            ["u,i,1706702400\n", "u,i,1706702400000\n"],
-            r"1\.csv:2: '1706702400000' is taken for milliseconds, but .*0\.csv:2",
-        ),
-        (["u,i,1706702400\n" * 1500 + "u,i,1706702400000\n" * 200], r"0\.csv:1502: .*milliseconds.*set time_unit$"),
-        (["u,i,31/01/2024\n"], r"0\.csv:2: '31/01/2024' is in no known unit of time: set time_unit to a format"),
-        (["u,i,20240131\n"], r"0\.csv:2: '20240131' may be a date .*: set time_unit to '%Y%m%d' or to seconds"),
-    ],
-)
-def test_times_in_an_unknown_or_mixed_unit_are_refused(files: list[str], message: str, tmp_path: Path) -> None:
-    paths = [write(tmp_path, f"{place}.csv", HEADER + rows) for place, rows in enumerate(files)]
-    with pytest.raises(UserError, match=message):
-        tabular(paths).read()
-
-
 @pytest.mark.parametrize(
     ("pattern", "values", "expected"),
     [
@@ -333,15 +196,6 @@ def test_item_records(tmp_path: Path) -> None:
 def test_an_existing_file_with_brackets_in_its_name_is_not_a_pattern(tmp_path: Path) -> None:
     path = write(tmp_path, "raw [new]/o.csv", HEADER + "u,1,1000000005\n")
     assert events(tabular(path)) == events(tabular(str(Path(path).parent))) != []
-
-
-def test_years_are_refused_as_times_and_a_truncated_time_is_bad(tmp_path: Path) -> None:
-    years = HEADER + "u,1,2014\nu,2,2015\n"
-    with pytest.raises(UserError, match=r"'2014' may be a date or a number of seconds: set time_unit"):
-        tabular(write(tmp_path, "o.csv", years)).read()
-    rows = "".join(f"u,{k},{10**9 + k}\n" for k in range(40)) + "u,99,10000"
-    raw = tabular(write(tmp_path, "o.csv", HEADER + rows)).read()
-    assert faults(raw) == {"impossible timestamp": (1, "o.csv:42")}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a trained model answers, against the lists that `predict` makes of the same data."""
 
+import copy
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -188,6 +189,15 @@ def test_an_item_without_a_vector_is_similar_to_none(toy: RecDataModule) -> None
     ids = shop.item_vectors()[0]
     assert not shop.similar(ids[4])
     assert {one.item for one in shop.similar(ids[0], k=len(ids))} == {*ids} - {ids[0], ids[4]}
+
+
+def test_an_attribute_called_item_does_not_hide_the_ids(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
+    data, catalog = copy.copy(toy), copy.copy(toy.catalog)
+    catalog.item_table = toy.catalog.item_table.with_columns(attributes=pl.lit('{"item": "2 pack"}'))
+    data.catalog = catalog
+    items = mmrec.TrainedRecommender(trained.model, data).items
+    assert items["item"].to_list() == toy.catalog.item_table["raw_id"].to_list()[1:]
+    assert set(items["attribute item"]) == {"2 pack"}
 
 
 def test_ids_have_one_spelling(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:

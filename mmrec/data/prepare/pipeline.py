@@ -73,8 +73,7 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     for kind, bad in dataset.manifest.rejected.items():
-        value = "" if bad["value"] is None else f": {bad['value']!r}"
-        print(f"{source.name}: rejected {bad['count']:,} x {kind} (first {bad['first']}{value})", file=sys.stderr)
+        print(f"{source.name}: rejected {bad['count']:,} x {kind} (first {Rejected(**bad).example})", file=sys.stderr)
     for kind, note in dataset.manifest.notes.items():
         print(f"{source.name}: {note['count']:,} {kind} (for example {note['example']})", file=sys.stderr, flush=True)
     return folder
@@ -348,12 +347,11 @@ def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit
     bad = sum(entry.count for entry in rejected.values())
     if bad > limit * total:
         kind, worst = max(rejected.items(), key=lambda entry: entry[1].count)
-        value = "" if worst.value is None else f": {worst.value!r}"
         comma = kind in ("malformed rating", "malformed weight") and DECIMAL_COMMA.fullmatch(worst.value or "")
         hint = "; set the option format.decimal to ',' if that is a decimal comma" if comma else ""
         raise UserError(
             f"{bad:,} of {total:,} {what} are bad, more than max_bad_share ({limit:.2%}) allows; "
-            f"most often: {kind} ({worst.count:,}, first at {worst.first}{value}){hint}"
+            f"most often: {kind} ({worst.count:,}, first at {worst.example}){hint}"
         )
 
 

@@ -126,8 +126,8 @@ def _add_answers(app: FastAPI, engine: Engine, measures: Measures, timeout: floa
         """Return given items in the order of their scores."""
         served = engine.served
         made = await compute(lambda: served.shop.rank(body.history, body.items, times=body.times, user=body.user))
-        unknown = served.catalogue.count_unknown(body.history)
-        return listed(made, served.shop, known=len(body.history) - unknown, unknown=unknown)
+        known = len(served.shop.ids.known(body.history, "history"))
+        return listed(made, served.shop, known=known, unknown=len(body.history) - known)
 
     @app.post("/similar", response_model=bodies.ListAnswer, responses=PROBLEMS)
     async def similar(body: bodies.SimilarBody) -> Response:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mmrec.batch import PAD
-from mmrec.data.sources.readers.ids import one_spelling
 from mmrec.inference.questions import shown
 from mmrec.inference.recommender import TrainedRecommender
 
@@ -28,7 +26,7 @@ class Catalogue:
 
     def __init__(self, shop: TrainedRecommender) -> None:
         self._table = shop.catalog.item_table
-        self._row = {raw: row for row, raw in enumerate(self._table["raw_id"]) if row != PAD}
+        self._ids = shop.ids
         popularity = shop.catalog.train.popularity.clone()
         popularity[PAD] = -1
         self._order: list[int] = popularity.argsort(descending=True, stable=True).tolist()[:-1]
@@ -42,20 +40,15 @@ class Catalogue:
         )
 
     def __contains__(self, raw: str) -> bool:
-        return one_spelling(raw) in self._row
-
-    def count_unknown(self, ids: Iterable[str]) -> int:
-        """Return how many raw ids are not items."""
-        return sum(raw not in self for raw in ids)
+        return bool(self._ids.known([raw], "item"))
 
     def describe(self, raw: str) -> dict[str, Any]:
         """Return the facts of an item that exists."""
-        return self._facts(self._row[one_spelling(raw)])
+        return self._facts(self._ids.item(raw, "item"))
 
     def image(self, raw: str) -> tuple[Path, str] | None:
         """Return file and media type of an item's image; None if the item or the image is not there."""
-        row = self._row.get(one_spelling(raw))
-        image = None if row is None else self._table["image"][row]
+        image = self._table["image"][self._ids.item(raw, "item")] if raw in self else None
         if image is None:
             return None
         file = Path(image)
