@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 
 from mmrec.errors import UserError
 from mmrec.utils.shipped import configs_folder
+from mmrec.utils.suggest import did_you_mean
 
 
 def config(args: Sequence[str]) -> None:
@@ -26,8 +27,9 @@ def config(args: Sequence[str]) -> None:
     name = name.removesuffix(".yaml")
     found = [name] if name in files else [key for key in files if key.endswith(f"/{name}")]
     if len(found) != 1:
-        what = f"is one of {', '.join(found)}" if found else "is not a shipped configuration; `mmrec config` lists them"
-        raise UserError(f"mmrec config {name}: {what}")
+        close = did_you_mean(name, [*files, *(key.rpartition("/")[2] for key in files)])
+        unknown = f"is not a shipped configuration{close}; `mmrec config` lists them"
+        raise UserError(f"mmrec config {name}: " + (f"is one of {', '.join(found)}" if found else unknown))
     sys.stdout.write(files[found[0]].read_text(encoding="utf-8"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from mmrec.download.transfer import Expected
 from mmrec.errors import UserError
 from mmrec.utils.files import read_mapping
 from mmrec.utils.shipped import configs_folder
+from mmrec.utils.suggest import did_you_mean
 
 FILE = "addresses.yaml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -79,9 +79,8 @@ class Dataset:
             raise UserError(f"{self.name} needs --category, one of {', '.join(self.categories)}")
         wanted = re.sub(r"[\s-]+", "_", category.strip()).casefold()
         if wanted not in spellings:
-            near = difflib.get_close_matches(wanted, spellings, n=1)
-            hint = f"did you mean {spellings[near[0]]}?" if near else f"there are {', '.join(self.categories)}"
-            raise UserError(f"--category {category}: {self.name} has no such category; {hint}")
+            hint = did_you_mean(wanted, self.categories) or f"; there are {', '.join(self.categories)}"
+            raise UserError(f"--category {category}: {self.name} has no such category{hint}")
         chosen = spellings[wanted]
         return tuple(
             replace(
@@ -103,9 +102,8 @@ class Addresses:
     def find(self, name: str) -> Dataset:
         """Return a dataset by its name in any letter case. Raises UserError."""
         if name.casefold() not in self.datasets:
-            near = difflib.get_close_matches(name.casefold(), self.datasets, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.datasets)}"
-            raise UserError(f"no dataset {name} in {self.path}: {hint}")
+            hint = did_you_mean(name, self.datasets) or f"; there are {', '.join(self.datasets)}"
+            raise UserError(f"no dataset {name} in {self.path}{hint}")
         return self.datasets[name.casefold()]
 
 

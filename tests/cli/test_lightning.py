@@ -283,7 +283,10 @@ def test_wandb_records_offline_without_an_account(
 
 
 WRONG = {
-    "a configuration that does not ship": (["config", "my_shoe"], "mmrec config my_shoe: is not a shipped"),
+    "a configuration that does not ship": (
+        ["config", "my_shoe"],
+        "mmrec config my_shoe: is not a shipped configuration (did you mean my_shop?)",
+    ),
     "no such config": (["fit", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
     "no such data": (
         ["fit", "--data", "movielens", "--model", "sasrec", "--data.source.init_args.path", "absent"],

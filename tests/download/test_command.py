@@ -67,7 +67,7 @@ def test_images_by_a_list(kind, site, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["movielens-25"], r"no dataset movielens-25 in .*addresses\.yaml: did you mean movielens-25m\?"),
+        (["movielens-25"], r"no dataset movielens-25 in .*addresses\.yaml \(did you mean movielens-25m\?\)"),
         ([], "needs the name of a data set"),
         (["amazon-2023", "--category", "Amazon_Fashon"], r"did you mean Amazon_Fashion\?"),
         (["shop", "--addresses", "none.yaml"], "none.yaml: no such file"),

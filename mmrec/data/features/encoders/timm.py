@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from mmrec.data.features.encoders.neural import (
     optional_package,
 )
 from mmrec.errors import UserError
+from mmrec.utils.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -93,8 +93,8 @@ class TimmEncoder(NeuralEncoder):
 
     def _network(self, timm: Any) -> Any:
         if not timm.is_model(self.model):
-            close = get_close_matches(self.model, timm.list_models(), n=5) or ["timm.list_models() lists them"]
-            raise UserError(f"TimmEncoder: unknown model {self.model!r}; did you mean: {', '.join(close)}")
+            close = did_you_mean(self.model, timm.list_models())
+            raise UserError(f"TimmEncoder: unknown model {self.model!r}{close}; timm.list_models() lists them all")
         try:
             network = timm.create_model(self.model, pretrained=self.checkpoint is None, num_classes=0)
         except Exception as error:  # unknown tags, the hub and its HTTP library: each has its own errors
