@@ -15,6 +15,12 @@ from mmrec.errors import UserError
 from mmrec.models.recommender import Recommender
 from mmrec.training.instantiate import find_class
 
+NO_VALIDATION = (
+    "no validation runs before the training ends, so no checkpoint can be chosen: raise --trainer.max_epochs or "
+    "--trainer.max_steps, or lower --trainer.check_val_every_n_epoch, --trainer.val_check_interval, or set "
+    "--trainer.limit_val_batches above 0"
+)
+
 
 def check_configured(callbacks: Sequence[Any]) -> None:
     """Refuse callbacks whose weights would never be validated, and make default values plain ones.
@@ -42,6 +48,15 @@ def require_cutoff(callback: Any, cutoffs: Sequence[int]) -> None:
             f"data.cutoffs {list(cutoffs)}: {type(callback).__name__} watches {callback.monitor}: add {cutoff}, or set "
             "its monitor"
         )
+
+
+def require_validation(trainer: Trainer) -> None:
+    """Raise UserError if no epoch of a fit ends in the validation that its checkpoints are chosen by."""
+    chosen = any(getattr(one, "monitor", None) for one in trainer.checkpoint_callbacks)
+    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+    never = trainer.limit_val_batches == 0 or (every and epochs is not None and 0 < epochs < every)
+    if chosen and never and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set at run time
+        raise UserError(NO_VALIDATION)
 
 
 def averagers(trainer: Trainer) -> list[WeightAveraging]:

@@ -67,10 +67,9 @@ def compose(args: Sequence[str]) -> list[str]:
             read_section(section, word.name)
     words = _without_replaced(words)
     front = 1 if words and isinstance(words[0], str) and not words[0].startswith("-") else 0  # the subcommand
-    for word in words:
-        if isinstance(word, _Option) and word.name == "model" and word.value.endswith((".yaml", ".yml")):
-            words.insert(front, f"--name={Path(word.value).stem}")
-            break
+    name = _name(words)
+    if name is not None:
+        words.insert(front, f"--name={name}")
     return [part for word in words for part in ([word] if isinstance(word, str) else [f"--{word.name}", word.value])]
 
 
@@ -168,6 +167,27 @@ def _without_replaced(words: list[str | _Option]) -> list[str | _Option]:
             replaced.update(REPLACED.get(word.name, ()))
         kept.append(word)
     return [word for word in reversed(kept) if not (isinstance(word, _Option) and word.value == "{}")]
+
+
+def _name(words: Sequence[str | _Option]) -> str | None:
+    """Return the name of the model's file; None where the section that decides the class has no file of its own."""
+    name: str | None = None
+    decides: str | None = None  # the class
+    for word in words:
+        if not isinstance(word, _Option) or word.name not in ("model", "config"):
+            continue
+        file = word.value.endswith((".yaml", ".yml"))
+        if word.name == "model":
+            section = read_section(Path(word.value), "model") if file else {"class_path": word.value}
+            name = Path(word.value).stem if file else None
+        else:
+            section = _load(word.value).get("model") or {}
+        path = section if isinstance(section, str) else section.get("class_path", decides)
+        named = str(path).rpartition(".")[2]
+        if word.name == "config" and named != decides:
+            name = None
+        decides = named
+    return name
 
 
 def _load(value: str) -> dict[str, Any]:

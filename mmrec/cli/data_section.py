@@ -9,7 +9,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 import mmrec.data.features.encoders
 import mmrec.data.sources  # noqa: F401  configs name the classes of these packages without their modules
 from mmrec.cli.compose import data_section
-from mmrec.cli.lightning import with_key
+from mmrec.cli.configured import with_key
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, UserError, find_mistake
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-import re
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,12 +20,29 @@ import mmrec.data.sources
 import mmrec.explain.callback
 import mmrec.models
 import mmrec.training.callbacks  # noqa: F401  configs name the classes of these packages without their modules
-from mmrec.cli.callbacks import check_configured, leave_out_averaging, prepare_averaging, require_cutoff
+from mmrec.cli.callbacks import (
+    NO_VALIDATION,
+    check_configured,
+    leave_out_averaging,
+    prepare_averaging,
+    require_cutoff,
+    require_validation,
+)
 from mmrec.cli.compose import compose
+from mmrec.cli.configured import (
+    CONTENT,
+    INPUT,
+    changed_options,
+    reads_features,
+    recorded,
+    snake_case,
+    source_name,
+    with_key,
+)
 from mmrec.cli.run_options import add_options, read_ids, refuse_unused
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, UserError, find_mistake, require, require_folder_name
-from mmrec.models.recommender import FROM_DATA, Recommender
+from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.precision import set_loss_precision
 from mmrec.nn.sequence_encoder import compile_encoders
 from mmrec.results.card import write_card
@@ -42,6 +57,7 @@ from mmrec.training.run_folder import (
     only_writer,
     run_folder,
     save_transforms,
+    sections_of,
 )
 from mmrec.training.start_from import RecordStart, save_ids, start_from
 from mmrec.training.tracking import Tracking, finish_record, loggers
@@ -161,6 +177,7 @@ class RecCLI(LightningCLI):
             config.data.encoder = None  # so that a model of ids alone needs no weights and no feature files
         if not config.trainer.fast_dev_run:
             self._held.enter_context(only_writer(self.run_dir))
+            self._keep_result_apart(config)
         config.ckpt_path = self._checkpoint(config.ckpt_path)
         if self.subcommand == "predict" and config.return_predictions is None:
             config.return_predictions = False  # they are written as they are made; kept, they would grow with the users
@@ -168,27 +185,53 @@ class RecCLI(LightningCLI):
         if self.subcommand == "fit" and not config.trainer.fast_dev_run:
             self._begin_fit(config, dataset, name)
 
+    def _keep_result_apart(self, config: Any) -> None:
+        """Put the result of other options aside where a test is the whole run.
+
+        Raises:
+            UserError: a test or lists by other options would take the place of those of the run.
+        """
+        if self.subcommand not in ("test", "predict") or not (self.run_dir / "config.yaml").is_file():
+            return
+        now = yaml.safe_load(self._parser(self.subcommand).dump(config, skip_none=False))
+        trained = find_class(config.model.class_path).trains_on != "nothing"
+        changed = changed_options(sections_of(self.run_dir), now, INPUT if trained else (*CONTENT, *INPUT))
+        if not changed:
+            return
+        if self.subcommand == "test" and not trained:
+            self._put_aside(resuming=False)
+            return
+        raise UserError(
+            f"{changed[0]}: {self.run_dir} was fitted with another value: pass --config {self.run_dir}/config.yaml, or "
+            f"keep what comes out apart by --name NAME --ckpt_path {self.run_dir}/checkpoints/best.ckpt"
+        )
+
+    def _put_aside(self, resuming: bool) -> Path | None:
+        """Put an earlier run aside until this command has a result."""
+        earlier = EarlierRun(self.run_dir)
+        earlier.give_back()  # of a command that was killed before it had one
+        aside = earlier.put_aside(resuming=resuming)
+        if aside is not None:
+            log.info(f"kept the earlier {self.run_dir} as {aside}")
+            self._held.callback(self._end, earlier)
+        return aside
+
     def _begin_fit(self, config: Any, dataset: str, name: str) -> None:
         """Put an earlier run aside, and make the loggers."""
         inside = self._source_here()
-        earlier = EarlierRun(self.run_dir)
-        earlier.give_back()  # of a fit that was killed before its first epoch
-        aside = earlier.put_aside(resuming=config.ckpt_path is not None)
-        if aside is not None:
-            log.info(f"kept the earlier {self.run_dir} as {aside}")
-            if inside is not None:
-                self._source = aside / inside
-            self._held.callback(self._end_fit, earlier)
+        aside = self._put_aside(resuming=config.ckpt_path is not None)
+        if aside is not None and inside is not None:
+            self._source = aside / inside
         self._loggers = loggers(
             Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
-            {"model": config.model.as_dict(), "data": config.data.as_dict(), "seed": config.seed_everything},
+            {"name": name, **recorded(config)},
         )  # fmt: skip
         self._held.callback(finish_record)
 
-    def _end_fit(self, earlier: EarlierRun) -> None:
+    def _end(self, earlier: EarlierRun) -> None:
         back = earlier.give_back()
         if back is not None:
-            log.info(f"put the earlier {back} back: this fit has not ended an epoch")
+            log.info(f"put the earlier {back} back: this {self.subcommand} has ended without a result")
 
     def _source_run(self, config: Any) -> Path | None:
         """Return the run that this fit starts from, and have it validated before the first step.
@@ -322,23 +365,41 @@ class RecCLI(LightningCLI):
     # The subcommand.
 
     def fit(self, model: Recommender, **kwargs: Any) -> None:
-        """Train, unless the model has no parameters."""
+        """Train, unless the model has no parameters.
+
+        Raises:
+            UserError: the training has ended before the first validation.
+        """
         if _trainable(model):
-            self.trainer.fit(model, **kwargs)
+            try:
+                self.trainer.fit(model, **kwargs)
+            except RuntimeError as error:
+                if "Early stopping conditioned on metric" in str(error):  # it looks for the metric at the end
+                    raise UserError(NO_VALIDATION) from error
+                raise
         else:
             log.info(f"{type(model).__name__} is not trained: its test is the whole run")
 
     def before_fit(self) -> None:
-        """Make the model ready to be copied where its weights are averaged."""
+        """Check that a checkpoint can be chosen, and make the model ready to be copied for averages of its weights."""
+        if _trainable(self.model):
+            require_validation(self.trainer)
         prepare_averaging(self.trainer, self.model, self.datamodule)
 
     def after_fit(self) -> None:
-        """Test the best checkpoint, unless no step was made."""
-        if _trainable(self.model) and self.trainer.global_step == 0:
+        """Test the best checkpoint, unless no step was made.
+
+        Raises:
+            UserError: the training has ended before the first validation.
+        """
+        trained = _trainable(self.model)
+        if trained and self.trainer.global_step == 0:
             log.warning("no step was made, so the model is not trained: it is not tested, and has no result")
         elif self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             # The first checkpoint callback is the one with a monitor; without any, the weights as they are.
             best = getattr(self.trainer.checkpoint_callback, "best_model_path", "") or None
+            if trained and best is None and getattr(self.trainer.checkpoint_callback, "monitor", None):
+                raise UserError(NO_VALIDATION)
             leave_out_averaging(self.trainer)  # it would load other weights than the averages that were validated
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
             self.after_test()
@@ -365,35 +426,6 @@ def config_parser() -> LightningArgumentParser:
 def defaults_file() -> str:
     """Return the configuration that every run starts from: seed, trainer and callbacks."""
     return str(configs_folder() / "base.yaml")
-
-
-def source_name(source: Any) -> str:
-    """Return the name that a configured source will have: as given, else the default of its class or constructor."""
-    cls = find_class(source["class_path"])
-    parameter = inspect.signature(cls).parameters.get("name")
-    default = parameter.default if parameter is not None else getattr(cls, "name", snake_case(cls.__name__))
-    return str(source.get("init_args", {}).get("name") or default)
-
-
-def reads_features(model: Any) -> bool:
-    """Whether a configured model takes features, and does not have both modalities switched off."""
-    options = model.get("init_args", {})
-    takes = any(name in options for name in ("text_dim", "image_dim"))
-    return takes and (options.get("text", True) or options.get("image", True))
-
-
-def snake_case(name: str) -> str:
-    """Turn a class name into a folder name, MMRaclKal into mm_racl_kal."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def with_key(error: InvalidArgument, config: Any) -> str:
-    """Return the message of a wrong argument with its key in the configuration, `model.init_args.lr` for `lr`."""
-    for key in ("model.init_args", "data.prepare", "data", "data.source.init_args", "data.encoder.init_args"):
-        linked = key == "model.init_args" and error.argument in FROM_DATA  # the model takes it from the data
-        if error.argument in (config.get(key) or {}) and not linked:
-            return f"{key}.{error}"
-    return str(error)
 
 
 def _compile(model: LightningModule, trainer: Trainer) -> None:

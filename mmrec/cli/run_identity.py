@@ -11,8 +11,9 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from mmrec.cli.compose import compose
+from mmrec.cli.configured import reads_features, source_name
 from mmrec.cli.data_section import read_data
-from mmrec.cli.lightning import EXPLAINS, config_parser, reads_features, source_name
+from mmrec.cli.lightning import EXPLAINS, config_parser
 from mmrec.dashboard.conditions import Configured
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.extract import feature_folder

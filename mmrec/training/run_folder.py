@@ -155,7 +155,7 @@ def load_run(checkpoint: Path, *, with_added: bool = False) -> tuple[Recommender
     """
     folder = run_folder(checkpoint)
     data = open_data(folder)
-    model = model_from(_sections(folder)["model"], data)
+    model = model_from(sections_of(folder)["model"], data)
     load_weights(model, data, checkpoint)
     if with_added:
         restore_added(model, data, folder)
@@ -177,7 +177,7 @@ def open_data(folder: Path) -> RecDataModule:
     Raises:
         UserError: the run's config or its transforms are damaged, or its data has other features.
     """
-    data = build(RecDataModule, _sections(folder)["data"])
+    data = build(RecDataModule, sections_of(folder)["data"])
     keep_transforms(data, folder)
     return data
 
@@ -218,8 +218,12 @@ def save_transforms(data: RecDataModule, folder: Path) -> None:
         transforms.transforms_of(data.features).save(folder / transforms.FILE)
 
 
-def _sections(folder: Path) -> dict[str, Any]:
-    """Return the data and the model of a saved config."""
+def sections_of(folder: Path) -> dict[str, Any]:
+    """Return the sections `data` and `model` of the configuration that a run was fitted with.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     file = folder / "config.yaml"
     try:
         saved = yaml.safe_load(file.read_text(encoding="utf-8"))

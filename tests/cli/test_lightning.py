@@ -7,16 +7,20 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import polars as pl
 import pytest
 import torch
 import yaml
+from pytorch_lightning.loggers import Logger
 
 from mmrec.cli.main import lightning, main
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.prepare.manifest import Manifest
+from mmrec.errors import UserError
 from mmrec.nn.kernels import precision
+from mmrec.training import tracking
 
 RUN = "lightning_configs/run"
 QUIET = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
@@ -162,6 +166,48 @@ def test_another_protocol_does_not_overwrite_the_result(here: Path, toy: RecData
     assert Path("runs/toy/sasrec/seed1/README.md").read_text().count("## Metrics") == 3
 
 
+def test_results_do_not_outlive_the_checkpoint_they_describe(here: Path, toy: RecDataModule) -> None:
+    run("fit", "toy_sasrec", toy, "--trainer.max_epochs", "1")
+    more = ["--ckpt_path", "last", "--trainer.max_epochs", "2", "--test_after_fit", "false"]
+    run("fit", "toy_sasrec", toy, *more)
+    folder = Path("runs/toy/sasrec/seed1")
+    assert not [*folder.glob("result*"), *folder.glob("test_ranks*"), *folder.glob("README.md")]
+    run("test", "toy_sasrec", toy)
+    assert result("sasrec")["training"]["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "command", "options"),
+    [
+        ("sasrec", "test", ["--data.input_ablation", "order_shuffled"]),
+        ("sasrec", "test", ["--model.init_args.dropout", "0.4"]),
+        ("sasrec", "predict", ["--data.max_length", "5"]),
+        ("itemknn", "predict", ["--model.init_args.neighbours", "3"]),
+    ],
+)
+def test_other_options_do_not_overwrite_what_a_run_has_left(
+    model: str, command: str, options: list[str], here: Path, toy: RecDataModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", f"toy_{model}", toy, "--trainer.max_epochs", "1")
+    before = result(model)
+    with pytest.raises(SystemExit):
+        run(command, f"toy_{model}", toy, *options)
+    assert f"{options[0].removeprefix('--')}: runs/toy/{model}/seed1 was fitted with another" in capsys.readouterr().err
+    assert result(model) == before
+
+
+def test_a_test_by_other_options_is_another_run_of_a_model_without_training(here: Path, toy: RecDataModule) -> None:
+    run("test", "toy_popularity", toy)
+    first = result("popularity")
+    run("test", "toy_popularity", toy, "--data.candidates", "uniform100")  # a second result of the same run
+    run("test", "toy_popularity", toy, "--data.prepare.split", "ratio")
+    assert json.loads(Path("runs/toy/popularity/seed1.1/result.json").read_text()) == first
+    assert result("popularity")["metrics"] != first["metrics"]
+    with pytest.raises(SystemExit):
+        run("test", "toy_popularity", toy, "--data.prepare.user_core", "60")
+    assert result("popularity")["protocol"]["split"] == "ratio"
+
+
 def test_a_model_without_modalities_needs_no_features(here: Path, toy: RecDataModule) -> None:
     absent = [
         "--data.encoder.class_path",
@@ -282,6 +328,24 @@ def test_wandb_records_offline_without_an_account(
     assert list(here.glob("runs/toy/sasrec/seed1/wandb/offline-run-*/*.wandb"))
 
 
+def test_runs_that_differ_have_records_of_their_own(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def record(*args: Any) -> list[Logger]:
+        made.append(tracking.run_id(args[-1]))
+        raise UserError("enough")
+
+    monkeypatch.setattr("mmrec.cli.lightning.loggers", record)
+    longer, full = ["--trainer.max_epochs", "9"], ["--loss_precision", "full"]
+    for options in ([], longer, full, ["--name", "other"], ["--trainer.gradient_clip_val", "1"]):
+        with pytest.raises(SystemExit):
+            run("fit", "toy_sasrec", toy, *options)
+    assert made[0] == made[1]  # a longer fit goes on in the record of the shorter one
+    assert len(set(made)) == 4
+
+
 WRONG = {
     "a configuration that does not ship": (
         ["config", "my_shoe"],
@@ -316,7 +380,25 @@ WRONG = {
     ),
     "nothing to choose by": (
         ["fit", "--data", "toy", "--model", "sasrec", "--trainer.limit_val_batches", "0"],
-        "`valid/ndcg@10` which is not available",
+        "no validation runs before the training ends",
+    ),
+    "fewer epochs than validations need": (
+        [
+            "fit",
+            "--data",
+            "toy",
+            "--model",
+            "sasrec",
+            "--trainer.max_epochs",
+            "2",
+            "--trainer.check_val_every_n_epoch",
+            "3",
+        ],
+        "no validation runs before the training ends",
+    ),
+    "fewer steps than validations need": (
+        ["fit", "--data", "toy", "--model", "sasrec", "--trainer.max_steps", "2"],
+        "no validation runs before the training ends",
     ),
     "seed": (
         ["fit", "--data", "toy", "--model", "sasrec", "--seed_everything", "-3"],
@@ -438,10 +520,10 @@ def test_a_checkpoint_of_other_data_is_refused(
     assert "trained on other data" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run("test", "toy_mm_racl_kal", toy, "--ckpt_path", "best", "--name", "sasrec")
-    assert "the checkpoint is of SASRec, the config of MMRaclKal" in capsys.readouterr().err
+    assert "model.class_path: runs/toy/sasrec/seed1 was fitted with another value" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run("test", "toy_sasrec", toy, "--ckpt_path", "best", "--model.init_args.hidden_dim", "32")
-    assert "was trained with hidden_dim 64, but here it is 32" in capsys.readouterr().err
+    assert "model.init_args.hidden_dim: runs/toy/sasrec/seed1 was fitted with another value" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run("test", "toy_popularity", toy, "--ckpt_path", "other.ckpt")
     assert "the checkpoint is of SASRec, the config of Popularity" in capsys.readouterr().err

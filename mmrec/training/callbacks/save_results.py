@@ -27,6 +27,8 @@ from mmrec.utils.seed import global_seed
 TRAINING = "training.json"
 SHAPE = {"epochs": int, "seconds": float, "peak_memory_mb": ({str: float}, None)}
 """Content of the file that a fit leaves when it ends."""
+OF_CHECKPOINT = ("result*.json", "test_ranks*.parquet", TRAINING, "README.md")
+"""Files that describe a run's best checkpoint; the last is the model card."""
 
 
 class SaveResults(lightning.Callback):
@@ -37,7 +39,8 @@ class SaveResults(lightning.Callback):
 
     `result.json` has the metrics over all test instances; under `slices` the metrics by slice of the target item, see
     `mmrec.metrics.slices`; under `beyond_accuracy` measures of the lists, see `mmrec.metrics.beyond_accuracy`, or null
-    for sampled candidates, which make no list. A test that `limit_test_batches` cuts short writes nothing.
+    for sampled candidates, which make no list. A test that `limit_test_batches` cuts short writes nothing. A fit that
+    goes on from a checkpoint removes what stands in the folder once it saves a checkpoint of its own.
     """
 
     def __init__(self) -> None:
@@ -60,6 +63,15 @@ class SaveResults(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting."""
         self.training = dict(state_dict)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Remove the results of an earlier fit, which the weights that are about to be written do not have."""
+        if trainer.is_global_zero and self._started is not None:
+            for pattern in OF_CHECKPOINT:
+                for file in Path(trainer.default_root_dir).glob(pattern):
+                    file.unlink(missing_ok=True)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the statistics of the whole fit: a checkpoint has them only up to its own epoch."""
