@@ -61,6 +61,7 @@ from mmrec.training.run_folder import (
 )
 from mmrec.training.start_from import RecordStart, save_ids, start_from
 from mmrec.training.tracking import Tracking, finish_record, loggers
+from mmrec.training.trained_pairs import keep_pairs
 from mmrec.utils.allocator import keep_freed_memory
 from mmrec.utils.shipped import configs_folder
 from mmrec.utils.threads import warn_if_busy
@@ -89,6 +90,7 @@ class SaveConfig(SaveConfigCallback):
             if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 save_transforms(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
                 save_ids(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
+                keep_pairs(trainer.datamodule.catalog, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Send the configuration and what identifies the run: dataset, its hash, protocol, class and name."""

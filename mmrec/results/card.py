@@ -66,6 +66,7 @@ def facts(result: Result) -> str:
         if features is None
         else " ".join(str(features.get(k) or "") for k in ("encoder", "revision")),
         "input ablation": result.get("input_ablation") or "none",
+        "start": _start(result),
         "parameters": f"{result['parameters']:,}",
         "training": f"{training['epochs']} epochs, {training['seconds']:.0f} s; best epoch {training['best_epoch']}",
         "commit": code,
@@ -73,6 +74,14 @@ def facts(result: Result) -> str:
         "finished": result.get("finished") or "unknown",
     }
     return markdown_table(("", ""), rows.items())
+
+
+def _start(result: Result) -> str:
+    start = result.get("started_from")
+    if start is None:
+        return "random parameters"
+    again = (start.get("held_out_again") or {}).get("test", 0)
+    return f"{start['run']}" + (f", which was trained on {again:,} of the test interactions" if again else "")
 
 
 def metric_sections(run: Run) -> list[str]:

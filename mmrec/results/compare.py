@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -97,7 +97,19 @@ def _makers(extra: Extra, made: list[Board]) -> list[tuple[str, Maker]]:
 
 def _results(board: Board, name_data: bool) -> Table:
     title = f"{board.dataset}: {board.protocol_words}" + (f"; data {board.data_hash[:12]}" if name_data else "")
-    return runs_table(title, _ascending(board), [*metrics_of(board), PARAMETERS, EPOCHS, SECONDS])
+    table = runs_table(title, _ascending(board), [*metrics_of(board), PARAMETERS, EPOCHS, SECONDS])
+    return replace(table, notes=(*table.notes, *_cautions(board)))
+
+
+def _cautions(board: Board) -> list[str]:
+    """Return a line for each run whose start knew test interactions."""
+    return [
+        f"{model.label}, seed {run.seed}: started from a run that was trained on {run.held_out_again:,} of the "
+        f"{run.result['protocol']['instances']:,} test interactions, so its metrics are too high."
+        for model in board.models
+        for run in model.runs
+        if run.held_out_again
+    ]
 
 
 def _table(title: str, measures_of: Callable[[Board], list[Measure]], board: Board) -> Table | None:

@@ -67,6 +67,12 @@ class Run:
         """The seed of the run."""
         return int(self.result["seed"])
 
+    @property
+    def held_out_again(self) -> int:
+        """Number of test interactions that the run it started from was trained on, see `training.trained_pairs`."""
+        start = self.result.get("started_from") or {}
+        return int((start.get("held_out_again") or {}).get("test", 0))
+
     @cached_property
     def curves(self) -> dict[str, Points]:
         """The metrics logged by epoch, see `read_curves`; empty for a copied result."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmrec.models.recommender import FROM_DATA, Recommender
 from mmrec.models.rows import Axis, Places, carry_over
 from mmrec.training.checkpoints import read_checkpoint
 from mmrec.training.run_folder import run_folder
+from mmrec.training.trained_pairs import Pairs, held_out_again, keep_pairs, pairs_of
 from mmrec.utils.files import write_whole
 from mmrec.utils.json_files import read_json
 from mmrec.utils.tables import read_table
@@ -27,7 +29,12 @@ from mmrec.utils.tables import read_table
 IDS = "ids.parquet"
 """Raw ids of the users and items of a run, in the order of its rows."""
 START = "start.json"
-SHAPE = {"run": str, "data_hash": str, "items": {str: int}, "users": {str: int}, "valid": ({str: float}, None)}
+SHAPE = {
+    "run": str, "data_hash": str, "items": {str: int}, "users": {str: int}, "held_out_again": ({str: int}, None),
+    "valid": ({str: float}, None),
+}  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 CHOOSE = "choose the options it was trained with, or train anew"
 
@@ -51,12 +58,21 @@ class Start:
         data_hash: hash of the data that it was trained on.
         items: numbers of known and new items.
         users: numbers of known and new users.
+        held_out_again: numbers of held-out interactions that the run was trained on, see
+            `mmrec.training.trained_pairs`.
+        pairs: the pairs that it was trained on, in the rows of these data.
     """
 
     run: str
     data_hash: str
     items: dict[str, int]
     users: dict[str, int]
+    held_out_again: dict[str, int]
+    pairs: Pairs = field(repr=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return what `start.json` holds of it."""
+        return {name: value for name, value in vars(self).items() if name != "pairs"}
 
     def __str__(self) -> str:
         """Return one line for the log."""
@@ -111,7 +127,15 @@ def start_from(model: Recommender, data: RecDataModule, run: str | Path) -> Star
     except UserError as error:
         raise UserError(f"{run} cannot be the start: {error}; {CHOOSE}") from None
     _tell_differences(options, dict(model.hparams), run)
-    return Start(str(folder), str(trained.get("data_hash", "")), counts["items"], counts["users"])
+    pairs = pairs_of(folder, places)
+    again = held_out_again(data.catalog, pairs)
+    if any(again.values()):
+        log.warning(
+            "%s was trained on %s of the validation and %s of the test interactions of these data: metrics are too "
+            "high; train anew to measure",
+            run, f"{again['valid']:,}", f"{again['test']:,}",
+        )  # fmt: skip
+    return Start(str(folder), str(trained.get("data_hash", "")), counts["items"], counts["users"], again, pairs)
 
 
 def _counts(places: Places, first: int) -> dict[str, int]:
@@ -159,8 +183,9 @@ class RecordStart(lightning.Callback):
         }
         if not trainer.is_global_zero:
             return
-        content = {**vars(self.start), "valid": metrics}
-        write_whole(Path(trainer.default_root_dir) / START, json.dumps(content, indent=2) + "\n")
+        folder = Path(trainer.default_root_dir)
+        write_whole(folder / START, json.dumps({**self.start.record(), "valid": metrics}, indent=2) + "\n")
+        keep_pairs(trainer.datamodule.catalog, folder, self.start.pairs)  # type: ignore[attr-defined]
         rank_zero_info(
             f"validation at the start: {', '.join(f'{name} {value:.4f}' for name, value in metrics.items())}"
         )

@@ -13,9 +13,11 @@ import yaml
 
 import mmrec
 from mmrec.cli.main import main
+from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.encoders import HandcraftedEncoder
 from mmrec.data.features.transforms import FeatureTransforms
+from mmrec.data.schema import Split
 from mmrec.data.sources import Toy
 from mmrec.errors import UserError
 from mmrec.training.start_from import start_from
@@ -117,6 +119,38 @@ def test_a_fit_that_starts_from_a_run_on_the_same_data_begins_at_its_validation(
     assert yaml.safe_load((run / "config.yaml").read_text())["from"] == str(run)
 
 
+@pytest.mark.parametrize("options", [["--data.prepare.split", "ratio"], ["--data.prepare.hold_out_items", "0.3"]])
+def test_a_start_that_knows_held_out_interactions_is_told_and_shown(
+    options: list[str],
+    run: Path,
+    earlier: RecDataModule,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    again = [*of(earlier, run.parents[2]), *options]
+    main(["fit", *again, "--name", "again", "--from", str(run)])
+    main(["fit", *again, "--name", "third", "--from", str(run.parents[1] / "again" / "seed1")])
+    folders = [run.parents[1] / name / "seed1" for name in ("again", "third")]
+    found = [json.loads((folder / "result.json").read_text()) for folder in folders]
+    counts = [one["started_from"]["held_out_again"] for one in found]
+    catalog = mmrec.load(folders[0]).catalog
+    trained, seen = set(raw_pairs(earlier.catalog, Split.TRAIN)), set(raw_pairs(catalog, Split.TRAIN))
+    items = {item for _, item in trained} - {item for _, item in seen}
+    known = [pair in trained or pair[1] in items for pair in raw_pairs(catalog, Split.TEST)]
+    assert counts[0] == counts[1]  # what the first run knew, the second has from it
+    assert 0 < counts[0]["test"] == sum(known) < len(known)
+    assert caplog.text.count(f"{sum(known):,} of the test interactions of these data") == 2
+    main(["compare", str(run.parents[1])])
+    assert f"trained on {counts[0]['test']:,} of the" in " ".join(capsys.readouterr().out.split())
+
+
+def raw_pairs(catalog: Catalog, split: Split) -> list[tuple[str, str]]:
+    """Return the interactions of a split by raw ids."""
+    rows = torch.nonzero(catalog.split == int(split)).squeeze(1)
+    items = catalog.item_table["raw_id"].gather(catalog.items[rows].tolist())
+    return [(catalog.user_ids[user], item) for user, item in zip(catalog.user_of(rows).tolist(), items, strict=True)]
+
+
 def test_rows_of_known_users_and_items_are_carried_to_data_that_have_grown(run: Path, toy: RecDataModule) -> None:
     shop = mmrec.load(run)
     source, users = shop.model, shop.catalog.user_ids
@@ -127,6 +161,7 @@ def test_rows_of_known_users_and_items_are_carried_to_data_that_have_grown(run: 
     start = start_from(model, data, run)
     assert start.items == {"known": shop.catalog.n_items - 1, "new": toy.n_items - shop.catalog.n_items}
     assert start.users == {"known": len(users), "new": toy.n_users - len(users)}
+    assert start.held_out_again == {"valid": 0, "test": 0}
     there = shop.catalog.item_table["raw_id"].to_list()
     places = [there.index(raw) if raw in there else -1 for raw in toy.catalog.item_table["raw_id"]]
     for row, place in enumerate(places):
