@@ -20,6 +20,7 @@ from mmrec.data.features.extract import extract_features
 from mmrec.data.features.store import Features
 from mmrec.data.features.transforms import FeatureTransforms, read_by
 from mmrec.data.features.whitened import whiten_features
+from mmrec.data.features.width import choose_width
 from mmrec.data.loaders.ablation import InputAblation, ShuffledEvalLoader, ShuffledTrainLoader, ablate_features
 from mmrec.data.loaders.evaluation import EvalLoader, uniform_candidates
 from mmrec.data.loaders.indexing import EpochSeed, Process
@@ -68,7 +69,8 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: whether a user's history is removed from the candidates; false if repeats are kept and predicted.
         cutoffs: the k of HR@k and NDCG@k; early stopping and the best checkpoint use NDCG@10 unless told otherwise.
         encoder_devices: number of processes that encode, on one GPU each if there are GPUs; "auto" is one per GPU.
-        whiten: width to which the features are PCA-whitened, fitted on items of training interactions; null for off.
+        whiten: width to which the features are PCA-whitened, fitted on items of training interactions; "auto" for the
+            one that ranks best on the validation split, see `mmrec.data.features.width`; null for off.
         input_ablation: remove one kind of information from the input to test where a gain comes from, see
             `mmrec.data.loaders.ablation`; null for off.
 
@@ -92,7 +94,7 @@ class RecDataModule(pl.LightningDataModule):
         mask_history: bool = True,
         cutoffs: list[int] = list(CUTOFFS),  # noqa: B006  never changed
         encoder_devices: Devices = 1,
-        whiten: int | None = None,
+        whiten: int | Literal["auto"] | None = None,
         input_ablation: InputAblation | None = None,
     ) -> None:
         super().__init__()
@@ -102,7 +104,7 @@ class RecDataModule(pl.LightningDataModule):
             "pair_batch_size": pair_batch_size,
             "eval_batch_size": eval_batch_size,
             "encoder_devices": 1 if encoder_devices == "auto" else encoder_devices,
-            "whiten": 1 if whiten is None else whiten,
+            "whiten": 1 if whiten in (None, "auto") else whiten,
         }
         for name, value in sizes.items():
             require_whole_number(name, value, at_least=1, at_most=LARGEST[name])
@@ -150,7 +152,8 @@ class RecDataModule(pl.LightningDataModule):
         features = raw = Features(folder)
         if self.whiten is not None:
             trained = self.catalog.train.popularity.numpy() > 0
-            features = Features(whiten_features(folder, trained, self.whiten))
+            width = choose_width(folder, self.catalog, trained) if self.whiten == "auto" else self.whiten
+            features = Features(whiten_features(folder, trained, width))
         if self.transforms is not None:
             features = read_by(self.transforms, features, raw)
         return ablate_features(features, self.input_ablation)

@@ -119,6 +119,12 @@ def start_from(model: Recommender, data: RecDataModule, run: str | Path) -> Star
         raise UserError(f"{run} has no item of {data.catalog.folder}: ids are compared as they are in the raw data")
     if data.encoder is not None and (folder / TRANSFORMS).is_file():
         _take_transforms(data, FeatureTransforms.load(folder / TRANSFORMS), run)
+        for name in ("text_dim", "image_dim"):
+            width, own = getattr(data, name), model.hparams.get(name)
+            if own not in (None, width):
+                raise UserError(
+                    f"{run} was trained on features with {name} {width}, not {own}: set data.whiten to {width}"
+                )
     options = {name: value for name, value in trained["hyper_parameters"].items() if not name.startswith("_")}
     source = type(model)(**options)
     source.load_state_dict(trained["state_dict"])
