@@ -152,7 +152,7 @@ def test_compare_shows_slices_with_their_numbers_of_instances(root: Path, tmp_pa
     result["slices"]["neither"] |= {"instances": 0, "ndcg@10": None}
     file.write_text(json.dumps(result))
     console = Console(width=160, file=(shown := io.StringIO()))
-    compare_runs(runs, Extra(slices=True), console)
+    compare_runs(runs, extra=Extra(slices=True), console=console)
     lines = list(map(str.split, shown.getvalue().partition("by slice")[2].splitlines()))
     counts = next(line for line in lines if "to" in line)
     assert counts[counts.index("to") - 1 : counts.index("to") + 2] == ["0", "to", str(instances)]

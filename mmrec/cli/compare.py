@@ -11,9 +11,9 @@ from mmrec.results.compare import Extra, compare_runs
 
 
 def compare(args: Sequence[str]) -> None:
-    """Show all results below a folder as tables, one for each dataset and protocol."""
+    """Show all results below some folders as tables, one for each dataset and protocol."""
     parser = ArgumentParser(prog="mmrec compare", description=compare.__doc__, exit_on_error=False)
-    parser.add_argument("runs", type=Path, help="folder of runs or copied results, for example runs/toy")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs or copied results, for example runs/toy")
     parser.add_argument("--groups", type=Path | None, default=None, help="CSV of user,group: also NDCG@10 by group")
     parser.add_argument("--slices", action="store_true", help="also NDCG@10 by slice of the target item")
     parser.add_argument("--cost", action="store_true", help="also time per epoch, time to the best one, peak memory")
@@ -23,4 +23,4 @@ def compare(args: Sequence[str]) -> None:
     extra = Extra(
         groups=options.groups, slices=options.slices, cost=options.cost, beyond=options.beyond, against=options.against
     )
-    compare_runs(options.runs, extra)
+    compare_runs(*options.runs, extra=extra)

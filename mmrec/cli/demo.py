@@ -39,7 +39,7 @@ def demo(args: Sequence[str]) -> None:
     for number, (title, step) in enumerate(steps, 1):
         console.rule(f"{number} of {len(steps)}: {title}", align="left")
         step()
-    compare_runs(RUNS, Extra(groups=TASTES), console)
+    compare_runs(RUNS, extra=Extra(groups=TASTES), console=console)
     console.print(_where_things_are(options.out))
 
 

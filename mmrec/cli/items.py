@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def _list(options: Namespace) -> None:
     rows = [] if added is None else added.table.select("raw_id", "title").rows()
     for raw, title in rows:
         print(f"{raw}\t{title or ''}")
-    print(f"{len(rows):,} items were added")
+    print(f"{len(rows):,} items were added", file=sys.stderr)  # so that the ids can be passed on
 
 
 def _remove(options: Namespace) -> None:

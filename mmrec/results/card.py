@@ -68,12 +68,18 @@ def facts(result: Result) -> str:
         "input ablation": result.get("input_ablation") or "none",
         "start": _start(result),
         "parameters": f"{result['parameters']:,}",
-        "training": f"{training['epochs']} epochs, {training['seconds']:.0f} s; best epoch {training['best_epoch']}",
+        "training": f"{training['epochs']} epochs, {training['seconds']:.0f} s{_best_epoch(training)}",
         "commit": code,
         "machine": ", ".join(f"{key} {value}" for key, value in (result.get("machine") or {}).items()),
         "finished": result.get("finished") or "unknown",
     }
     return markdown_table(("", ""), rows.items())
+
+
+def _best_epoch(training: dict[str, Any]) -> str:
+    """Return the words on the best epoch, counted from 1 as in tables and charts; empty without one."""
+    best = training["best_epoch"]
+    return "" if best is None else f"; best epoch {best + 1}, counted from 1"
 
 
 def _start(result: Result) -> str:

@@ -41,13 +41,13 @@ class Extra:
     against: str | None = None
 
 
-def compare_runs(folder: Path, extra: Extra | None = None, console: Console | None = None) -> None:
+def compare_runs(*folders: Path, extra: Extra | None = None, console: Console | None = None) -> None:
     """Print metrics, size and time of each run, best NDCG@10 last, and further tables on request.
 
     Runs that differ in data or protocol are shown in tables of their own; unfinished runs are listed.
 
     Args:
-        folder: folder of runs or of copied results, see `find_runs`.
+        folders: folders of runs or of copied results, see `find_runs`.
         extra: further tables.
         console: where to print.
 
@@ -55,7 +55,7 @@ def compare_runs(folder: Path, extra: Extra | None = None, console: Console | No
         UserError: the folder holds no results, a file is damaged, or no run has what a further table shows.
     """
     console, extra = console or wide_console(), extra or Extra()
-    found = find_runs(folder)
+    found = find_runs(*folders)
     made = boards(found.runs)
     tables = [[_results(board, name_data=len(made) > 1)] for board in made]
     for words, make in _makers(extra, made):
@@ -90,7 +90,7 @@ def _makers(extra: Extra, made: list[Board]) -> list[tuple[str, Maker]]:
     ]
     if extra.against is not None:
         names = ", ".join(dict.fromkeys(model.name for board in made for model in board.models))
-        words = f"--against {extra.against}: this folder has no such model, but {names}"
+        words = f"--against {extra.against}: there is no such model, but {names}"
         makers.append((words, partial(_differences, extra.against)))
     return makers
 

@@ -102,15 +102,15 @@ class Found:
 
     Args:
         runs: its results, one per run and protocol.
-        unfinished: folders of runs without a result.
+        unfinished: folders of runs without a result, but for those that were fitted without a test.
     """
 
     runs: tuple[Run, ...]
     unfinished: tuple[Path, ...]
 
 
-def find_runs(folder: Path) -> Found:
-    """Read every result below a folder: `<model>/seed<k>/result*.json` at any depth, and copied result files in it.
+def find_runs(*folders: Path) -> Found:
+    """Read every result below some folders: `<model>/seed<k>/result*.json` at any depth, and copied result files in it.
 
     Links are followed, and a run that is reached twice counts once. A run that was set aside (`seed1.1`) is left out.
     The folder names the model: a copied model folder is a model of its own. A copied file is
@@ -122,16 +122,18 @@ def find_runs(folder: Path) -> Found:
     """
     runs: list[Run] = []
     unfinished: list[Path] = []
-    for place in _run_folders(folder):
+    for place in dict.fromkeys(place for folder in folders for place in _run_folders(folder)):
         files = sorted(
             file for pattern in ("result.json", "result_*.json") for file in place.glob(pattern) if file.is_file()
         )
         runs += map(read_run, files)
-        unfinished += [] if files else [place]
-    runs += [_read_copy(file) for file in sorted(folder.glob("*.json")) if COPY.search(file.stem)]
+        unfinished += [] if files or _needs_no_test(place) else [place]
+    copies = dict.fromkeys(file for folder in folders for file in sorted(folder.glob("*.json")))
+    runs += [_read_copy(file) for file in copies if COPY.search(file.stem)]
     if not runs:
         waiting = f"; unfinished runs: {', '.join(map(str, unfinished))}" if unfinished else ""
-        raise NoResults(f"{folder} holds no results: run `lightning fit` first, or name a folder of runs{waiting}")
+        where = " and ".join(map(str, folders))
+        raise NoResults(f"{where} holds no results: run `lightning fit` first, or name a folder of runs{waiting}")
     _require_single_seeds(runs)
     return Found(tuple(runs), tuple(unfinished))
 
@@ -185,6 +187,14 @@ def _run_folders(folder: Path) -> list[Path]:
                 found.setdefault(real, path)
             seen.add(real)
     return sorted(found.values())
+
+
+def _needs_no_test(folder: Path) -> bool:
+    """Return whether a run was fitted without a test, as the trials of a search are."""
+    try:
+        return "test_after_fit: false" in (folder / "config.yaml").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _read_copy(file: Path) -> Run:

@@ -99,7 +99,9 @@ def test_items_are_added_to_a_run_for_good(
 
     main(["items", "remove", str(run), "n2\u200b"])  # brought to the spelling of the data
     main(["items", "list", str(run)])
-    assert capsys.readouterr().out.splitlines()[-3:] == ["n1\tFirst", "n3\t", "2 items were added"]
+    listed = capsys.readouterr()
+    assert listed.out.splitlines()[-2:] == ["n1\tFirst", "n3\t"]
+    assert listed.err == "2 items were added\n"
     with pytest.raises(SystemExit):
         main(["items", "remove", str(run), "n2"])
     assert "n2 is not among the 2 items that were added" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def save(folder: Path, model: str, seed: int = 1, **changes: object) -> Path:
 
 def shown(folder: Path, **options: object) -> str:
     console = Console(file=io.StringIO(), width=160)
-    compare_runs(folder, Extra(**options), console)
+    compare_runs(folder, extra=Extra(**options), console=console)
     return console.file.getvalue()
 
 
@@ -90,11 +90,22 @@ def test_unfinished_runs_are_listed(tmp_path: Path) -> None:
     save(tmp_path, "sasrec")
     (tmp_path / "gru4rec" / "seed1").mkdir(parents=True)
     (tmp_path / "gru4rec" / "seed1.1").mkdir()  # set aside
+    (tmp_path / "sweep_0" / "seed1").mkdir(parents=True)  # a trial of a search
+    (tmp_path / "sweep_0" / "seed1" / "config.yaml").write_text("seed_everything: 1\ntest_after_fit: false\n")
     text = shown(tmp_path)
     assert rows(text, "sasrec")
     assert text.splitlines()[-1] == f"unfinished, not shown: {tmp_path / 'gru4rec' / 'seed1'}"
     with pytest.raises(UserError, match=r"holds no results: .*; unfinished runs: .*gru4rec/seed1$"):
         shown(tmp_path / "gru4rec")
+
+
+def test_some_models_of_a_folder_are_compared(tmp_path: Path) -> None:
+    for model in ("sasrec", "gru4rec", "popularity"):
+        save(tmp_path, model)
+    console = Console(record=True, width=200)
+    compare_runs(tmp_path / "sasrec", tmp_path / "gru4rec", tmp_path / "sasrec" / "seed1", console=console)
+    text = console.export_text()
+    assert [len(rows(text, model)) for model in ("sasrec", "gru4rec", "popularity")] == [1, 1, 0]
 
 
 def test_cost_is_per_epoch_and_up_to_the_best_epoch(tmp_path: Path) -> None:
@@ -112,7 +123,7 @@ def test_a_table_without_any_values_is_refused(tmp_path: Path) -> None:
         shown(tmp_path, beyond=True)
     with pytest.raises(UserError, match=r"has slices: run `lightning test`"):
         shown(tmp_path, slices=True)
-    with pytest.raises(UserError, match="--against sasrec: this folder has no such model, but older"):
+    with pytest.raises(UserError, match="--against sasrec: there is no such model, but older"):
         shown(tmp_path, against="sasrec")
     save(tmp_path, "m", beyond_accuracy={"coverage@10": 0.5, "text_diversity@10": None})
     assert rows(shown(tmp_path, beyond=True), "m")[1] == ["m", "1", "0.5000", "-"]
