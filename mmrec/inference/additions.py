@@ -15,6 +15,7 @@ from mmrec.data.features.encoders.base import Modality, RejectedItem
 from mmrec.data.features.new_items import COLUMNS, AddedItems, NewItem, describe_items, encode_items
 from mmrec.data.features.transforms import FeatureTransforms
 from mmrec.data.schema import Rejected, Source, merge_rejected
+from mmrec.data.sources.readers.ids import MALFORMED, is_placeholder
 from mmrec.data.sources.tabular import read_new_items
 from mmrec.errors import InvalidArgument
 
@@ -94,14 +95,17 @@ def encode_new_items(
         table = read.items.rename({"item": "raw_id"})
     else:
         table = describe_items([_started(one, folder) for one in items])
-        unique = table.unique("raw_id", keep="first", maintain_order=True)
-        repeated, table = table.height - unique.height, unique
+    unusable = _unusable_ids(table["raw_id"])
+    usable = table.filter(unusable.is_null())
+    table = usable.unique("raw_id", keep="first", maintain_order=True)
+    repeated += usable.height - table.height
     known = table["raw_id"].is_in(list(model.ids))
     new = table.filter(~known)
     if model.encoder is None:
         raise InvalidArgument("encoder", "encoder must be given: the encoder of the model's features is not at hand")
     encoded = encode_items(new, model.encoder, model.transforms)
-    faults = merge_rejected(faults, _counted(encoded.rejected))
+    places = [RejectedItem(kind, f"item {number} of the list") for number, kind in enumerate(unusable, 1) if kind]
+    faults = merge_rejected(faults, _counted([*places, *encoded.rejected]))
     readable = [mask for modality, mask in encoded.present.items() if modality in model.modalities]
     kept = np.logical_or.reduce(readable) if readable else np.zeros(new.height, np.bool_)
     everything = AddedItems(new.select(COLUMNS), encoded.vectors, encoded.present, (new.height,))
@@ -111,11 +115,22 @@ def encode_new_items(
     return added, report
 
 
+def _unusable_ids(ids: pl.Series) -> pl.Series:
+    """Return what is wrong with each id; null where nothing is. The records of a file have passed the same checks."""
+    faults = {
+        "item record without id": pl.col("id") == "",
+        "item record with a placeholder for its id": is_placeholder(pl.col("id")),
+        "item record with malformed id": pl.col("id").str.contains(MALFORMED),
+    }
+    found = pl.coalesce(pl.when(wrong).then(pl.lit(kind)) for kind, wrong in faults.items())
+    return ids.to_frame("id").select(found).to_series()
+
+
 def _started(item: NewItem, folder: Path | None) -> NewItem:
     return item if folder is None or item.image is None else replace(item, image=folder / item.image)
 
 
 def _counted(rejected: Sequence[RejectedItem]) -> dict[str, Rejected]:
-    """Count rejected texts and images by kind."""
+    """Count rejected ids, texts and images by kind."""
     first = {one.kind: one.where for one in reversed(rejected)}
     return {kind: Rejected(count, first[kind]) for kind, count in Counter(one.kind for one in rejected).items()}

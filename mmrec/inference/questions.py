@@ -29,11 +29,6 @@ class Recommendation(NamedTuple):
     title: str | None
 
 
-def shown(value: object) -> str:
-    """Return the value of an attribute as text, several values with commas between them."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
 @dataclass(frozen=True)
 class Question:
     """What one list is asked for; `TrainedRecommender.ask` makes it from raw ids.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -30,8 +29,9 @@ from mmrec.inference.bundle import VectorIndex
 from mmrec.inference.data import RecommenderData
 from mmrec.inference.histories import History
 from mmrec.inference.ids import Ids
+from mmrec.inference.item_table import as_text, read_facts
 from mmrec.inference.onnx import OnnxGraph
-from mmrec.inference.questions import ItemFilter, Question, Recommendation, shown
+from mmrec.inference.questions import ItemFilter, Question, Recommendation
 from mmrec.inference.scorer import Scorer
 from mmrec.models.recommender import Recommender
 from mmrec.nn.kernels.topk import largest
@@ -83,7 +83,7 @@ class TrainedRecommender:
         self.features = features
         self.ids = Ids(catalog)
         self._titles: list[str | None] = catalog.item_table["title"].to_list()
-        for name in ("items", "_knowledge"):  # kept from the catalogue before
+        for name in ("facts", "items", "_knowledge"):  # kept from the catalogue before
             self.__dict__.pop(name, None)
 
     @property
@@ -97,19 +97,12 @@ class TrainedRecommender:
 
         The column of an attribute that is called like one of the first three is its name with "attribute " before it.
         """
-        table = self.catalog.item_table.slice(1)
-        attributes = [json.loads(text) if text else {} for text in table["attributes"]]
-        names = dict.fromkeys(name for facts in attributes for name in facts)
-        taken = ("item", "title", "text")
-        columns = {
-            f"attribute {name}" if name in taken else name: [
-                None if facts.get(name) is None else shown(facts[name]) for facts in attributes
-            ]
-            for name in names
-        }
-        return table.select(pl.col("raw_id").alias("item"), "title", "text").with_columns(
-            *(pl.Series(name, values, dtype=pl.String) for name, values in columns.items())
-        )
+        return as_text(self.facts)
+
+    @cached_property
+    def facts(self) -> pl.DataFrame:
+        """The table `items` with lists of texts in the columns of attributes that have several values."""
+        return read_facts(self.catalog.item_table.slice(1))
 
     def recommend(
         self,
@@ -123,6 +116,8 @@ class TrainedRecommender:
         filter: ItemFilter | None = None,  # the word of Python and Polars for it
     ) -> list[Recommendation]:
         """Return the k items with the highest scores, best first; fewer where fewer are left.
+
+        Items of equal scores are in the order of `items`, unless an approximate index has found them.
 
         Args:
             history: raw item ids, oldest first.
@@ -218,7 +213,7 @@ class TrainedRecommender:
         """
         rows = [self.ids.item(item, "items") for item in items]
         scores = self.scorer.scores([self._history(history, times, user)])[0]
-        ranked = sorted(rows, key=lambda row: -float(scores[row]))
+        ranked = sorted(rows, key=lambda row: (-float(scores[row]), row))
         return [self._recommendation(row, float(scores[row])) for row in ranked]
 
     def similar(self, item: str, k: int = 10) -> list[Recommendation]:
@@ -239,8 +234,8 @@ class TrainedRecommender:
         known = vectors.any(dim=1)
         known[[PAD, row]] = False
         cosine = (vectors @ vectors[row]).masked_fill(~known, -torch.inf)
-        best = cosine.topk(min(k, int(known.sum())) if vectors[row].any() else 0)
-        return [self._recommendation(int(i), float(c)) for c, i in zip(*best, strict=True)]
+        best = largest(cosine[None], min(k, int(known.sum())) if vectors[row].any() else 0)
+        return [self._recommendation(int(i), float(c)) for c, i in zip(best.values[0], best.columns[0], strict=True)]
 
     def add_items(
         self,
@@ -251,9 +246,9 @@ class TrainedRecommender:
     ) -> Addition:
         """Add items without interactions: at once candidates, neighbours and possible history, by their features.
 
-        The scores of all other items stay as they are. An item that exists already, one without any text or image that
-        the model reads, and repeated ones are left out; an image that is missing or cannot be read counts as none. One
-        log line counts them.
+        The scores of all other items stay as they are. An item that exists already, one without a usable id, one
+        without any text or image that the model reads, and repeated ones are left out; an image that is missing or
+        cannot be read counts as none. One log line counts them.
 
         Args:
             items: a CSV, JSON lines or Parquet file with the columns id, title, text, image and attributes, or those of
@@ -441,8 +436,8 @@ class TrainedRecommender:
             found = [([], []) for _ in questions]
         for number, question in enumerate(questions):
             if question.candidates is not None:
-                chosen = scores[number, question.candidates].topk(min(question.k, len(question.candidates)))
-                found[number] = chosen.values.tolist(), question.candidates[chosen.indices].tolist()
+                chosen = largest(scores[number, question.candidates][None], min(question.k, len(question.candidates)))
+                found[number] = chosen.values[0].tolist(), question.candidates[chosen.columns[0]].tolist()
         return [
             [self._recommendation(i, v) for v, i in zip(values[: one.k], rows[: one.k], strict=True) if v > -torch.inf]
             for one, (values, rows) in zip(questions, found, strict=True)

@@ -32,10 +32,6 @@ class Popularity(Recommender):
         """Count the training interactions."""
         self.counts = catalog.train.popularity.float().to(self.counts.device)
 
-    def encode_users(self, batch: SequenceBatch) -> Tensor:
-        """Return ones (B, 1), since all users are alike."""
-        return self.counts.new_ones(len(batch.user), 1)
-
-    def item_vectors(self) -> Tensor:
-        """Return the counts (I, 1)."""
-        return self.counts[:, None]
+    def score(self, batch: SequenceBatch) -> Tensor:
+        """Return the counts (B, I), the same for all users."""
+        return self.counts.repeat(len(batch.user), 1)

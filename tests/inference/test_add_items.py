@@ -188,6 +188,23 @@ def test_what_cannot_be_added_is_left_out_and_counted_in_one_line(
     assert shop.add_items([NewItem("n1", "again")]).added == ()
 
 
+@pytest.mark.parametrize("way", ["list", "file"])
+def test_ids_of_new_items_are_checked_and_have_one_spelling(
+    way: str, shop: mmrec.TrainedRecommender, tmp_path: Path
+) -> None:
+    known = shop.items["item"][0]
+    ids = [" sp ace ", "e\u0301", "zero\u200bw", f"{known} ", "sp ace", " ", "NULL", "bell\a"]
+    file = tmp_path / "new.csv"
+    file.write_text("id,text\n" + "".join(f"{one},a hat\n" for one in ids), encoding="utf-8")
+    report = shop.add_items(file if way == "file" else [NewItem(one, "a hat") for one in ids])
+    assert (report.added, report.known, report.repeated) == (("sp ace", "\xe9", "zerow"), (known,), 1)
+    assert {kind: fault.count for kind, fault in report.faults.items() if "invisible" not in kind} == {
+        "item record without id": 1, "item record with a placeholder for its id": 1, "item record with malformed id": 1
+    }  # fmt: skip
+    assert {one.item for one in shop.rank([known], ids[:3])} == set(report.added)
+    assert [one.item for one in shop.recommend([known], candidates=ids[:2], exclude=ids[1:2])] == ["sp ace"]
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_files_of_all_kinds_and_images_by_id(
     ending: str, shop: mmrec.TrainedRecommender, whole: RecDataModule, tmp_path: Path

@@ -16,6 +16,7 @@ from mmrec.cli.main import main
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.features.transforms import FeatureTransforms
 from mmrec.errors import InvalidArgument
+from tests.contracts.conftest import build
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,22 @@ def test_unknown_ids_are_left_out_and_long_histories_keep_their_newest(
 def test_an_empty_history_gets_the_most_popular_items(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
     popular = toy.catalog.train.popularity.topk(3).values.tolist()
     assert [one.score for one in trained.recommend(["unknown"], k=3)] == popular
+
+
+def test_items_of_equal_scores_are_in_the_order_of_the_catalogue(
+    trained: mmrec.TrainedRecommender, toy: RecDataModule
+) -> None:
+    ids = trained.items["item"].to_list()
+    whole = trained.recommend([], k=len(ids))
+    assert whole == sorted(whole, key=lambda one: (-one.score, ids.index(one.item)))
+    assert trained.rank([], ids[::-1]) == whole
+    for k in (3, 10, 40):
+        assert trained.recommend([], k=k) == whole[:k]
+        assert trained.recommend([], k=k, candidates=ids[::-1]) == whole[:k]
+        assert trained.answer([trained.ask([], k), trained.ask(ids[:1], 100)])[0] == whole[:k]
+    alike = mmrec.SASRec.for_data(toy)
+    torch.nn.init.ones_(alike.item_encoder.id.weight)
+    assert [one.item for one in mmrec.TrainedRecommender(alike, toy).similar(ids[90], k=3)] == ids[:3]
 
 
 def test_given_items_are_ranked_by_their_scores(trained: mmrec.TrainedRecommender, toy: RecDataModule) -> None:
@@ -178,6 +195,16 @@ def test_a_model_that_has_answered_trains_as_if_it_had_not(toy: RecDataModule) -
         trainer.fit(model, datamodule=toy)
         trained.append(model.item_vectors())
     torch.testing.assert_close(trained[0], trained[1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["popularity", "itemknn", "ease"])
+def test_a_model_without_vectors_refuses_to_answer_by_them(name: str, toy: RecDataModule) -> None:
+    shop = mmrec.TrainedRecommender(build(name, toy), toy)
+    ids = shop.items["item"].to_list()
+    assert len(shop.recommend(ids[:2], k=3)) == 3
+    for ask in (lambda: shop.similar(ids[0]), shop.item_vectors, lambda: shop.user_vectors([ids[:2]])):
+        with pytest.raises(InvalidArgument, match=f"{type(shop.model).__name__} has no (item )?vectors: it scores"):
+            ask()
 
 
 def test_an_item_without_a_vector_is_similar_to_none(toy: RecDataModule) -> None:

@@ -72,12 +72,29 @@ def test_http_gives_the_lists_of_python(client: TestClient, shop: mmrec.TrainedR
         shop.explain(history, best[0]).text
     )
     assert client.post("/recommend", json={"history": []}).json()["popular"] is True
-    column = next(name for name in shop.items.columns if name not in ("item", "title", "text"))
-    value = shop.items[column].drop_nulls()[0]
-    made = client.post("/recommend", json={"history": history, "where": {column: value}}).json()["items"]
-    fitting = set(shop.items.filter(shop.items[column] == value)["item"])
-    assert made
-    assert {one["item"] for one in made} <= fitting
+
+
+@pytest.mark.parametrize(
+    ("where", "brands", "kinds"),
+    [
+        ({"brand": "Miro"}, {"Miro"}, {"Hat", "Shirt", "Shoes", "Trousers"}),
+        ({"categories": "Hat", "brand": ["Miro", "Halcyon"]}, {"Miro", "Halcyon"}, {"Hat"}),
+        ({"categories": ["Hat", "Shoes"], "brand": "Miro"}, {"Miro"}, {"Hat", "Shoes"}),
+        ({"categories": "Clothing, Hat", "brand": "Miro"}, {"Miro"}, {"Hat"}),
+        ({"categories": "Clothing", "brand": "nobody"}, set(), set()),
+    ],
+)
+def test_where_chooses_the_items_with_these_values(
+    where: dict[str, object], brands: set[str], kinds: set[str], client: TestClient, shop: mmrec.TrainedRecommender
+) -> None:
+    answer = client.post("/recommend", json={"history": [], "k": 1000, "where": where}).json()
+    table = shop.catalog.item_table
+    facts = {raw: json.loads(text or "{}") for raw, text in zip(table["raw_id"], table["attributes"], strict=True)}
+    fitting = {
+        raw for raw, one in facts.items() if one.get("brand") in brands and kinds & set(one.get("categories", ()))
+    }
+    assert {one["item"] for one in answer["items"]} == fitting
+    assert bool(fitting) == bool(brands)
 
 
 def test_items_are_described_searched_and_shown(client: TestClient, shop: mmrec.TrainedRecommender) -> None:

@@ -20,6 +20,7 @@ from mmrec.data.features.encoders.base import PART_ITEMS, FeatureEncoder, Modali
 from mmrec.data.features.encoders.blocks import to_half
 from mmrec.data.features.encoders.precomputed import PrecomputedEncoder
 from mmrec.data.features.transforms import FeatureTransforms, Halves
+from mmrec.data.sources.readers.ids import id_of, one_spelling
 from mmrec.errors import UserError
 from mmrec.utils.files import write_whole
 from mmrec.utils.tables import read_table
@@ -33,7 +34,7 @@ class NewItem:
     """An item that was not in the data.
 
     Args:
-        raw_id: id of the item; precomputed features are found by it.
+        raw_id: id of the item, in any spelling that a source accepts; precomputed features are found by it.
         text: what a text encoder reads: title, description and so on, composed as the data's source composes it.
         image: path of an image file.
         title: title for lists and explanations.
@@ -63,10 +64,10 @@ class EncodedItems:
 
 
 def describe_items(items: Sequence[NewItem]) -> pl.DataFrame:
-    """Return a table of new items with the columns `COLUMNS`."""
+    """Return a table of new items with the columns `COLUMNS`; ids are in one spelling, as those of a source."""
     rows = [
         (
-            item.raw_id,
+            one_spelling(id_of(item.raw_id) or ""),
             item.title,
             item.text,
             None if item.image is None else str(item.image),

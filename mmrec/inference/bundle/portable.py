@@ -207,8 +207,6 @@ def user_encoder(model: Recommender, length: int) -> SequenceUserEncoder:
         encoder = model.sequence_encoder
         timed = bool(getattr(encoder, "time_bias", False))
         return SequenceUserEncoder(encoder, model.item_vectors(), encoder.max_length or length, timed=timed)
-    if isinstance(model, Popularity):
-        raise NoForm("every user's vector is 1")
     name = type(model).__name__
     if not model.is_dot_product:
         raise NoForm(f"{name} does not score by a product of user and item vectors")
@@ -233,6 +231,8 @@ def scorer(model: Recommender, length: int) -> Scorer:
         return Scorer(model, length)
     if isinstance(model, EASE | ItemKNN):
         raise NoForm(f"{type(model).__name__} scores by a matrix of items, in attached.safetensors")
+    if isinstance(model, Popularity):
+        raise NoForm("the scores are the counts in attached.safetensors for every history")
     raise NoForm(f"the scores of {type(model).__name__} are none that mmrec can write as a program")
 
 

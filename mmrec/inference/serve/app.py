@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import polars as pl
 import torch
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +25,7 @@ from mmrec.errors import InvalidArgument, UnknownItem, UserError
 from mmrec.explain.request import RequestExplanation
 from mmrec.explain.request import explain as explain_request
 from mmrec.explain.streaming import Answered, answer_request
+from mmrec.inference.item_table import have_values
 from mmrec.inference.questions import ItemFilter, Question, Recommendation
 from mmrec.inference.recommender import TrainedRecommender
 from mmrec.inference.serve import bodies
@@ -271,11 +271,11 @@ def _filter(shop: TrainedRecommender, where: dict[str, str | list[str]]) -> Item
     if not where:
         return None
     for name in where:
-        if name not in shop.items.columns:
-            columns = ", ".join(column for column in shop.items.columns if column not in ("title", "text"))
+        if name not in shop.facts.columns:
+            columns = ", ".join(column for column in shop.facts.columns if column not in ("title", "text"))
             raise InvalidArgument("where", f"where: the items have no attribute {name!r}; they have {columns}")
-    wanted = [pl.col(name).is_in([value] if isinstance(value, str) else value) for name, value in where.items()]
-    return lambda items: items.select(pl.all_horizontal(wanted)).to_series()
+    wanted = {name: [value] if isinstance(value, str) else value for name, value in where.items()}
+    return lambda items: have_values(shop.facts, items, wanted)
 
 
 def _json(content: Any) -> Response:

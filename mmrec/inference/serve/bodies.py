@@ -38,7 +38,10 @@ class RecommendBody(Body):
     exclude: Annotated[list[ItemId], Field(max_length=10_000, description="Items never to recommend.")] = []
     where: Annotated[
         dict[str, str | list[str]],
-        Field(max_length=16, description="Values that an attribute of the item must have, by its name."),
+        Field(
+            max_length=16,
+            description="By the name of an attribute, its value or a list of values of which the item must have one.",
+        ),
     ] = {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from mmrec.batch import PAD
-from mmrec.inference.questions import shown
+from mmrec.inference.item_table import shown
 from mmrec.inference.recommender import TrainedRecommender
 
 IMAGE_TYPES = {
