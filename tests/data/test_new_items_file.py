@@ -58,3 +58,8 @@ def test_a_file_that_fits_neither_and_broken_facts_are_refused(folder: Path) -> 
         read_new_items(folder / "broken.csv", None, None)
     with pytest.raises(UserError, match=r"gone\.csv: no such file"):
         read_new_items(folder / "gone.csv", None, None)
+    (folder / "elsewhere").mkdir()
+    for source in (None, tabular(image="photos/{sku}.*")):
+        name = "usual.csv" if source is None else "own.csv"
+        with pytest.raises(UserError, match=rf"elsewhere: holds no image of the 2 items of .*{name}"):
+            read_new_items(folder / name, folder / "elsewhere", source)

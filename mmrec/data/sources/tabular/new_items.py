@@ -33,8 +33,18 @@ def read_new_items(file: Path, images: Path | None, source: Source | None) -> It
         source: the source of the run; None where it is not at hand.
 
     Raises:
-        UserError: the file cannot be read, or lacks columns.
+        UserError: the file cannot be read, lacks columns, or `images` holds no image of any item.
     """
+    items = _items_of(file, images, source)
+    if images is not None and items.items.height and items.items["image"].null_count() == items.items.height:
+        raise UserError(
+            f"{images}: holds no image of the {items.items.height:,} items of {file}: name the folder where their paths "
+            "start, or no folder for items without images"
+        )
+    return items
+
+
+def _items_of(file: Path, images: Path | None, source: Source | None) -> Items:
     if not file.is_file():
         raise UserError(f"{file}: no such file; name a .csv, .tsv, .jsonl or .parquet file with a record per item")
     mapped = getattr(source, "items", None)
