@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from argparse import ArgumentError
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ import pytorch_lightning as pl
 import yaml  # type: ignore[import-untyped]
 from jsonargparse import ArgumentParser
 
-from mmrec.cli.lightning import run
+from mmrec.cli.compose import compose
+from mmrec.cli.lightning import config_parser, run
+from mmrec.cli.run_identity import identify
 from mmrec.errors import Diverged, UserError, require
 from mmrec.utils.files import read_mapping, write_whole
 from mmrec.utils.shipped import find_config
@@ -46,9 +49,12 @@ DISTRIBUTIONS: dict[str, Callable[[optuna.Trial, str, dict[str, Any]], Any]] = {
     "int_uniform": lambda trial, name, spec: trial.suggest_int(name, spec["min"], spec["max"]),
     "q_uniform": lambda trial, name, spec: trial.suggest_float(name, spec["min"], spec["max"], step=spec["q"]),
 }
+QUIET = ("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false")
 LISTED = {"value": "constant", "values": "categorical"}
 """Keys of an option that has no range, and W&B's distribution for each."""
 GOALS = ("maximize", "minimize")
+FULL_RANKING = ("--data.candidates", "all", "--data.mask_history", "true")
+"""The protocol that `identify` asks for; that of a study is recorded apart."""
 
 
 def search(args: Sequence[str]) -> None:
@@ -156,6 +162,7 @@ def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
 
     Every trial is kept in `<folder>/<name>.journal`: the same call goes on after an interruption, which loses the trial
     in progress alone, and several processes may share the work. So that these propose apart, proposals have no seed.
+    Trials whose values cannot be compared with those of this sweep are refused, see `describe`.
 
     Args:
         sweep: the specification.
@@ -166,9 +173,10 @@ def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
         `<folder>/<name>.yaml`.
 
     Raises:
-        UserError: a trial cannot run, or none has finished.
+        UserError: a trial cannot run, none has finished, or the journal holds trials of another search.
     """
     require(trials >= 1, "--trials", trials, "at least 1")
+    description = describe(sweep)
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     file = folder / f"{sweep.name}.journal"
@@ -182,13 +190,7 @@ def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
         pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS),
         load_if_exists=True,
     )
-    searched = {"args": sweep.args, "parameters": sweep.parameters}
-    for name, value in searched.items():
-        if study.user_attrs.setdefault(name, value) != value:
-            raise UserError(
-                f"{folder}/{sweep.name}.journal holds trials of other {name}: pass another --folder, or remove it"
-            )
-        study.set_user_attr(name, value)
+    keep_description(study, description, file)
     done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     enough = optuna.study.MaxTrialsCallback(trials, states=done)
     if len(study.get_trials(deepcopy=False, states=done)) < trials:
@@ -198,6 +200,56 @@ def find_options(sweep: Sweep, trials: int, folder: Path) -> Path:
     best = folder / f"{sweep.name}.yaml"
     write_whole(best, yaml.safe_dump(_nested(study.best_trial.user_attrs["options"]), sort_keys=False))
     return best
+
+
+def describe(sweep: Sweep) -> dict[str, Any]:
+    """Return what all trials of a study have in common, by name; otherwise their values cannot be compared.
+
+    Configuration and data are read with the first value of each parameter, which finds a change of any file that the
+    arguments name and of the raw data. The version of the code is left out, so that a study outlives an update.
+
+    Raises:
+        UserError: a configuration or a raw data file is missing.
+    """
+    first = {name: _first(spec) for name, spec in sweep.parameters.items()}
+    args = [*sweep.args[1:], *_words(first)]
+    goal = "maximize" if sweep.maximize else "minimize"
+    found = {"args": sweep.args, "parameters": sweep.parameters, "metric": sweep.metric, "goal": goal}
+    try:
+        protocol = config_parser().parse_args(compose(args)).data
+        identity = identify([*args, *FULL_RANKING])
+    except ArgumentError:  # an option of `fit` alone, for example --optimizer; a wrong one is named by the first trial
+        return {**found, "protocol": None, "configuration": None, "data": None}
+    return {
+        **found,
+        "protocol": f"candidates {protocol.candidates}, mask_history {protocol.mask_history}",
+        "configuration": identity.config,
+        "data": identity.data,
+    }
+
+
+def keep_description(study: optuna.Study, description: Mapping[str, Any], journal: Path) -> None:
+    """Record what all trials of a study have in common.
+
+    Args:
+        study: the study, new or loaded.
+        description: see `describe`.
+        journal: file of the study, for the message.
+
+    Raises:
+        UserError: the trials of the study have another description, or none since an earlier version began it.
+    """
+    begun = bool(study.get_trials(deepcopy=False))
+    held = study.user_attrs
+    for name, value in description.items():
+        if (name in held or begun) and held.get(name) != value:
+            shown = f" ({held.get(name) or 'not recorded'}, now {value})" if isinstance(value, str) else ""
+            if name == "configuration":
+                shown = " (a file that the command names has changed)"
+            raise UserError(
+                f"{journal} holds trials of other {name}{shown}: remove it, pass another --folder, or rename the sweep"
+            )
+        study.set_user_attr(name, value)
 
 
 def mend_journal(file: Path) -> None:
@@ -236,11 +288,10 @@ def _objective(trial: optuna.Trial, sweep: Sweep, folder: Path) -> float:
     options = {name: _suggest(trial, name, spec) for name, spec in sweep.parameters.items()}
     trial.set_user_attr("options", options)
     report = Report(trial, sweep)
-    given = [word for name, value in options.items() for word in (f"--{name}", _word(value))]
     ours = ["--name", f"{sweep.name}_{trial.number}", "--runs", str(folder), "--test_after_fit", "false"]
-    quiet = ["--tracking.wandb", "false", "--trainer.enable_progress_bar", "false"]
+    quiet = ["--tracking.wandb", "false", *QUIET]
     try:
-        run([*sweep.args, *given, *ours, *quiet, "--trainer.enable_model_summary", "false"], callbacks=[report])
+        run([*sweep.args, *_words(options), *ours, *quiet], callbacks=[report])
     except Diverged:
         raise optuna.TrialPruned from None
     if report.best is None:
@@ -259,8 +310,15 @@ def _suggest(trial: optuna.Trial, name: str, spec: dict[str, Any]) -> Any:
     return DISTRIBUTIONS[spec.get("distribution", "int_uniform" if whole else "uniform")](trial, name, spec)
 
 
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _first(spec: dict[str, Any]) -> Any:
+    """Return the first value of a parameter."""
+    return spec["value"] if "value" in spec else spec["values"][0] if "values" in spec else spec["min"]
+
+
+def _words(options: Mapping[str, Any]) -> list[str]:
+    """Return options as words of a command line."""
+    given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
+    return [word for name, value in given.items() for word in (f"--{name}", value)]
 
 
 def _tell(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:

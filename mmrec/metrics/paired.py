@@ -12,6 +12,8 @@ from scipy.stats import ttest_rel
 from mmrec.metrics.significance import holm, mean_interval
 
 LEVEL = 0.05
+SPREAD = 1e-9
+"""Range below which differences count as constant: results have 6 digits, and rounding errors are about 1e-16."""
 Values = NDArray[np.float64]
 
 
@@ -24,7 +26,8 @@ class Difference:
         relative: mean difference divided by the mean of the other method; None if that is 0.
         interval: 95 % bootstrap interval of the mean difference over users.
         effect: Cohen's d of the paired differences: their mean divided by their standard deviation.
-        p: two-sided p of the paired t-test over users, with Holm's correction for all methods compared.
+        p: two-sided p of the paired t-test over users, with Holm's correction for all methods compared. Constant
+            differences have no p: effect is 0 and p is 1.
     """
 
     mean: float
@@ -60,10 +63,14 @@ def differences(methods: Mapping[str, Values], base: Values) -> dict[str, Differ
 
 
 def paired_p(values: Values, base: Values) -> float:
-    """Return the two-sided p of the paired t-test of (n,) against (n,); 1 if all are equal or there is one pair."""
-    return float(ttest_rel(values, base).pvalue) if len(values) > 1 and (values != base).any() else 1.0
+    """Return the two-sided p of the paired t-test of (n,) against (n,); 1 if the differences are constant."""
+    return 1.0 if constant(values - base) else float(ttest_rel(values, base).pvalue)
+
+
+def constant(gains: Values) -> bool:
+    """Whether differences (n,) do not vary, as with one pair: then they have neither a t-test nor an effect size."""
+    return len(gains) < 2 or bool(np.ptp(gains) < SPREAD)
 
 
 def _effect(gains: Values) -> float:
-    deviation = gains.std(ddof=1) if len(gains) > 1 else 0.0
-    return float(gains.mean() / deviation) if deviation else 0.0
+    return 0.0 if constant(gains) else float(gains.mean() / gains.std(ddof=1))

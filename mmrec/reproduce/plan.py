@@ -17,7 +17,7 @@ from mmrec.results.curves import read_parts
 
 QUIET = ("--explain", "false", "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false")
 CHOOSES = "valid/ndcg@10"
-"""First part of the name of the metric that chooses checkpoints and the best rows."""
+"""Metric that chooses checkpoints and the best rows; it has no suffix, since tables show full ranking alone."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,7 @@ class Plan:
 
 def validation(folder: Path) -> float | None:
     """Return the best validation NDCG@10 of a run, over all its parts if it was resumed; None without training."""
-    curves = [points for part in read_parts(folder) for name, points in part.items() if name.startswith(CHOOSES)]
-    return max((value for points in curves for _, value in points), default=None)
+    return max((value for part in read_parts(folder) for _, value in part.get(CHOOSES, ())), default=None)
 
 
 def _variants(spec: Spec, profile: Profile, identify: Identify) -> list[Variant]:

@@ -19,6 +19,8 @@ from mmrec.utils.json_files import read_json
 State = Literal["new", "interrupted", "done"]
 MARKER = "run.json"
 """File that is written last: description of the run, its key and its seconds."""
+TRAINING, BEST, LAST = "training.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"
+"""Files of a run: the first is written at the end of a fit."""
 MARKED = {"key": str, "seconds": float, "seed": int, "profile": str, "dataset": str, "config": str}
 
 
@@ -48,15 +50,20 @@ class Run:
     def state(self) -> State:
         """The state of the run; an interrupted run continues after its last epoch, or after the end of its fit.
 
-        A folder that was copied from another run, for example of another seed, counts as new.
+        A folder that was copied from another run, for example of another seed, counts as new, and so does one without
+        a checkpoint to continue from.
         """
         marker = read_marker(self.folder)
         if marker is not None and (marker["key"], marker["seed"]) != (self.key, self.about["seed"]):
             return "new"
         if marker is not None and (self.folder / "result.json").is_file():
             return "done"
-        left = ("checkpoints/last.ckpt", "training.json")
-        return "interrupted" if any((self.folder / name).is_file() for name in left) else "new"
+        return "interrupted" if self._fitted or (self.folder / LAST).is_file() else "new"
+
+    @property
+    def _fitted(self) -> bool:
+        """Whether the fit has ended with a checkpoint to test."""
+        return all((self.folder / name).is_file() for name in (TRAINING, BEST))
 
     def __str__(self) -> str:
         """Return the names in its folder: dataset, row and seed."""
@@ -78,7 +85,7 @@ class Run:
         if self.state == "new":
             shutil.rmtree(self.folder, ignore_errors=True)
             return ["fit", *self.args]
-        if (self.folder / "training.json").is_file():  # written at the end of a fit
+        if self._fitted:
             return ["test", *self.args]
         return ["fit", *self.args, "--ckpt_path", "last"]
 

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mmrec.errors import UserError
-from mmrec.metrics.paired import Difference, differences, paired_p
+from mmrec.metrics.paired import Difference, constant, differences, paired_p
 from mmrec.metrics.ranking import metric_of
 from mmrec.results.aggregate import Model
 from mmrec.results.load import Run
@@ -32,8 +32,8 @@ class Compared:
     Args:
         means: mean over the users, for each seed.
         difference: difference from the baseline over users; None for the baseline itself.
-        p_of_runs: p of the paper's test, paired over the seeds that both models have, not corrected; None if seeds
-            change nothing or fewer than two are shared.
+        p_of_runs: p of the paper's test, paired over the seeds that both models have, not corrected; None if the
+            difference is the same with each seed or fewer than two are shared.
     """
 
     means: tuple[float, ...]
@@ -105,7 +105,7 @@ def instances_by_user(run: Run) -> NDArray[np.int64]:
 
 
 def p_of_runs(values: Mapping[int, float], base: Mapping[int, float]) -> float | None:
-    """Return the p of the t-test paired over seeds; None if fewer than two are shared or seeds change nothing.
+    """Return the p of the t-test paired over seeds; None if fewer than two are shared or the difference is constant.
 
     Args:
         values: metric by seed.
@@ -113,9 +113,8 @@ def p_of_runs(values: Mapping[int, float], base: Mapping[int, float]) -> float |
     """
     seeds = sorted(values.keys() & base.keys())
     ours, theirs = (np.array([of_seed[seed] for seed in seeds]) for of_seed in (values, base))
-    if len(seeds) < 2 or np.ptp(ours - theirs) == 0:  # a model without training is the same with every seed
-        return None
-    return paired_p(ours, theirs)
+    # For example of two models without training, which are the same with every seed.
+    return None if constant(ours - theirs) else paired_p(ours, theirs)
 
 
 def differences_table(title: str, models: Mapping[str, Model], compared: Mapping[str, Compared], key: str) -> Table:

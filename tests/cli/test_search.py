@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
 
+from mmrec.cli import run_identity
 from mmrec.cli.main import main
-from mmrec.cli.search import mend_journal, read_sweep
+from mmrec.cli.search import Sweep, describe, keep_description, mend_journal, read_sweep
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError
+from mmrec.reproduce.spec import Options
 
 SWEEP = {
     "method": "bayes",
@@ -26,8 +29,16 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     data = ["--data.root", str(toy.root), "--data.source.init_args.path", toy.source.path]
-    run = ["fit", "--data", "toy", "--model", "sasrec", *data, "--trainer.max_epochs", "1"]
-    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "command": ["mmrec", "lightning", *run, "${args}"]}))
+    run = ["fit", "--data", "toy", "--model", "sasrec", *data, "--trainer.max_epochs", "1", "--config", "own.yaml"]
+    sweep = {**SWEEP, "command": ["mmrec", "lightning", *run, "${args}"]}
+    own = {"max_length": 8}
+
+    def write(sweep: dict = sweep, **changes: object) -> None:
+        Path("sweep.yaml").write_text(yaml.safe_dump(sweep))
+        Path("own.yaml").write_text(yaml.safe_dump({"data": {**own, **changes}}))
+        run_identity._parsed.cache_clear()  # a process reads a file once
+
+    write()
     main(["search", "sweep.yaml", "--trials", "1"])
     journal = Path("runs/search/sweep.journal")
     whole = journal.read_bytes()
@@ -44,11 +55,51 @@ def test_a_search_goes_on_where_it_was_and_writes_the_best_options(
     assert chosen == {name: tried["model"]["init_args"][name] for name in ("lr", "layers", "hidden_dim")}
     assert chosen["hidden_dim"] == 8
     assert tried["tracking"]["tags"] == ["a", "b"]
-    Path("sweep.yaml").write_text(yaml.safe_dump({**SWEEP, "parameters": {}, "command": ["lightning", *run]}))
-    with pytest.raises(SystemExit):
-        main(["search", "sweep.yaml", "--trials", "3"])
-    assert "sweep.journal holds trials of other parameters" in capsys.readouterr().err
+
+    def refused() -> str:
+        with pytest.raises(SystemExit):
+            main(["search", "sweep.yaml", "--trials", "3"])
+        return capsys.readouterr().err
+
+    for change, message in (
+        ({"parameters": {}}, "sweep.journal holds trials of other parameters: remove it"),
+        ({"metric": {"name": "valid/hr@20", "goal": "minimize"}}, "other metric (valid/ndcg@10, now valid/hr@20)"),
+    ):
+        write({**sweep, **change})
+        assert message in refused()
+    for changed, message in (
+        ({"max_length": 7}, "other configuration (a file that the command names has changed)"),
+        ({"prepare": {"user_core": 6}}, "other data (toy/"),
+    ):
+        write(**changed)
+        assert message in refused()
     assert not list(Path("runs").rglob("result.json"))  # the test split was not read
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"goal": "minimize"}, r"s\.journal holds trials of other goal \(maximize, now minimize\): remove it"),
+        ({"goal": "maximize", "metric": "valid/mrr"}, r"other metric \(not recorded, now valid/mrr\)"),  # an old study
+    ],
+)
+def test_trials_that_cannot_be_compared_are_not_continued(description: dict, message: str) -> None:
+    study = optuna.create_study()
+    keep_description(study, {"goal": "maximize"}, Path("s.journal"))
+    study.tell(study.ask(), 0.5)
+    keep_description(study, {"goal": "maximize"}, Path("s.journal"))
+    with pytest.raises(UserError, match=message):
+        keep_description(study, description, Path("s.journal"))
+
+
+def test_a_study_is_described_whatever_its_command_leaves_to_the_parameters(on_toy: Options) -> None:
+    args = ["fit", "--data", "toy", *(word for key, value in on_toy for word in (f"--{key}", value))]
+    ranges = {"model": {"values": ["sasrec", "gru4rec"]}, "model.init_args.lr": {"min": 0.001, "max": 0.1}}
+    described = describe(Sweep("s", [*args, "--data.candidates", "unseen"], "valid/mrr_unseen", True, ranges))
+    assert described["protocol"] == "candidates unseen, mask_history True"
+    assert described["data"].startswith("toy/")
+    # The parser of identities does not know this option of `fit`.
+    assert describe(Sweep("s", [*args, "--optimizer", "SGD"], "valid/mrr", True, ranges))["configuration"] is None
 
 
 def test_a_damaged_record_of_a_search_is_named(tmp_path: Path) -> None:

@@ -38,3 +38,11 @@ def test_equal_methods_have_no_difference() -> None:
     values = np.zeros(5)
     assert differences({"same": values}, values)["same"] == Difference(0.0, None, (0.0, 0.0), 0.0, 1.0)
     assert paired_p(np.ones(1), np.zeros(1)) == 1  # one pair cannot be significant
+
+
+@pytest.mark.filterwarnings("error")
+def test_differences_that_do_not_vary_are_not_significant() -> None:
+    assert differences({"a": np.ones(3)}, np.zeros(3))["a"] == Difference(1.0, None, (1.0, 1.0), 0.0, 1.0)
+    noisy = differences({"a": np.array([0.13, 0.14, 0.16])}, np.array([0.11, 0.12, 0.14]))["a"]
+    assert (noisy.effect, noisy.p, noisy.significant) == (0, 1, False)
+    assert paired_p(np.array([0.13, 0.140001]), np.array([0.11, 0.12])) < 0.05  # the last digit of a result

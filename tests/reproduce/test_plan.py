@@ -70,6 +70,27 @@ def test_a_copy_of_a_run_is_not_a_further_seed(on_toy: Options) -> None:
     assert not second.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("files", "state", "words"),
+    [
+        (["training.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"], "interrupted", ["test"]),
+        (["checkpoints/best.ckpt", "checkpoints/last.ckpt"], "interrupted", ["fit", "--ckpt_path", "last"]),
+        (["training.json", "checkpoints/last.ckpt"], "interrupted", ["fit", "--ckpt_path", "last"]),
+        (["training.json", "result.json"], "new", ["fit"]),  # no validation ran, so there is nothing to test
+    ],
+)
+def test_a_run_continues_from_a_checkpoint_that_it_has(
+    files: list[str], state: str, words: list[str], tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "row-key" / "seed1", "key", (), {"seed": 1})
+    for name in files:
+        (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (run.folder / name).touch()
+    assert run.state == state
+    assert run.next_args() == words
+    assert run.folder.exists() == (state != "new")
+
+
 def test_the_best_rows_by_validation_get_more_seeds_when_all_rows_are_done(on_toy: Options) -> None:
     profile = Profile("smoke", ("toy",), (1,), on_toy, (2, (2, 3)))
     rows = [row("pop", "popularity"), row("low"), row("top", "gru4rec"), row("mid", "racl_kal")]
@@ -92,6 +113,8 @@ def test_the_best_rows_by_validation_get_more_seeds_when_all_rows_are_done(on_to
     assert cells == [("pop", 1), ("low", 1), ("top", 1), ("top", 2), ("mid", 1), ("mid", 3)]
     # The curves of the first part of a resumed run count.
     (mid.folder / "metrics.1.csv").write_text("epoch,valid/ndcg@10\n0,0.9\n")
+    assert validation(mid.folder) == 0.9
+    (mid.folder / "metrics.2.csv").write_text("epoch,valid/ndcg@100\n0,0.95\n")  # another metric
     assert validation(mid.folder) == 0.9
 
 

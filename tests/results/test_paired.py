@@ -60,4 +60,5 @@ def test_runs_on_other_users_are_not_compared(tmp_path) -> None:
 def test_seeds_that_change_nothing_have_no_p() -> None:
     assert p_of_runs({1: 0.3, 2: 0.3}, {1: 0.1, 2: 0.1}) is None  # neither model is trained
     assert p_of_runs({1: 0.3, 2: 0.4}, {1: 0.1}) is None
+    assert p_of_runs({1: 0.13, 2: 0.14}, {1: 0.11, 2: 0.12}) is None  # the same but for rounding
     assert 0 < p_of_runs({1: 0.3, 2: 0.4}, {1: 0.1, 2: 0.1}) < 1
