@@ -215,6 +215,8 @@ class RecCLI(LightningCLI):
         aside = earlier.put_aside(resuming=resuming)
         if aside is not None:
             log.info(f"kept the earlier {self.run_dir} as {aside}")
+            if (aside / added_items.FILE).is_file():
+                log.warning("the items that were added to it are not part of this run: add them again when it has ended")
             self._held.callback(self._end, earlier)
         return aside
 
