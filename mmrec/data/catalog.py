@@ -153,7 +153,7 @@ class Catalog:
 
     def user_of(self, rows: Tensor) -> Tensor:
         """Return the user (n,) int64 of each interaction, given its row (n,)."""
-        return torch.searchsorted(self.offsets, rows.contiguous(), right=True) - 1
+        return torch.searchsorted(self.offsets, rows, right=True) - 1
 
     def instances(self, split: Split) -> Tensor:
         """Return the rows (n,) of a split's held-out interactions that have a history to predict from."""

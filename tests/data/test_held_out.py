@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -8,6 +9,7 @@ from mmrec.batch import PAD
 from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.data.prepare.held_out import without_held_out
+from mmrec.data.prepare.manifest import Manifest
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.prepare.pipeline import prepare
 from mmrec.data.schema import Split
@@ -64,12 +66,35 @@ def test_users_who_lose_all_their_interactions_are_dropped(share: float, tmp_pat
     assert catalog.manifest.statistics["per_user"]["min"] > 0
     kept = {raw: user for user, raw in enumerate(catalog.user_ids)}
     assert len(kept) == catalog.n_users < 13
+    manifest = catalog.manifest
+    assert manifest.dropped["hold_out_items"] == len(events) - manifest.n_interactions > 0
+    lost = {kind: note for kind, note in manifest.notes.items() if "hold_out_items" in kind}
+    assert [note["count"] for note in lost.values()] == [13 - len(kept)]
+    assert all(note["example"].strip("'") not in kept for note in lost.values())
     unseen = catalog.train.popularity == 0
     for raw, item, _ in events[:12]:
         index = catalog.item_table["raw_id"].to_list().index(item)
         assert (raw in kept) == (not unseen[index])
         if raw in kept:
             assert catalog.items[catalog.offsets[kept[raw]]] == index
+
+
+def test_a_share_of_less_than_one_item_holds_out_one() -> None:
+    item, split = np.repeat(np.arange(1, 21, dtype=np.int32), 3), np.zeros(60, np.int8)
+    assert (~without_held_out(item, split, 0.001)).sum() == 3
+
+
+def test_the_leak_of_the_own_rule_is_that_of_the_stored_split(tmp_path: Path) -> None:
+    events = [
+        (user, user * 7 + place * 3, user * 5 + place) for user in range(12) for place in range(20 + user // 11 * 10)
+    ]
+    events = [(user, item % 31, time) for user, item, time in events]
+    options = PrepareOptions(**{**LOOSE, "split": "ratio", "hold_out_items": 0.4})
+    folder = prepare(Rows(tmp_path / "raw", events), options, tmp_path / "data")
+    table = pl.read_parquet(folder / "interactions.parquet")
+    newest = table.filter(pl.col("split") == Split.TRAIN)["timestamp"].max()
+    expected = (table.filter(pl.col("split") == Split.TEST)["timestamp"] < newest).mean()
+    assert Manifest.load(folder).statistics["leak_share"]["ratio"] == expected
 
 
 def test_share_that_takes_everything_is_refused(tmp_path: Path) -> None:

@@ -252,13 +252,25 @@ def test_unmapped_columns_never_block_a_file(tmp_path: Path) -> None:
 # Numbers and times
 
 
-def test_decimal_commas_by_option(tmp_path: Path) -> None:
+def test_decimal_commas_by_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, "o.csv", f"user;item;time;stars\nu;1;{TIME};4,5\nu;2;{TIME};3\n")
     semicolons = TableFormat(separator=";")
     with pytest.raises(UserError, match=r"malformed rating \(1, first at .*o\.csv:2: '4,5'\); set the option format\."):
         prepare(tabular(path, rating="stars", format=semicolons), PrepareOptions(**LOOSE), tmp_path)
     commas = TableFormat(separator=";", decimal=",")
     assert tabular(path, rating="stars", format=commas).read().interactions.collect()["rating"].to_list() == [4.5, 3.0]
+    mixed = [write(tmp_path, "m.csv", f"user;item;time;stars\nu;1;{TIME};1.234\nu;2;{TIME};1,5\nu;3;{TIME};1.234,5\n")]
+    mixed.append(write(tmp_path, "m.jsonl", f'{{"user": "u", "item": 4, "time": {TIME}, "stars": 1.25}}\n'))
+    source = tabular(mixed, rating="stars", format=commas)  # type: ignore[arg-type]
+    raw = source.read()
+    assert raw.interactions.collect()["rating"].to_list() == [1.5, 1.25]  # numbers of JSON have points
+    assert faults(raw) == {"malformed rating": (2, "m.csv:2", "1.234")}
+    with pytest.raises(
+        UserError, match=r"first at .*m\.csv:2: '1\.234'\); write numbers without marks between thousands"
+    ):
+        prepare(source, PrepareOptions(**LOOSE), tmp_path)
+    prepare(source, PrepareOptions(**LOOSE, max_bad_share=0.5), tmp_path)
+    assert "'1.234'); write numbers without marks between thousands" in capsys.readouterr().err
     with pytest.raises(InvalidArgument, match=r"decimal must be '\.' or ','"):
         TableFormat(decimal=";")
 

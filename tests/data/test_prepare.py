@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import random
 import signal
 import subprocess
@@ -164,6 +165,29 @@ def test_a_dataset_in_the_folder_of_the_images_is_not_prepared_again(tmp_path: P
     assert prepare(rows, options, images / "data") == first
     (images / "c.jpg").write_bytes(jpeg())
     assert prepare(rows, options, images / "data") != first
+
+
+def test_a_dataset_follows_the_content_of_its_images(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "raw", [("u", item, 1) for item in "abc"], images=True)
+    images, far = tmp_path / "raw" / "images", tmp_path / "far"
+    for folder in (images, far):
+        folder.mkdir(parents=True)
+    (images / "a.jpg").write_bytes(jpeg())
+    (images / "linked").symlink_to(far)
+
+    def folder() -> Path:
+        return prepare(rows, PrepareOptions(**LOOSE), tmp_path / "data")
+
+    first, content = folder(), (images / "a.jpg").read_bytes()
+    os.utime(images / "a.jpg", ns=(1, 1))
+    assert folder() == first  # a copy with other times is the same image
+    (images / "a.jpg").write_bytes(bytes([*content[:-3], content[-3] ^ 1, *content[-2:]]))  # as long as before
+    second = folder()
+    (far / "b.jpg").write_bytes(jpeg())
+    assert len({first, second, folder()}) == 3
+    (images / "a.jpg").write_bytes(content)
+    (far / "b.jpg").unlink()
+    assert folder() == first
 
 
 def test_items_too_rare_for_the_core_do_not_count_as_lacking_images(tmp_path: Path) -> None:

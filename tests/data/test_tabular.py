@@ -73,6 +73,28 @@ def test_all_formats_give_the_same_data(tmp_path: Path) -> None:
     assert len(found) == 1
 
 
+NAMES = ["user", "item", "time", "rating", "weight", "line", "row", "index", "fault", "fraction", "timestamp"]
+NAMES += ["surplus", "surplus 0", "filled", "0", "id", "raw_id", "title", "text", "image", "attributes"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_column_of_any_name_may_have_any_role(ending: str, tmp_path: Path) -> None:
+    values = {"user": "u", "item": "i", "time": 1_700_000_000, "rating": 4.0, "weight": 2.0}
+    for place in range(0, len(NAMES), 3):
+        names = NAMES[place:] + NAMES[:place]
+        roles = dict(zip([*values, "title"], names, strict=False))
+        row = {**dict.fromkeys(names, "other"), **{roles[role]: value for role, value in values.items()}}
+        for rows in ([row], [row, {**row, roles["item"]: None}]):  # blocks of JSON, and line by line
+            path = write(tmp_path, f"o.{ending}", rows)
+            raw = tabular(path, **roles, items=path, attributes=names[6:8]).read()
+            assert raw.interactions.collect().rows() == [tuple(values.values())], roles
+            facts = json.dumps(dict.fromkeys(names[6:8], "other"))
+            assert raw.items.rows() == [("i", "other", None, None, None, facts)], roles
+            assert [Path(bad.first).name for bad in raw.rejected.values()] == [
+                f"o.{ending}:{3 if ending == 'csv' else 2}" if ending != "parquet" else "o.parquet: row 2"
+            ][: len(rows) - 1]
+
+
 BIG = 2**63 - 1
 IDS = [("007", "007"), (7, "7"), (7.0, "7"), (BIG, str(BIG)), ("7.0", "7.0"), ("Ünï ☃", "Ünï ☃"), (" 7 ", "7")]
 NO_IDS = [(7.5, "malformed"), (1e300, "malformed"), ("a\nb", "malformed"), ("", "missing"), (None, "missing")]
@@ -191,6 +213,40 @@ def test_item_records(tmp_path: Path) -> None:
     ]
     kinds = {"item record without id": (1, "i.jsonl:3"), "item record with malformed id": (1, "i.jsonl:4")}
     assert (faults(raw), raw.repeated_items, raw.rows_read, raw.item_rows_read) == (kinds, 1, 1, 5)
+
+
+@pytest.mark.parametrize("order", ["time", "position", "file"])
+@pytest.mark.parametrize("name", ["o.csv", "o.jsonl", "o.parquet"])
+def test_rows_are_left_out_by_their_values(name: str, order: str, tmp_path: Path) -> None:
+    times = [None, 1_700_000_009, 1_700_000_001, 1_700_000_002, -5]
+    status = ["returned", "sent", "Returned ", " returned", "sent"]
+    users = ["u", "u", "test", "u", "u"]
+    rows = [
+        {"user": user, "item": str(number), "time": time, "status": state}
+        for number, (user, time, state) in enumerate(zip(users, times, status, strict=True))
+    ]
+    options = {"order": order, **({"time": None} if order == "file" else {})}
+    source = tabular(write(tmp_path, name, rows), leave_out={"status": ["returned"], "user": ["test"]}, **options)
+    raw = source.read()
+    assert [row[1] for row in events(source)] == (["1", "4"] if order == "file" else ["1"])
+    assert raw.rows_read == 2
+    assert {kind: (bad.count, bad.first[-2:]) for kind, bad in raw.rejected.items()} == (
+        {} if order == "file" else {"impossible timestamp": (1, {"o.csv": ":6", "o.jsonl": ":5"}.get(name, " 5"))}
+    )
+    assert raw.notes["interactions left out by leave_out"].count == 3
+    with pytest.raises(UserError, match=r"no column 'state'.*set leave_out"):
+        tabular(write(tmp_path, name, rows), leave_out={"state": ["returned"]}, **options).read()
+
+
+def test_html_is_no_part_of_a_text_and_signs_that_look_like_it_stay(tmp_path: Path) -> None:
+    texts = ['<p class="x">Warm &amp; <br/>light</p>&nbsp;<!-- note -->', "sizes <8 and >12", "Cat & dog  <3"]
+    rows = [{"sku": name, "name": text, "tags": [text]} for name, text in zip("abc", texts, strict=True)]
+    options = {"items": write(tmp_path, "i.jsonl", rows), "item_id": "sku", "title": "name", "text": "{name}."}
+    raw = tabular(write(tmp_path, "o.csv", HEADER + "u,a,5\n"), attributes=["tags"], **options).read()
+    expected = ["Warm & light", "sizes <8 and >12", "Cat & dog  <3"]
+    assert raw.items["title"].to_list() == expected
+    assert raw.items["text"].to_list() == [f"{text}." for text in expected]
+    assert [json.loads(facts) for facts in raw.items["attributes"]] == [{"tags": [text]} for text in expected]
 
 
 def test_an_existing_file_with_brackets_in_its_name_is_not_a_pattern(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def choose_width(folder: Path, catalog: Catalog, fitting: NDArray[np.bool_]) -> 
 def ndcg_by_width(features: Features, catalog: Catalog, fitting: NDArray[np.bool_]) -> dict[int, float]:
     """Return NDCG@10 on a sample of the validation split by width; empty without such a split or without features."""
     rows = catalog.instances(Split.VALID)
-    rows = rows[:: max(1, -(-len(rows) // INSTANCES))]
+    rows = rows[:: max(1, -(-len(rows) // INSTANCES))].contiguous()
     start = catalog.offsets[catalog.user_of(rows)]
     sample = _sample(catalog, rows, start)
     tables = [table for table in _tables(features, sample.numpy(), fitting) if table.shape[1] >= WIDTHS[0]]

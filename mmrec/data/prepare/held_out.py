@@ -24,7 +24,7 @@ Group = Literal["seen", "unseen"]
 
 
 def without_held_out(item: NDArray[np.int32], split: NDArray[np.int8], share: float) -> NDArray[np.bool_]:
-    """Return which interactions stay when a share of the items loses its training interactions.
+    """Return which interactions stay when a share of the items, at least one, loses its training interactions.
 
     The draw depends on the items alone: the same data gives the same held-out items.
 
@@ -37,7 +37,8 @@ def without_held_out(item: NDArray[np.int32], split: NDArray[np.int8], share: fl
         (n,) bool.
     """
     items = np.unique(item)
-    drawn = np.random.default_rng(SEED).choice(items, size=round(share * len(items)), replace=False)
+    count = max(1, round(share * len(items)))
+    drawn = np.random.default_rng(SEED).choice(items, size=count, replace=False)
     stays: NDArray[np.bool_] = ~(np.isin(item, drawn) & (split == Split.TRAIN))
     return stays
 

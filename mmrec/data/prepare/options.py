@@ -31,8 +31,8 @@ class PrepareOptions:
         iterate_core: repeat both filters until nothing changes (a k-core); false applies them once.
         newest: keep this many of each user's newest interactions, after the core: a sparse protocol on any data.
         split: rule by which interactions are held out, see `split_interactions`.
-        hold_out_items: share of the items that lose all their training interactions, see `mmrec.data.prepare.held_out`;
-            a user without any other interaction is dropped.
+        hold_out_items: share of the items that lose all their training interactions, at least one item where it is not
+            0, see `mmrec.data.prepare.held_out`; a user without any other interaction is dropped.
         max_bad_share: share of bad rows, and of bad images, above which preparation stops.
 
     Raises:

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,34 +17,35 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import mmrec
 from mmrec.data.prepare.filters import Dropped, filter_core, filter_events, order_events
 from mmrec.data.prepare.held_out import without_held_out
-from mmrec.data.prepare.images import check_images
+from mmrec.data.prepare.images import check_images, hash_images, list_images
 from mmrec.data.prepare.interactions import Interactions, encode, renumber
 from mmrec.data.prepare.manifest import FILE, FORMAT_VERSION, Manifest
 from mmrec.data.prepare.options import PrepareOptions
 from mmrec.data.prepare.split import split_interactions
 from mmrec.data.prepare.statistics import describe
-from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, RawData, Rejected, Source, Split, merge_rejected
+from mmrec.data.schema import INTERACTION_COLUMNS, SEQUENCES, Note, RawData, Rejected, Source, Split, merge_rejected
 from mmrec.errors import UserError, require_folder_name
 from mmrec.utils.files import hash_file
 from mmrec.utils.lock import locked, partial_folder, remove_abandoned
 from mmrec.utils.tables import first_line
 
 DECIMAL_COMMA = re.compile(r"\s*-?[0-9]+,[0-9]+\s*")
+GROUPED = re.compile(r"\s*-?[0-9]+(?:[.,][0-9]+)+\s*")
+LOST_USERS = "users dropped by hold_out_items, who have no other interaction"
 
 
 def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
     """Prepare a dataset unless it is there, and return its folder.
 
-    The folder is `<root>/<name>/<fingerprint>/`, and the fingerprint covers the content of every input file, the list
-    of images and all options: a folder that exists is up to date, and nothing is ever overwritten. What a user may not
-    expect in the raw data is printed to stderr when a dataset is made.
+    The folder is `<root>/<name>/<fingerprint>/`, and the fingerprint covers the content of every input file and of
+    every image, and all options: a folder that exists is up to date, and nothing is ever overwritten. What a user may
+    not expect in the raw data is printed to stderr when a dataset is made.
 
     Args:
         source: reader of the raw files.
@@ -73,7 +74,9 @@ def prepare(source: Source, options: PrepareOptions, root: Path) -> Path:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     for kind, bad in dataset.manifest.rejected.items():
-        print(f"{source.name}: rejected {bad['count']:,} x {kind} (first {Rejected(**bad).example})", file=sys.stderr)
+        entry = Rejected(**bad)
+        words = f"{source.name}: rejected {entry.count:,} x {kind} (first {entry.example}){_hint(kind, entry)}"
+        print(words, file=sys.stderr)
     for kind, note in dataset.manifest.notes.items():
         print(f"{source.name}: {note['count']:,} {kind} (for example {note['example']})", file=sys.stderr, flush=True)
     return folder
@@ -93,7 +96,7 @@ def _save(dataset: Dataset, unfinished: Path, folder: Path) -> None:
 def dataset_folder(
     source: Source, options: PrepareOptions, root: Path, inputs: list[dict[str, Any]] | None = None
 ) -> Path:
-    """Return where `prepare` puts a dataset, without preparing it.
+    """Return where `prepare` puts a dataset, without preparing it; what it learns of images is kept for the next time.
 
     Args:
         source: reader of the raw files.
@@ -159,14 +162,14 @@ def assemble(
     write: bool = True,
     image_limit: float | None = None,
 ) -> Dataset:
-    """Read, check, filter and split. The only file written is the list of readable images.
+    """Read, check, filter and split. The only file written is the list of images.
 
     Args:
         source: reader of the raw files.
         options: filters and split.
-        root: folder of all prepared datasets; it holds `<name>/images.parquet`, see `check_images`.
+        root: folder of all prepared datasets; it holds `<name>/images.parquet`, see `mmrec.data.prepare.images`.
         inputs: descriptions of the input files if they are known.
-        write: whether the list of readable images is written.
+        write: whether the list of images is written.
         image_limit: share of bad images that is allowed, if not `max_bad_share`.
 
     Raises:
@@ -175,7 +178,9 @@ def assemble(
     with _steps(f"preparing {source.name}", 5) as step:
         step("reading")
         inputs = [_describe_file(path) for path in source.files()] if inputs is None else inputs
-        _list_images(source, root)  # an unreadable folder is an error for every caller
+        images = source.image_folder()
+        if images is not None and images.exists():
+            list_images(images, without=root)  # an unreadable folder is an error for every caller
         raw = source.read()
         if not raw.rows_read:
             raise UserError("the raw files hold no rows: check the options of the source")
@@ -192,9 +197,8 @@ def assemble(
         # An item with fewer events than the core requires is dropped with or without an image.
         wanted = np.bincount(events.item, minlength=len(items)) >= options.item_core
         with_image = int((items["image"].is_not_null().to_numpy() & wanted).sum())
-        memory = root / source.name / "images.parquet"
         items, unreadable = _check_images(
-            items, wanted, memory, write, lambda *counts: step("checking images", *counts)
+            items, wanted, _memory(source, root), write, lambda *counts: step("checking images", *counts)
         )
         limit = options.max_bad_share if image_limit is None else image_limit
         _check_bad_share(unreadable, with_image, "images", limit)
@@ -250,12 +254,17 @@ def _dataset(
     if not raw.timed:
         timestamp = np.arange(len(item), dtype=np.int64) - np.repeat(offsets[:-1], np.diff(offsets))
     split = split_interactions(offsets, timestamp, options.split)
+    notes = raw.notes
     if options.hold_out_items:
         stays = without_held_out(item, split, options.hold_out_items)
         if not stays.any():
             raise UserError("no interaction is left after hold_out_items: lower the option hold_out_items")
+        dropped.counts["hold_out_items"] = int((~stays).sum())
         item, timestamp, split = item[stays], timestamp[stays], split[stays]
         user, left = renumber(user[stays])  # a user may have lost all interactions
+        lost = np.delete(kept_users, left)
+        if len(lost):
+            notes = {**notes, LOST_USERS: Note(len(lost), repr(raw_users[int(lost[0])]))}
         kept_users, offsets = kept_users[left], _offsets(user)
     table = _with_padding(items[kept_items])
     digest = hashlib.sha256()
@@ -275,11 +284,11 @@ def _dataset(
         repeated_items=raw.repeated_items,
         dropped=dropped.counts,
         missing={name: int(table[name][1:].is_null().sum()) for name in ("text", "image")},
-        statistics=describe(offsets, item, timestamp, split, table, raw.timed),
+        statistics=describe(offsets, item, timestamp, split, table, rule=options.split, timed=raw.timed),
         inputs=inputs,
         data_hash=digest.hexdigest(),
         version=mmrec.__version__,
-        notes={kind: asdict(note) for kind, note in raw.notes.items()},
+        notes={kind: asdict(note) for kind, note in notes.items()},
         timed=raw.timed,
     )
     return Dataset(offsets, item, timestamp, split, table, raw_users.gather(kept_users), manifest)
@@ -291,36 +300,35 @@ def _offsets(user: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]], root: Path) -> str:
-    images = _list_images(source, root)
+    images = _describe_images(source, root)
     content = [entry["sha256"] for entry in inputs]
     identity = [FORMAT_VERSION, type(source).__name__, source.options(), asdict(options), content, images]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _list_images(source: Source, root: Path) -> list[object]:
-    """Return the source's folder of images with the names and sizes of its files; empty without a folder.
+def _describe_images(source: Source, root: Path) -> list[object]:
+    """Return the source's folder of images with the paths and hashes of its files; empty without a folder.
 
-    The path is part of the list, since items.parquet has absolute paths, which are wrong once the images have moved.
+    The folder's path is part of it, since items.parquet has absolute paths, which are wrong once the images have moved.
     Files below `root` are not: prepared datasets may lie in the folder of the images.
 
     Raises:
-        PermissionError: a folder cannot be read, which must not pass for a folder without images.
+        OSError: a folder cannot be read.
     """
     folder = source.image_folder()
     if folder is None or not folder.exists():
         return []
-    endings = Image.registered_extensions().keys()
-    found = []
-    for place, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if name[0] != "." and Path(place, name).resolve() != root.resolve()]
-        for file in (Path(place, name) for name in names if Path(name).suffix.lower() in endings):
-            with suppress(FileNotFoundError):  # a link to nowhere is not an image
-                found.append((str(file.relative_to(folder)), file.stat().st_size))
-    return [str(folder.absolute()), sorted(found)]
+    files, skipped = list_images(folder, without=root)
+    with _steps(f"comparing images of {source.name}", 1) as step:
+        hashes = hash_images(list(map(str, files)), _memory(source, root), lambda *counts: step("reading", *counts))
+    found = [(str(file.relative_to(folder)), content) for file, content in zip(files, hashes, strict=True)]
+    linked = [(str(path.relative_to(folder)), str(target)) for path, target in skipped]
+    return [str(folder.absolute()), found, *([linked] if linked else [])]
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _memory(source: Source, root: Path) -> Path:
+    """Return the file that keeps what is known of images, see `mmrec.data.prepare.images`."""
+    return root / source.name / "images.parquet"
 
 
 def _describe_file(path: Path) -> dict[str, Any]:
@@ -347,12 +355,23 @@ def _check_bad_share(rejected: dict[str, Rejected], total: int, what: str, limit
     bad = sum(entry.count for entry in rejected.values())
     if bad > limit * total:
         kind, worst = max(rejected.items(), key=lambda entry: entry[1].count)
-        comma = kind in ("malformed rating", "malformed weight") and DECIMAL_COMMA.fullmatch(worst.value or "")
-        hint = "; set the option format.decimal to ',' if that is a decimal comma" if comma else ""
         raise UserError(
             f"{bad:,} of {total:,} {what} are bad, more than max_bad_share ({limit:.2%}) allows; "
-            f"most often: {kind} ({worst.count:,}, first at {worst.example}){hint}"
+            f"most often: {kind} ({worst.count:,}, first at {worst.example})"
+            f"{_hint(kind, worst) or '; mend them, or raise max_bad_share to go on without them'}"
         )
+
+
+def _hint(kind: str, bad: Rejected) -> str:
+    """Return advice on a number that is malformed because of its marks; empty for other rows."""
+    value = bad.value if kind in ("malformed rating", "malformed weight") else None
+    if value is None:
+        return ""
+    if DECIMAL_COMMA.fullmatch(value):
+        return "; set the option format.decimal to ',' if that is a decimal comma"
+    if GROUPED.fullmatch(value):  # such as 1.234 where format.decimal is ',': a point separates thousands there
+        return "; write numbers without marks between thousands, and with the decimal mark that format.decimal names"
+    return ""
 
 
 def _compact(raw: RawData) -> pl.DataFrame:

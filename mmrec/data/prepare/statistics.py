@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mmrec.data.prepare.split import RULES, leak_share, split_interactions
+from mmrec.data.prepare.split import RULES, SplitRule, leak_share, split_interactions
 from mmrec.data.schema import Split
 
 Ints = NDArray[np.integer[Any]]
@@ -20,6 +20,8 @@ def describe(
     timestamp: NDArray[np.int64],
     split: NDArray[np.int8],
     items: pl.DataFrame,
+    *,
+    rule: SplitRule,
     timed: bool = True,
 ) -> dict[str, Any]:
     """Return the statistics that the manifest carries.
@@ -30,6 +32,7 @@ def describe(
         timestamp: (n,) seconds, chronological within each user.
         split: (n,) `Split`.
         items: `items.parquet`, row = item index.
+        rule: rule by which `split` was made.
         timed: whether timestamps are times; if false they are positions, and `leak_share` is empty.
 
     Returns:
@@ -39,7 +42,7 @@ def describe(
         | `per_user`, `per_item` | interactions of one: mean, minimum, 5, 50 and 95 % quantiles, maximum |
         | `period` | first and last timestamp |
         | `tie_share` | share of consecutive events of a user with the same timestamp |
-        | `leak_share` | by split rule, share of test events older than the newest training event |
+        | `leak_share` | by rule, share of test events older than the newest training event; by `rule` that of `split` |
         | `without_history` | held-out events by split that have no event before them and are not ranked |
         | `coverage` | share of items, and of interactions, with text, image, both, neither |
     """
@@ -55,7 +58,10 @@ def describe(
         "per_item": _spread(popularity),
         "period": [int(timestamp.min()), int(timestamp.max())],
         "tie_share": int(tied.sum()) / max(1, int(pairs.sum())),
-        "leak_share": {rule: leak_share(timestamp, split_interactions(offsets, timestamp, rule)) for rule in RULES}
+        "leak_share": {
+            name: leak_share(timestamp, split if name == rule else split_interactions(offsets, timestamp, name))
+            for name in RULES
+        }
         if timed
         else {},
         "without_history": {part.name.lower(): int((first == part).sum()) for part in (Split.VALID, Split.TEST)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from pathlib import Path
@@ -15,10 +14,10 @@ from mmrec.data.sources.readers.events import check_events, find_images
 from mmrec.data.sources.readers.ids import EXACT
 from mmrec.data.sources.readers.jsonl import Record, has_lost_digits, read_records, read_table, repeats_a_key
 from mmrec.data.sources.readers.paths import find_raw
+from mmrec.data.sources.readers.texts import plain_text
 from mmrec.errors import UserError
 
 ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
-TAG = re.compile(r"</?[a-zA-Z][^>]*>")  # not "sizes <8 and >12"
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 ID = "^[0-9A-Za-z_-]+$"
 REVIEW_FIELDS = ("reviewerID", "user_id", "asin", "parent_asin", "unixReviewTime", "timestamp", "overall", "rating")
@@ -94,8 +93,7 @@ class Amazon(Source):
     def read(self) -> RawData:
         """Read everything."""
         files = self.files()
-        table, broken = read_table(files[0], REVIEW, _clean_reviews, _review)
-        lines = table["line"]
+        table, lines, broken = read_table(files[0], REVIEW, _clean_reviews, _review)
         rows = table.lazy().select(pl.col("user", "item", "rating").cast(pl.String), "timestamp", "fraction")
         events = check_events(rows, lambda row: f"{files[0]}:{lines[row]}")
         rejected = merge_rejected(broken, events.rejected)
@@ -228,10 +226,10 @@ def _texts(value: object) -> list[str]:
 
 
 def _clean(value: object) -> str:
-    """Unescape HTML, drop its tags, and join the lines."""
+    """Return a text without HTML, its lines joined."""
     if value is None or isinstance(value, dict | list):
         return ""
-    text = " ".join(TAG.sub(" ", html.unescape(str(value))).split())
+    text = " ".join(plain_text(str(value)).split())
     return text.encode(errors="replace").decode()  # half of a surrogate pair cannot be encoded
 
 

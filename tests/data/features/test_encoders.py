@@ -220,9 +220,12 @@ class Arrays:
         )
 
 
-@pytest.mark.parametrize("ids", ["x\n02\nz\n", "id\nx\n02\nz", '\ufeffid,title\r\nx,"a, b"\r\n02,c\r\nz,d\r\n'])
-def test_precomputed_rows_are_matched_by_raw_id(tmp_path, ids):
-    encoder = Arrays(tmp_path).encoder(ids)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n \r\n,\r\n"])  # blank lines at the end are not rows
+@pytest.mark.parametrize(
+    "ids", ["x\n02\nz\n", "id\nx\n02\nz", '\ufeff,title\r\nx,"a, b"\r\n02,c\r\nz,d\r\n', "x\r\n02\r\nz\r\n"]
+)
+def test_precomputed_rows_are_matched_by_raw_id(tmp_path, ids, end):
+    encoder = Arrays(tmp_path).encoder(ids + end)
     rows, vectors, (unlisted, broken) = encoded(encoder, frame(ids=["z", "2", "02", "x"]), "text")
     assert encoder.modalities() == ("text",)
     assert rows.tolist() == [4]
@@ -242,6 +245,9 @@ def test_precomputed_ids_are_compared_in_one_spelling(tmp_path):
     [
         ({"rows": 5}, "names 3 rows but .*text.npy has 5"),
         ({"ids": "x\nx\nz\n"}, "id 'x' is listed twice"),
+        ({"ids": "x\n02\n\n"}, "names 2 rows but .*text.npy has 3"),
+        ({"ids": "x\n\nz\n\n"}, r"items\.csv:2: the id is blank; name the item of row 1 of .*text\.npy"),
+        ({"ids": 'id,t\r\nx,"a\r\nb"\r\n02,b\r\n ,c\r\n'}, r"items\.csv:5: the id is blank; name the item of row 2"),
         ({"text": "flat.npy"}, "is 1-d float64"),
         ({"text": "whole.npy"}, "is 2-d int64"),
         ({"text": "objects.npy"}, "not a .npy array of numbers"),

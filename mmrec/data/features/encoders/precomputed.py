@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mmrec.data.features.encoders.base import MODALITIES, Block, FeatureEncoder, Modality, Part, RejectedItem
-from mmrec.data.sources.readers.csv import CsvFile, Dialect
+from mmrec.data.sources.readers.csv import SURPLUS, CsvFile, Dialect
 from mmrec.data.sources.readers.ids import spelled_alike
 from mmrec.data.sources.readers.paths import find_raw
 from mmrec.errors import InvalidArgument, UserError, require, require_whole_number
@@ -30,7 +30,8 @@ class PrecomputedEncoder(FeatureEncoder):
     rows with any other NaN or infinity, are missing too and are reported.
 
     Args:
-        items: CSV whose first column holds the raw ids, one line per array row; one line more means a header.
+        items: CSV whose first column holds the raw ids, one line per array row; one line more means a header. Blank
+            lines at the end do not count.
         text: `.npy` of shape (rows, T), floating point, or null for none.
         image: `.npy` of shape (rows, M), floating point, or null for none.
         name: first part of the folder's name, for example the model that made the arrays.
@@ -80,7 +81,8 @@ class PrecomputedEncoder(FeatureEncoder):
         """Yield one block per part.
 
         Raises:
-            UserError: a file is missing or not a 2-d floating-point array, or the numbers of rows and ids differ.
+            UserError: a file is missing or not a 2-d floating-point array, the numbers of rows and ids differ, or an id
+                is blank or repeated.
         """
         for modality, group in groupby(parts, key=lambda part: part.modality):
             array = self._open(modality)
@@ -129,13 +131,19 @@ class PrecomputedEncoder(FeatureEncoder):
         file = CsvFile(find_raw(self.items), Dialect(header=False))
         file.require_utf8()
         with file.reading():
-            lines = file.scan(["raw_id"]).select(spelled_alike(pl.col("raw_id"))).collect().to_series()
+            table = file.scan(["raw_id"]).select(spelled_alike(pl.col("raw_id")).fill_null(""), SURPLUS).collect()
+        filled = ((table["raw_id"] != "") | table[SURPLUS].is_not_null()).arg_true()
+        lines = table["raw_id"].head(filled[-1] + 1 if len(filled) else 0)  # blank lines at the end are no rows
         if len(lines) not in (rows, rows + 1):
             raise UserError(f"{self.items}: names {len(lines)} rows but {path} has {rows}; give one line per row")
         ids = lines.tail(rows)
+        blank = (ids == "").arg_true()
+        if len(blank):
+            line = file.line_of(len(lines) - rows + blank[0])
+            raise UserError(f"{self.items}:{line}: the id is blank; name the item of row {blank[0]} of {path}")
         if self.id_length is not None:
             return ids.str.head(self.id_length).to_frame().with_row_index("row")
-        twice = ids.filter(ids.is_duplicated() & ids.is_not_null())
+        twice = ids.filter(ids.is_duplicated())
         if len(twice):
             raise UserError(f"{self.items}: id {twice[0]!r} is listed twice; keep one line and one array row per item")
         return ids.to_frame().with_row_index("row")

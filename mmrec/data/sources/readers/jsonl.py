@@ -32,8 +32,10 @@ def read_table(
     schema: pl.Schema,
     clean: Callable[[bytes], pl.DataFrame | None],
     convert: Callable[[Record], tuple[Any, ...]],
-) -> tuple[pl.DataFrame, dict[str, Rejected]]:
-    """Return one row per line in order, with the column `line` added, and the lines that hold no object.
+) -> tuple[pl.DataFrame, pl.Series, dict[str, Rejected]]:
+    """Return one row per line in order, the number of each row's line, and the lines that hold no object.
+
+    The numbers are not a column of the table, because any name of a column may be a key of the file.
 
     Args:
         file: JSON lines, plain or gzip.
@@ -42,7 +44,7 @@ def read_table(
         clean: returns a whole block as strings, None if any of its lines is unusual.
         convert: returns the row of one line's object as strings.
     """
-    tables, broken, first = [], 0, 0
+    tables, numbers, broken, first = [], [], 0, 0
     todo: list[tuple[int, bytes]] = []
     for start in _blocks(file):
         todo.append(start)
@@ -51,21 +53,23 @@ def read_table(
             table = clean(block)
             middle = block.find(b"\n", len(block) // 2) + 1 if len(block) > SMALL else 0
             if table is not None and table.height == _count_lines(block):
-                lines = pl.int_range(line, line + table.height, dtype=pl.UInt32)
-                tables.append(table.cast(schema, strict=False).with_columns(line=lines))
+                tables.append(table.cast(schema, strict=False))
+                numbers.append(pl.int_range(line, line + table.height, dtype=pl.UInt32, eager=True))
             elif 0 < middle < len(block):
                 todo += [(line + block.count(b"\n", 0, middle), block[middle:]), (line, block[:middle])]
             else:
-                rows = []
+                rows, lines = [], []
                 for number, record in _records(line, block):
                     if record is None:
                         broken, first = broken + 1, first or number
                     else:
-                        rows.append((*convert(record), number))
-                strings = dict.fromkeys(schema, pl.String)
-                table = pl.DataFrame(rows, schema={**strings, "line": pl.UInt32}, orient="row")
+                        rows.append(convert(record))
+                        lines.append(number)
+                table = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String), orient="row")
                 tables.append(table.cast(schema, strict=False))
-    return pl.concat([pl.DataFrame(schema={**schema, "line": pl.UInt32}), *tables]), _rejected(file, broken, first)
+                numbers.append(pl.Series(lines, dtype=pl.UInt32))
+    places = pl.concat([pl.Series(dtype=pl.UInt32), *numbers])
+    return pl.concat([pl.DataFrame(schema=schema), *tables]), places, _rejected(file, broken, first)
 
 
 def read_records(

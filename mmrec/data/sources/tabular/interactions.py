@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 import polars as pl
 
-from mmrec.data.schema import merge_notes, merge_rejected
+from mmrec.data.schema import Note, merge_notes, merge_rejected
 from mmrec.data.sources.readers.csv import SURPLUS
 from mmrec.data.sources.readers.events import Events, check_events
 from mmrec.data.sources.readers.ids import id_column
@@ -32,6 +32,7 @@ class EventColumns:
     weight: str | None = None
     order: Order = "time"
     time_unit: str = "auto"
+    leave_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require(self.order in get_args(Order), "order", repr(self.order), "time, position or file")
@@ -58,13 +59,19 @@ class EventColumns:
 
     def columns(self) -> dict[str, list[str]]:
         """Return the columns by the option that names them."""
-        return {option: list(pattern.columns) for option, pattern in self.ids.items()} | {
-            option: [column] for option, column in self.others.items()
-        }
+        of_ids = {option: list(pattern.columns) for option, pattern in self.ids.items()}
+        of_others = {option: [column] for option, column in self.others.items()}
+        return of_ids | of_others | ({"leave_out": list(self.leave_out)} if self.leave_out else {})
 
     def options(self) -> dict[str, object]:
-        """Return all options by name."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        """Return all options by name; rows that are left out only where there are some, as before there were any."""
+        options = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value for name, value in options.items() if name != "leave_out" or value}
+
+    def left_out(self) -> pl.Expr:
+        """Return whether a row is left out."""
+        texts = {column: pl.col(column).cast(pl.String).str.strip_chars() for column in self.leave_out}
+        return pl.any_horizontal(text.is_in(self.leave_out[name]).fill_null(False) for name, text in texts.items())
 
 
 def read_events(tables: Sequence[Table], columns: EventColumns, format: TableFormat) -> Events:
@@ -84,17 +91,19 @@ def read_events(tables: Sequence[Table], columns: EventColumns, format: TableFor
     frames, rejected, notes, total = [], [], [], 0
     for place, table in enumerate(tables):
         ids = dict.fromkeys(column for pattern in columns.ids.values() for column in pattern.columns)
-        rows = table.rows(ids, columns.others.values())
+        rows = table.rows(ids, [*columns.others.values(), *columns.leave_out])
         with table.reading():
             selected, written = _select(table, rows, columns, unit, auto, format.decimal, place << 40)
             events = check_events(selected, rows.place, written, timed=columns.order == "time")
+            left_out = rows.frame.select(columns.left_out().sum()).collect().item() if columns.leave_out else 0
         impossible = events.rejected.get("impossible timestamp")
         if impossible is not None and impossible.count > MINORITY * events.count and columns.time is not None:
             _explain_times(table, rows, columns.time, starts, auto)
         frames.append(events.rows)
         total += events.count + sum(entry.count for entry in rows.rejected.values())
         rejected += [rows.rejected, events.rejected]
-        notes.append(events.notes)
+        words = "; ".join(f"{column}: {', '.join(values)}" for column, values in columns.leave_out.items())
+        notes += [events.notes, {"interactions left out by leave_out": Note(left_out, words)} if words else {}]
     if any("fraction" in frame.columns for frame in frames):
         frames = [
             frame if "fraction" in frame.columns else frame.with_columns(fraction=pl.lit(0, pl.Int32))
@@ -143,7 +152,7 @@ def _select(
         for option, pattern in columns.ids.items()
     }
     numbers = {
-        option: number_column(column, schema[column], place(column), decimal)
+        option: number_column(column, schema[column], place(column), decimal, points=table.has_decimal_points)
         for option, column in columns.others.items()
         if option != "time"
     }
@@ -158,6 +167,11 @@ def _select(
     surplus = {SURPLUS: pl.col(BEYOND)} if BEYOND in schema else {}
     # A row that holds something but lacks all of these columns is bad; it is not a blank line.
     user = pl.when(ids["user"].is_null() & pl.col(FILLED)).then(pl.lit("")).otherwise(ids["user"])
-    selected = frame.select(user=user, item=ids["item"], **times, **numbers, **surplus)
+    values = {"user": user, "item": ids["item"], **times, **numbers, **surplus}
+    if columns.leave_out:  # such a row counts as a blank line
+        kept = ~columns.left_out()
+        places = ("timestamp",) if columns.time is None else ()
+        values = {name: value if name in places else pl.when(kept).then(value) for name, value in values.items()}
+    selected = frame.select(**values)
     written = frame.select(**ids, **{option: pl.col(column) for option, column in columns.others.items()}, **surplus)
     return selected, written

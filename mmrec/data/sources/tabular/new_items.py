@@ -38,8 +38,8 @@ def read_new_items(file: Path, images: Path | None, source: Source | None) -> It
     items = _items_of(file, images, source)
     if images is not None and items.items.height and items.items["image"].null_count() == items.items.height:
         raise UserError(
-            f"{images}: holds no image of the {items.items.height:,} items of {file}: name the folder where their paths "
-            "start, or no folder for items without images"
+            f"{images}: holds no image of the {items.items.height:,} items of {file}: name the folder where their "
+            "paths start, or no folder for items without images"
         )
     return items
 

@@ -17,6 +17,7 @@ from mmrec.data.sources.readers.events import IMAGES
 from mmrec.data.sources.readers.ids import MALFORMED, PLACEHOLDERS, id_of, one_spelling
 from mmrec.data.sources.readers.jsonl import Record
 from mmrec.data.sources.readers.paths import find_raw
+from mmrec.data.sources.readers.texts import plain_text
 from mmrec.data.sources.tabular.files import find_tables
 from mmrec.data.sources.tabular.tables import BEYOND, Table, TableFormat, open_table, require_columns
 from mmrec.data.sources.tabular.template import Template
@@ -226,7 +227,8 @@ class _Reader:
         template = self.options.templates.get(option)
         if template is None:
             return None
-        return template.write({name: ", ".join(texts_of(record.get(name))) for name in template.columns}) or None
+        values = {name: ", ".join(map(plain_text, texts_of(record.get(name)))) for name in template.columns}
+        return template.write(values) or None
 
     def _image(self, record: Record) -> str | None:
         template = self.options.templates.get("image")
@@ -245,7 +247,7 @@ class _Reader:
         return image
 
     def _values(self, fact: str, value: object) -> str | list[str] | None:
-        texts = texts_of(value)
+        texts = [text for text in map(plain_text, texts_of(value)) if text]
         if isinstance(value, list | dict):
             return texts
         text = texts[0] if texts else None

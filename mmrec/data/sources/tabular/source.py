@@ -44,6 +44,8 @@ class Tabular(Source):
             "2024-01-31T18:05:07.5Z", "2024-01-31T18:05:07+02:00". `seconds`, `milliseconds`, `microseconds` and
             `nanoseconds` are counts; `excel` counts days, as a spreadsheet does. Anything else is a format such as
             "%d/%m/%Y %H:%M". Times without a zone are UTC. Parquet columns of dates and datetimes need no unit.
+        leave_out: rows of the interactions that are not read: by column, the values that they have there, as text, for
+            example {"status": ["returned"], "customer": ["test1"]}.
         items: records of the items; null without any.
         format: how separated values of interactions are written.
         name: the dataset's name.
@@ -63,6 +65,7 @@ class Tabular(Source):
         weight: str | None = None,
         order: Order = "time",
         time_unit: str = "auto",
+        leave_out: dict[str, list[str]] | None = None,
         items: ItemRecords | None = None,
         format: TableFormat = TableFormat(),  # noqa: B008  frozen
         name: str = "tabular",
@@ -71,8 +74,9 @@ class Tabular(Source):
         self.name = name
         self.interactions = interactions
         self.columns = EventColumns(
-            user=user, item=item, time=time, rating=rating, weight=weight, order=order, time_unit=time_unit
-        )
+            user=user, item=item, time=time, rating=rating, weight=weight, order=order, time_unit=time_unit,
+            leave_out=leave_out or {},
+        )  # fmt: skip
         self.items = items
         self.format = format
 

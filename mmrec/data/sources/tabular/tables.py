@@ -39,7 +39,8 @@ class TableFormat:
     Args:
         separator: one character between values; if null a tab in .tsv files and a comma in others.
         quote: one character around values; null where quotation marks are text like any other.
-        decimal: the decimal mark of ratings and weights, "." or ",".
+        decimal: the decimal mark of ratings and weights, "." or ",". With a comma, values that have a point are
+            malformed, except in JSON lines, whose numbers have points.
     """
 
     separator: str | None = None
@@ -74,6 +75,9 @@ class Table(ABC):
     Args:
         path: the file.
     """
+
+    has_decimal_points = False
+    """Whether numbers may have a decimal point, whatever the format says."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -223,6 +227,8 @@ class ParquetTable(Table):
 class JsonLinesTable(Table):
     """A table of JSON objects, one per line; a column is a key of any of them."""
 
+    has_decimal_points = True
+
     def _read_columns(self) -> list[str]:
         """Return the keys of the first records."""
         records = [record for _, record in islice(iter_records(self.path), FIRST) if record is not None]
@@ -245,8 +251,7 @@ class JsonLinesTable(Table):
         def convert(record: Record) -> tuple[str | None, ...]:
             return tuple((id_of if name in ids else written)(record.get(name)) for name in columns)
 
-        table, broken = read_table(self.path, pl.Schema(dict.fromkeys(columns, pl.String())), clean, convert)
-        lines = table["line"]
+        table, lines, broken = read_table(self.path, pl.Schema(dict.fromkeys(columns, pl.String())), clean, convert)
         rows = table.lazy().select(*columns, pl.lit(True).alias(FILLED))
         return Rows(rows, lambda row: self.place(lines[row]), broken)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from mmrec.data.sources.readers.ids import EXACT, id_of, is_unicode
+from mmrec.data.sources.readers.ids import EXACT, UNUSABLE, id_of, is_unicode
 from mmrec.errors import UserError
 
 
-def number_column(column: str, dtype: pl.DataType, place: str, decimal: str = ".") -> pl.Expr:
+def number_column(column: str, dtype: pl.DataType, place: str, decimal: str, points: bool) -> pl.Expr:
     """Return a column of numbers, or of text with numbers, for `check_events`; NaN becomes null, booleans text.
 
     Args:
@@ -16,6 +16,8 @@ def number_column(column: str, dtype: pl.DataType, place: str, decimal: str = ".
         dtype: its type.
         place: "file: column 'name'", for the message.
         decimal: the decimal mark of numbers in text.
+        points: whether a point is a decimal mark too; otherwise a text that has one and another mark is `UNUSABLE`, for
+            the point separates thousands.
 
     Raises:
         UserError: values of this type are not numbers.
@@ -24,7 +26,11 @@ def number_column(column: str, dtype: pl.DataType, place: str, decimal: str = ".
     if dtype.is_float():
         return value.fill_nan(None)
     if isinstance(dtype, pl.String):
-        return value if decimal == "." else value.str.replace(decimal, ".", literal=True)
+        if decimal == ".":
+            return value
+        number = value.str.replace(decimal, ".", literal=True)
+        grouped = pl.lit(not points) & value.str.contains(".", literal=True)
+        return pl.when(grouped).then(pl.lit(UNUSABLE)).otherwise(number)
     if dtype.is_numeric():
         return value
     if isinstance(dtype, pl.Boolean | pl.Categorical | pl.Enum | pl.Null):
