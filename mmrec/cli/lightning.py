@@ -55,6 +55,7 @@ from mmrec.training.run_folder import (
     keep_transforms,
     load_weights,
     only_writer,
+    remove_unbegun,
     run_folder,
     save_transforms,
     sections_of,
@@ -216,7 +217,9 @@ class RecCLI(LightningCLI):
         if aside is not None:
             log.info(f"kept the earlier {self.run_dir} as {aside}")
             if (aside / added_items.FILE).is_file():
-                log.warning("the items that were added to it are not part of this run: add them again when it has ended")
+                log.warning(
+                    "the items that were added to it are not part of this run: add them again once it has ended"
+                )
             self._held.callback(self._end, earlier)
         return aside
 
@@ -226,6 +229,7 @@ class RecCLI(LightningCLI):
         aside = self._put_aside(resuming=config.ckpt_path is not None)
         if aside is not None and inside is not None:
             self._source = aside / inside
+        self._held.callback(remove_unbegun, self.run_dir)
         self._loggers = loggers(
             Tracking(**config.tracking), Path(config.runs), dataset, name, config.seed_everything,
             {"name": name, **recorded(config)},

@@ -125,6 +125,12 @@ class EarlierRun:
         self._note.unlink(missing_ok=True)
 
 
+def remove_unbegun(folder: Path) -> None:
+    """Remove the folder of a fit that ended before it began, which holds nothing but a record of W&B."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"wandb"}:
+        shutil.rmtree(folder)
+
+
 def run_folder(checkpoint: Path) -> Path:
     """Return the folder of a run, given it or a checkpoint in it.
 

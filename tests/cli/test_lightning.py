@@ -328,6 +328,16 @@ def test_wandb_records_offline_without_an_account(
     assert list(here.glob("runs/toy/sasrec/seed1/wandb/offline-run-*/*.wandb"))
 
 
+def test_a_fit_that_is_refused_leaves_no_folder(
+    here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run("fit", "toy_popularity", toy)
+    with pytest.raises(SystemExit):
+        run("fit", "toy_sasrec", toy, "--from", "runs/toy/popularity/seed1", "--tracking.wandb", "true")
+    assert not Path("runs/toy/sasrec/seed1").exists()
+
+
 def test_runs_that_differ_have_records_of_their_own(
     here: Path, toy: RecDataModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
