@@ -16,6 +16,7 @@ from torch import Tensor
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import UserError, require
 from mmrec.models.recommender import Recommender
+from mmrec.training.limits import cut_short
 
 log = logging.getLogger(__name__)
 
@@ -165,8 +166,3 @@ class SaveRecommendations(lightning.Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-
-def cut_short(limit: int | float) -> bool:
-    """Whether a limit of the trainer, for example `limit_predict_batches`, leaves batches out: 1 is one, 1.0 is all."""
-    return isinstance(limit, int) or limit != 1.0

@@ -17,6 +17,7 @@ from torch import Tensor
 from mmrec.data.datamodule import RecDataModule
 from mmrec.metrics.slices import item_slices, slice_metrics
 from mmrec.models.recommender import Recommender
+from mmrec.training.limits import cut_short
 from mmrec.training.start_from import read_start
 from mmrec.training.tracking import mirror_result
 from mmrec.utils import environment
@@ -85,7 +86,7 @@ class SaveResults(lightning.Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or not isinstance(pl_module, Recommender) or not isinstance(data, RecDataModule):
             return
-        if isinstance(trainer.limit_test_batches, int) or trainer.limit_test_batches != 1.0:  # 1 is one batch, 1.0 all
+        if cut_short(trainer.limit_test_batches):
             rank_zero_info("the test was cut short by limit_test_batches: no result is written")
             return
         folder = Path(trainer.default_root_dir)
