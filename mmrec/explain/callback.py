@@ -18,6 +18,7 @@ from mmrec.explain.rows import read_rows
 from mmrec.explain.similarity import Least
 from mmrec.explain.writing.writer import Way, WritingOptions
 from mmrec.models.recommender import Recommender
+from mmrec.training.limits import cut_short
 from mmrec.training.tracking import logged_in
 
 COLUMNS = ("user", "item", "rank", "text", "source", "reason", "similarity")
@@ -29,7 +30,8 @@ class ExplainRecommendations(lightning.Callback):
 
     A language model takes part if it answers; otherwise the grammar writes from the statements, and each row says so.
     Users are drawn by a fixed seed from those of the test split; the evidence is their history before the test event.
-    Where W&B is online, the texts are a table there as well.
+    Where W&B is online, the texts are a table there as well. A test that `limit_test_batches` or `fast_dev_run` cuts
+    short writes nothing.
 
     Args:
         users: number of users; 0 switches the callback off.
@@ -72,6 +74,9 @@ class ExplainRecommendations(lightning.Callback):
         """Explain after the metrics are written."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not self.users or not trainer.is_global_zero:
+            return
+        if cut_short(trainer.limit_test_batches):
+            rank_zero_info("the test was cut short: no explanations are written")
             return
         assert isinstance(data, RecDataModule)
         assert isinstance(pl_module, Recommender)

@@ -32,19 +32,21 @@ GAMES = Domain("game", "games", "played", "played", "cover")
 MUSIC = Domain("album", "albums", "played", "played", "cover")
 SHOP = Domain("item", "items", "bought", "bought", "photo")
 PLAIN = Domain()
+_SIGNS = (
+    (FILMS, {"director", "actor"}, set[str]()),
+    (BOOKS, {"author"}, {"publisher", "page", "genre", "isbn"}),
+    (MUSIC, {"artist"}, {"label", "genre", "track"}),
+    (GAMES, {"developer"}, {"publisher", "platform", "player"}),
+)
+"""Domain, kinds of facts that it has, and further kinds of which it needs one: a recipe has an author too."""
 
 
 def domain_of(knowledge: Knowledge) -> Domain:
     """Return the words that fit a catalogue, by the kinds of facts its items have."""
     kinds = knowledge.kinds
-    if kinds & {"director", "actor"}:
-        return FILMS
-    if "author" in kinds:
-        return BOOKS
-    if "artist" in kinds:
-        return MUSIC
-    if "developer" in kinds:
-        return GAMES
+    for domain, signs, further in _SIGNS:
+        if kinds & signs and (not further or kinds & further):
+            return domain
     if kinds & {"price", "material", "colour", "size", "brand", "section", "pattern"}:
         return SHOP
     return PLAIN

@@ -14,10 +14,10 @@ _NAMES = {
     "category": ["category", "subcategory", "sub category", "product category", "main category"],
     "genre": ["genre"],
     "director": ["director"],
-    "actor": ["actor", "actress", "cast", "star"],
+    "actor": ["actor", "actress", "cast"],
     "author": ["author", "writer"],
-    "artist": ["artist", "band", "musician", "singer"],
-    "developer": ["developer", "studio"],
+    "artist": ["artist", "musician", "singer"],
+    "developer": ["developer"],
     "year": ["year", "release year", "publication year"],
     "price": ["price", "cost"],
     "collection": ["collection", "series", "line"],
@@ -25,9 +25,12 @@ _NAMES = {
     "country": ["country", "country of origin", "origin"],
     "size": ["size", "pack size", "package size"],
 }
+# A star may be a rating, a band that of a watch, a studio that of a film or a game: such names keep their own nouns.
 _KIND_OF = {name: kind for kind, names in _NAMES.items() for name in names}
 PEOPLE = frozenset({"director", "actor", "author", "artist"})
 """Kinds whose values are names of people."""
+MAKERS = frozenset({"brand", "label", "director", "author", "artist", "developer", "publisher"})
+"""Kinds of facts that are names of those who made an item."""
 _ENDINGS = re.compile(r"\s+(name|group|value|title|label)$")
 _IDENTIFIER_NAME = re.compile(r"\b(id|ids|code|no|number|sku|asin|isbn|ean|upc|gtin|url|link|hash|image)$")
 _IDENTIFIER = re.compile(r"(?=(?:.*\d){4})[A-Za-z0-9_-]{6,}|https?://.*|[0-9a-f-]{20,}")
@@ -35,9 +38,9 @@ _NO_VALUE = frozenset(
     {"unknown", "none", "n/a", "na", "nan", "null", "other", "undefined", "unspecified", "no", "false"}
 )  # that an item is not organic is not why somebody buys it
 _YES = frozenset({"yes", "true"})
-_COUNT = re.compile(r"^(?:num|n|nr|number of|no of|count of|total) (?=[a-z])")
 _COUNTED = frozenset({"pages", "players", "discs", "pieces", "tracks", "episodes"})
 """Names of facts that are numbers of something."""
+_COUNT = re.compile(rf"^(?:(?:num|n|nr|number of|no of|count of) (?=[a-z])|total (?=(?:{'|'.join(_COUNTED)})$))")
 MAX_VALUE = 60
 """Characters; a longer value is a description."""
 
@@ -78,19 +81,26 @@ def said_of(name: str, value: str) -> str:
     as vegan". Another fact is said by its name: "has the pack size 1 l".
     """
     plain = plain_name(name)
-    if value.casefold() in _YES:
+    if is_quality(name, value):
         return plain if plain.startswith(("is ", "has ")) else f"is listed as {plain}"
     return f"has the {plain} {value}"
 
 
-def is_quality(value: str) -> bool:
-    """Return whether the value of a fact only says that its name is true."""
-    return value.casefold() in _YES
+def is_quality(name: str, value: str) -> bool:
+    """Return whether the value of a fact only says that its name is true; a maker may be called Yes."""
+    return value.casefold() in _YES and kind_of(name) not in PEOPLE | MAKERS
+
+
+def may_be(kind: str, value: str) -> bool:
+    """Return whether a value can be one of a kind: a name of people has letters, "4.5" is a rating."""
+    return kind not in PEOPLE or any(letter.isalpha() for letter in value)
 
 
 def is_telling(name: str, value: str) -> bool:
     """Return whether a reader can make something of a fact: not of ids, addresses, placeholders and descriptions."""
     plain = plain_name(name)
+    if not may_be(kind_of(name), value):
+        return False
     if not plain or len(value) > MAX_VALUE or _IDENTIFIER_NAME.search(plain) or value.casefold() in _NO_VALUE:
         return False
     if not any(letter.isalnum() for letter in value) or value.casefold().startswith("other "):

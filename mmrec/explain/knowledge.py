@@ -19,7 +19,7 @@ from PIL import Image
 
 from mmrec.data.features.encoders.base import Modality
 from mmrec.errors import UserError
-from mmrec.explain.facts import is_telling, kind_of
+from mmrec.explain.facts import is_telling, kind_of, may_be
 from mmrec.explain.images import describe_image
 from mmrec.explain.text import clean
 
@@ -131,7 +131,7 @@ class Knowledge:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """Kinds of the facts that the items have."""
-        return frozenset(kind for kind, _ in self._counts)
+        return frozenset(kind for kind, value in self._counts if may_be(kind, value))
 
     def keywords(self, item: int, count: int = 8) -> list[str]:
         """Return the `count` words of the item's text with the highest tf-idf over the catalogue, strongest first."""

@@ -17,6 +17,8 @@ INFLUENCE_SHARE = 0.9
 """Share of all falls that the most influential items have together."""
 MOST_INFLUENTIAL = 3
 """Largest number of items that are named as the most influential ones."""
+LEAST_FALL = 1e-5
+"""Smaller changes of a log-probability are rounding."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Recommendation:
         neighbours: history items that have the recommended item among their retrieved neighbours; may be empty.
         signals: finite numbers the model decided with, for example `{"alpha": 0.6, "gate": 0.4}`.
         interest: (D,) u, the user's vector, if the model has one.
-        falls: falls of the item's log-probability when one of the newest history items is removed, in the order of the
-            history; the last value belongs to the newest item. Empty if they were not measured.
+        falls: falls of the item's log-probability when one of the newest history items is removed with all its copies,
+            in the order of the history; the last value belongs to the newest item. Empty if they were not measured.
         modalities: modalities of the items that the model reads; empty if it knows items by id alone.
 
     Raises:
@@ -50,6 +52,24 @@ class Recommendation:
     interest: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     falls: tuple[float, ...] = ()
     modalities: tuple[Modality, ...] = ()
+
+    @property
+    def others(self) -> list[int]:
+        """The history without padding and without the recommended item, which is no evidence for itself."""
+        return [item for item in self.history if item not in (PAD, self.item)]
+
+    @property
+    def fall_of(self) -> dict[int, float]:
+        """The fall of each different history item whose fall was measured, the newest item first.
+
+        An item that occurs several times has one fall, the largest of its places.
+        """
+        items = [item for item in self.history if item != PAD]
+        found: dict[int, float] = {}
+        for item, fall in zip(reversed(items), reversed(self.falls), strict=False):
+            real = fall if abs(fall) >= LEAST_FALL else 0.0
+            found[item] = max(real, found.get(item, real))
+        return found
 
     def __post_init__(self) -> None:
         broken = [name for name, value in {"score": self.score, **self.signals}.items() if not math.isfinite(value)]
@@ -81,7 +101,7 @@ class Packet:
         facts: facts of the recommended item, name to values.
         keywords: words of its text, strongest first.
         visual: theme words of its image.
-        history: the user's most recent items, oldest first.
+        history: the user's most recent items other than the recommended one, oldest first.
         neighbours: titles of history items that retrieval holds to be close to the recommended item.
         signals: the model's numbers, to two decimals.
         history_size: number of all items of the user's history, of which `history` shows the newest.
@@ -117,8 +137,7 @@ def build_packet(
     """
     item = recommendation.item
     facts = knowledge.facts(item)
-    everything = [i for i in recommendation.history if i != PAD]
-    history = everything[-history_length:]
+    history = recommendation.others[-history_length:]
     return Packet(
         title=knowledge.title(item),
         facts=facts,
@@ -128,33 +147,33 @@ def build_packet(
             HistoryItem(knowledge.title(i), shared_facts(facts, knowledge.facts(i)), knowledge.type_of(i))
             for i in history
         ],
-        neighbours=[knowledge.title(i) for i in recommendation.neighbours if i != PAD][-history_length:],
+        neighbours=[knowledge.title(i) for i in recommendation.neighbours if i not in (PAD, item)][-history_length:],
         signals={name: round(value, 2) for name, value in recommendation.signals.items()},
-        history_size=len(everything),
-        influence=list(dict.fromkeys(knowledge.title(i) for i in most_influential(everything, recommendation.falls))),
-        measured=partly_measured(everything, recommendation.falls),
+        history_size=sum(i != PAD for i in recommendation.history),
+        influence=list(dict.fromkeys(knowledge.title(i) for i in most_influential(recommendation))),
+        measured=partly_measured(recommendation),
     )
 
 
-def most_influential(history: Sequence[int], falls: Sequence[float]) -> list[int]:
+def most_influential(recommendation: Recommendation) -> list[int]:
     """Return the few history items that count most, those with the largest fall first.
 
     They are as few as have `INFLUENCE_SHARE` of all falls above 0 together, and at most `MOST_INFLUENTIAL`; none if the
-    falls were not measured.
+    falls were not measured, or if the recommended item itself is among them.
     """
-    measured = dict(zip(reversed(history), reversed(falls), strict=False))
+    measured = recommendation.fall_of
     total = sum(max(fall, 0.0) for fall in measured.values())
     found: list[int] = []
     for item in sorted(measured, key=lambda i: -measured[i])[:MOST_INFLUENTIAL]:
         if measured[item] > 0 and sum(measured[i] for i in found) < INFLUENCE_SHARE * total:
             found.append(item)
-    return found
+    return found if recommendation.item not in found else []
 
 
-def partly_measured(history: Sequence[int], falls: Sequence[float]) -> int:
+def partly_measured(recommendation: Recommendation) -> int:
     """Return the number of different newest history items whose fall was measured; 0 if all or none were."""
-    measured = set(history[::-1][: len(falls)])
-    return 0 if measured == set(history) else len(measured)
+    measured = set(recommendation.fall_of)
+    return 0 if measured == {*recommendation.history} - {PAD} else len(measured)
 
 
 def shared_facts(facts: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> Facts:

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from mmrec.batch import PAD
 from mmrec.errors import UserError
 from mmrec.explain.asker import Asker
 from mmrec.explain.knowledge import Knowledge
@@ -134,6 +133,6 @@ class ExplanationPipeline:
         return row, outcome
 
     def _raw_ids(self, recommendation: Recommendation, count: int) -> list[str]:
-        """Return the ids of the newest `count` history items, oldest first."""
-        items = [item for item in recommendation.history if item != PAD]
+        """Return the ids of the newest `count` history items other than the recommended one, oldest first."""
+        items = recommendation.others
         return [self._knowledge.raw_id(item) for item in items[len(items) - count :]]

@@ -29,7 +29,7 @@ from mmrec.explain.text import joined
 from mmrec.explain.writing.names import shown_title
 
 MAX_HISTORY = 50
-"""Newest history items that are counted."""
+"""Newest history items whose facts are read; of a longer history it is not known how many items have a fact."""
 MAX_TITLES = 8
 """Newest history items that are named, those of a packet."""
 DECAY = 0.85
@@ -126,7 +126,9 @@ class Evidence:
         domain: words for this kind of catalogue.
         statements: all statements, the most telling first.
         seed: number that chooses between equal wordings, the same for the same user and item.
-        history_size: number of different items of the history; 0 if it has more than are counted.
+        history_size: number of different items of the history; 0 if it has more than are counted, or the recommended
+            item is one of them.
+        history_read: whether the item's score depends on the history; None where that was not measured.
     """
 
     title: str
@@ -134,6 +136,7 @@ class Evidence:
     statements: tuple[Statement, ...]
     seed: int = 0
     history_size: int = 0
+    history_read: bool | None = None
 
     def by_id(self, name: str) -> Statement:
         """Return the statement with this id. Raises KeyError."""
@@ -157,8 +160,10 @@ def evidence_of(recommendation: Recommendation, knowledge: Knowledge, read_image
     domain = domain_of(knowledge)
     maker = _Maker(recommendation, knowledge, domain, read_images)
     title = knowledge.title(recommendation.item) if knowledge.has_title(recommendation.item) else ""
-    size = len(maker.older) if len(maker.older) < MAX_HISTORY else 0
-    return Evidence(title, domain, tuple(rank_statements(maker.make())), _seed(recommendation), size)
+    known = {*maker.older} == {*recommendation.history} - {PAD}
+    read = any(recommendation.fall_of.values()) if recommendation.falls else None
+    statements = tuple(rank_statements(maker.make()))
+    return Evidence(title, domain, statements, _seed(recommendation), len(maker.older) if known else 0, read)
 
 
 def rank_statements(statements: Iterable[Statement]) -> list[Statement]:
@@ -176,8 +181,7 @@ class _Maker:
         self.read_images = read_images
         self.item = recommendation.item
         self.recommendation = recommendation
-        newest_first = [item for item in reversed(recommendation.history) if item != PAD]
-        self.older = list(dict.fromkeys(newest_first))[:MAX_HISTORY]
+        self.older = list(dict.fromkeys(reversed(recommendation.others)))[:MAX_HISTORY]
         self.history = self.older[:MAX_TITLES]
         self.weights = _weights(self.history, recommendation)
 
@@ -203,7 +207,9 @@ class _Maker:
                 yield replace(made, count=len(everything))
             else:
                 telling = OWN_WEIGHT * self.knowledge.bits(name, value)
-                text = f"It {said_of(name, value)}." if is_quality(value) else f"Its {plain_name(name)} is {value}."
+                text = (
+                    f"It {said_of(name, value)}." if is_quality(name, value) else f"Its {plain_name(name)} is {value}."
+                )
                 yield Statement("", Kind.ATTRIBUTE, text, name, value, telling=telling)
         if self.knowledge.has_title(self.item):
             title = self.knowledge.title(self.item)
@@ -215,10 +221,11 @@ class _Maker:
         what = f"Its image shows {value}" if kind is Kind.SHARED_IMAGE else f"Its {plain_name(name)} is {value}"
         if kind is Kind.KEYWORD:
             what = f"Its {'title' if name == TITLE_WORD else 'description'} has the word {value}"
-        elif is_quality(value):
+        elif is_quality(name, value):
             what = f"It {said_of(name, value)}"
         titles = self._titles(items)
-        text = f"{what}, in common with {', '.join(titles) or f'{len(items)} {self.domain.nouns}'}."
+        unnamed = f"{len(items)} {self.domain.noun if len(items) == 1 else self.domain.nouns}"
+        text = f"{what}, in common with {', '.join(titles) or unnamed}."
         telling = bits * sum(sorted((self.weights[item] for item in items), reverse=True)[:2])  # those that are named
         return Statement("", kind, text, name, value, titles, len(items), telling)
 
@@ -285,10 +292,9 @@ class _Maker:
         yield from sorted(found, key=lambda s: -s.telling)[:MAX_WORDS]
 
     def _influence(self) -> Iterable[Statement]:
-        history = [item for item in self.recommendation.history if item != PAD]
-        last = partly_measured(history, self.recommendation.falls)
+        last = partly_measured(self.recommendation)
         compared = len(self.history) > 1 and last != 1
-        found = most_influential(history, self.recommendation.falls) if compared else []
+        found = most_influential(self.recommendation) if compared else []
         if found and all(self.knowledge.has_title(item) for item in found):
             titles = tuple(dict.fromkeys(self.knowledge.title(item) for item in found))
             counts = "counts" if len(titles) == 1 else "count"
@@ -316,16 +322,9 @@ def _spelled(title: str) -> str:
     return title.casefold().strip(" .!")
 
 
-def _falls(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:
-    """Return the measured fall of each history item."""
-    items = [item for item in recommendation.history if item != PAD]
-    measured = dict(zip(reversed(items), reversed(recommendation.falls), strict=False))
-    return {item: measured[item] for item in history if item in measured}
-
-
 def _weights(history: Sequence[int], recommendation: Recommendation) -> dict[int, float]:
     """Return the weight of each history item in (0, 1]: attribution if it was measured, else recency."""
-    falls = _falls(history, recommendation)
+    falls = {item: fall for item, fall in recommendation.fall_of.items() if item in history}
     largest = max(falls.values(), default=0.0)
     if largest <= 0:
         return {item: DECAY**age for age, item in enumerate(history)}

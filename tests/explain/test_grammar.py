@@ -10,7 +10,7 @@ from mmrec.explain.writing.grammar import Sentence, write
 from mmrec.explain.writing.grounded import choices
 from mmrec.explain.writing.names import shown_title, with_article
 from mmrec.explain.writing.plan import Plan, default_plan
-from tests.explain.cases import CASES
+from tests.explain.cases import CASES, Case
 from tests.explain.cases_more import MORE_CASES
 
 SEEDS = 16
@@ -158,13 +158,57 @@ def test_the_default_text_gives_the_reasons_that_tell_most(case, words):
 
 
 def test_without_a_shared_fact_the_text_says_what_the_item_is(knowledge, recommendation):
-    alone = evidence_of(dataclasses.replace(recommendation, item=1, history=[2], neighbours=[]), knowledge)
+    read = dataclasses.replace(recommendation, item=1, history=[2], neighbours=[], falls=(0.3,))
+    alone = evidence_of(read, knowledge)
     text = " ".join(sentence.text for sentence in written(alone))
     assert "“Quiet Harbour”" in text
     assert "crime film" in text
+    unread = evidence_of(dataclasses.replace(read, falls=(0.0,)), knowledge)
+    assert " ".join(sentence.text for sentence in written(unread)) == "This film is a crime film and from 1994."
     new = evidence_of(dataclasses.replace(recommendation, history=[], neighbours=[]), knowledge)
     assert all(s.kind in (Kind.ATTRIBUTE, Kind.IMAGE) for s in new.statements)
     assert "was directed by Ana Lopez" in written(new)[0].text
+
+
+UNTITLED = ("", "", {"brand": "Acme", "colour": "Red"}, ["blue"])
+FILLERS = [("", "", {"brand": f"B{place}", "colour": "Green"}, []) for place in range(9)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_items_without_a_title_share_is_a_reason(count):
+    case = Case(
+        "untitled",
+        [("Lamp", "", {"brand": "Acme", "colour": "Red"}, ["blue"]), *[UNTITLED] * count, *FILLERS],
+        count,
+        [],
+        {},
+    )
+    evidence = evidence_of(case.recommendation, case.knowledge)
+    for text in texts_of(evidence):
+        assert text.endswith(f"like {'one item' if count == 1 else '2 items'} that you bought.")
+        assert Verifier(evidence)(text).ok
+        assert not Verifier(evidence)(text.replace("like one", "like 2").replace("like 2", "like 3")).ok
+    photo = next(s for s in evidence.statements if s.kind is Kind.SHARED_IMAGE)
+    seen = " ".join(sentence.text for sentence in written(evidence, Plan((photo.id,))))
+    assert Verifier(evidence)(seen).violations == []
+
+
+def test_that_the_user_has_an_item_comes_last():
+    evidence = evidence_of(CASES["shop"].recommendation, CASES["shop"].knowledge)
+    price, hat = (next(s.id for s in evidence.statements if s.kind is kind) for kind in (Kind.ATTRIBUTE, Kind.HISTORY))
+    for plan in (Plan((hat, price)), Plan((price, hat))):
+        text = " ".join(sentence.text for sentence in written(evidence, plan))
+        assert Verifier(evidence)(text).violations == [], text
+
+
+def test_an_item_is_no_evidence_for_itself():
+    case = CASES["shop"]
+    bought = dataclasses.replace(case.recommendation, history=[2, 3, 1, 4], neighbours=[1], falls=(0.1, 0.1, 3.0, 0.1))
+    evidence, packet = evidence_of(bought, case.knowledge), build_packet(bought, case.knowledge)
+    title = case.knowledge.title(1)
+    assert not [s for s in evidence.statements if title in s.titles or s.kind is Kind.INFLUENCE]
+    assert title not in (*(item.title for item in packet.history), *packet.neighbours, *packet.influence)
+    assert not Verifier(evidence)("You bought two corduroy items.").ok  # it is one of them, and is not counted
 
 
 def test_nothing_known_is_said_in_a_sentence(knowledge, recommendation):
@@ -186,6 +230,21 @@ def test_nothing_known_is_said_in_a_sentence(knowledge, recommendation):
 )
 def test_titles_are_shown_as_a_reader_would_write_them(title, shown):
     assert shown_title(title) == shown
+
+
+def test_a_pair_is_called_they_whatever_its_title_is():
+    items = [
+        ("Jade slim", "a finished seam", {"type": "Trousers", "colour": "Blue", "brand": "Zed"}, []),
+        ("Ibex shirt", "finished", {"type": "Shirt", "colour": "Blue", "brand": "Acme"}, []),
+        ("Otter cap", "a cap", {"type": "Cap", "colour": "Red", "brand": "Zed"}, []),
+        *FILLERS,
+    ]
+    case = Case("pair", items, 2, [], {})
+    evidence = evidence_of(case.recommendation, case.knowledge)
+    ids = [s.id for s in evidence.statements]
+    for plan in (Plan((a, b)) for a in ids for b in ids if a != b):
+        text = " ".join(sentence.text for sentence in written(evidence, plan))
+        assert Verifier(evidence)(text).violations == [], text
 
 
 def test_articles():

@@ -1,9 +1,12 @@
+import json
+
 import polars as pl
 import pytest
 from PIL import Image, ImageDraw
 
 from mmrec.errors import UserError
 from mmrec.explain import Knowledge
+from mmrec.explain.domain import domain_of
 from mmrec.explain.facts import is_telling, said_of
 from mmrec.explain.images import describe_image
 
@@ -36,12 +39,40 @@ def test_nested_and_empty_attributes():
         ("is_organic", "yes", "is organic"),
         ("hasLid", "True", "has lid"),
         ("waterproof", "yes", "is listed as waterproof"),
+        ("total_fat", "5 g", "has the total fat 5 g"),
+        ("total_pages", "312", "has the number of pages 312"),
+        ("artist", "Yes", "has the artist Yes"),
     ],
 )
 def test_a_fact_is_said_in_words(name, value, said):
     assert said_of(name, value) == said
     assert is_telling(name, value)
     assert not is_telling(name, "no")
+
+
+@pytest.mark.parametrize(
+    ("facts", "noun"),
+    [
+        ({"stars": "4.5", "city": "Reno"}, "item"),
+        ({"studios": ["Pierrot"], "genres": ["Action"]}, "item"),
+        ({"band": "Leather", "brand": "Fossil"}, "item"),
+        ({"author": "Ann", "minutes": "20"}, "item"),
+        ({"actors": ["4.5"], "price": "$3"}, "item"),
+        ({"artist": "Yes", "genre": "Rock"}, "album"),
+        ({"actors": ["Tom Reed"]}, "film"),
+        ({"author": "Ann", "publisher": "Fenwick"}, "book"),
+        ({"developer": "Otter", "platform": "PC"}, "game"),
+    ],
+)
+def test_a_name_that_many_catalogues_have_does_not_decide_what_items_are(facts, noun):
+    items = pl.DataFrame({"raw_id": ["p", "x"], "title": ["", "X"], "attributes": [None, json.dumps(facts)]})
+    assert domain_of(Knowledge(items)).noun == noun
+
+
+def test_names_of_people_have_letters():
+    assert is_telling("actors", "Tom Reed")
+    assert not is_telling("actors", "4.5")
+    assert is_telling("stars", "4.5")
 
 
 def test_keywords_prefer_frequent_words_that_are_rare_elsewhere(knowledge):

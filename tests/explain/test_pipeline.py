@@ -11,6 +11,7 @@ from mmrec.explain.llm import FailureKind, LLMFailure, Reply
 from mmrec.explain.pipeline import ExplanationPipeline
 from mmrec.explain.similarity import Similarity
 from mmrec.explain.writing.writer import WritingOptions
+from tests.explain.cases import CASES
 
 PLAN = Reply({"reasons": ["s1", "s2"], "tone": "plain"})
 TRUE = Reply({"explanation": "It is a crime drama by Ana Lopez, who also directed “Quiet Harbour”."})
@@ -120,6 +121,15 @@ def test_sentences_that_hold_are_kept_before_the_whole_text_falls_back(knowledge
     assert (row["source"], row["cause"]) == ("corrected", "unverified")
     assert row["text"] == "It was directed by Ana Lopez, like Quiet Harbour."
     assert "prize" in llm.prompts[1]
+
+
+def test_what_is_left_of_a_text_is_verified_again(tmp_path):
+    films = CASES["films"]
+    text = "You watched Red Desert Sky. You liked Night Train. It is a crime film, as is The Long Shadow."
+    once = WritingOptions(way="free", corrections=0)
+    answer = Reply({"explanation": text})
+    _, (row,), _ = run(films.knowledge, [films.recommendation], tmp_path, answer, options=once)
+    assert row["text"] == "You watched Red Desert Sky."
 
 
 def test_a_corrected_text_is_taken_whole(knowledge, recommendation, tmp_path):

@@ -53,7 +53,7 @@ def test_calibration_rejects_its_share_and_knows_when_it_is_blind(knowledge) -> 
 
     def wanting(item: int) -> Recommendation:
         interest = np.eye(3, dtype=np.float32)[item - 1] + draw.normal(0, 0.2, 3).astype(np.float32)
-        return Recommendation("ann", 4, 1, 1.0, [item], [], {}, interest)
+        return Recommendation("ann", 4, 1, 1.0, [item], [], {}, interest, falls=(1.0,))
 
     made = [wanting(1 + place % 3) for place in range(60)]
     similarity = Similarity(embed, "test")

@@ -52,6 +52,15 @@ def test_attribution_by_deletion_decides_between_equal_facts():
     assert [s.titles for s in influence] == [("Night Train (1994)",)]
 
 
+def test_an_item_that_occurs_twice_has_one_influence():
+    evidence = evidence_of(
+        dataclasses.replace(CASES["films"].recommendation, history=[2, 3, 2], falls=(0.0, 0.1, 0.9)),
+        CASES["films"].knowledge,
+    )
+    influence = [s.text for s in evidence.statements if s.kind is Kind.INFLUENCE]
+    assert influence == ["Of all that you watched, Night Train (1994) counts most for this."]
+
+
 CLOSENESS = {
     ("text", "image"): "By its text and image it is close to Strap top.",
     ("text",): "By its text it is close to Strap top.",

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec.explain import evidence_of
+from mmrec.explain.statements import MAX_HISTORY
 from mmrec.explain.verify import Verdict, Verifier
 from tests.explain.attack import FAMILIES
-from tests.explain.cases import CASES
+from tests.explain.cases import CASES, Case, Item
 from tests.explain.cases_more import MORE_CASES
 
 VERIFIERS = {
@@ -206,6 +207,61 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
         ),
         ("lamps", "You bought the Cork tray, also from Portugal.", "You bought the Cork tray, also by Lumen."),
         ("fashion", "You bought the T-shirt Basic tee.", "You bought the T-shirt Jade slim."),
+        # "Another", "more", "else" and "too" hold of the items named just before, in every form.
+        (
+            "shop",
+            "You bought the Falcon collection leather trousers; here are more trousers.",
+            "You bought the Moose collection wool hat; here are more trousers.",
+        ),
+        (
+            "shop",
+            "You bought the Falcon collection leather trousers; here is one more pair of trousers.",
+            "You bought the Moose collection wool hat; here is one more pair of trousers.",
+        ),
+        (
+            "shop",
+            "You bought the Falcon collection leather trousers. These trousers are trousers too.",
+            "You bought the Moose collection wool hat. These trousers are trousers too.",
+        ),
+        (
+            "shop",
+            "You bought the Falcon collection leather trousers. More trousers.",
+            "You bought the Moose collection wool hat. More trousers.",
+        ),
+        (
+            "shop",
+            "If you like the Falcon collection leather trousers, try another pair of trousers.",
+            "If you like the Moose collection wool hat, try another pair of trousers.",
+        ),
+        (
+            "shop",
+            "As someone who bought the Falcon collection leather trousers, you may like another pair of trousers.",
+            "As someone who bought the Moose collection wool hat, you may like another pair of trousers.",
+        ),
+        (
+            "shop",
+            "You may like another pair of trousers, since you bought the Falcon collection leather trousers.",
+            "You may like another pair of trousers, since you bought the Moose collection wool hat.",
+        ),
+        (
+            "shop",
+            "You bought the Robin collection corduroy shirt, and this is something else made of corduroy.",
+            "You bought the Moose collection wool hat, and this is something else made of corduroy.",
+        ),
+        (
+            "shop",
+            "You bought the Falcon collection leather trousers, and this is another pair of trousers.",
+            "You bought the Moose collection wool hat and the Falcon collection leather trousers, and this is another "
+            "pair of trousers.",
+        ),
+        # The end of a title that two items have names neither.
+        ("shop", "You already own the wool hat.", "You already own the trousers."),
+        # What holds of all items holds of this one.
+        (
+            "shop",
+            "All five items you bought are clothing, like these trousers.",
+            "All five items you bought are corduroy, like these trousers.",
+        ),
         (
             "films",
             "Half of the films in this user's history are crime.",
@@ -216,6 +272,67 @@ def test_what_is_said_must_be_what_is_known(case, true, false):
 def test_what_is_meant_must_be_what_is_known(case, true, false):
     assert judge(case, true).violations == []
     assert not judge(case, false).ok
+
+
+def items_of(titles: list[str], **facts: str) -> list[Item]:
+    """Return a catalogue in which the recommended item alone has some facts, and eight more items."""
+    named = [(title, "", {"brand": "Zed"}, []) for title in titles[1:]]
+    return [(titles[0], "", facts, []), *named, *((f"Filler {place}", "", {"brand": "B"}, []) for place in range(8))]
+
+
+@pytest.mark.parametrize(
+    ("titles", "true", "false"),
+    [
+        # What follows a preposition is another thing.
+        (["Case for Galaxy phone", "Galaxy phone"], "This case is by Acme.", "This is a phone by Acme."),
+        (["Wool dress with belt", "Silk belt"], "It is a dress by Acme.", "It is a belt by Acme."),
+        (["Salt and pepper mill", "Mug"], "This item is by Acme.", "This salt is by Acme."),
+        (["Leather belt", "Belt bag", "Silk belt"], "The Silk belt is a belt.", "The Belt bag is a belt."),
+        # The whole title of one item is not the end of another's.
+        (["V-neck strap top", "Strap top"], "The V-neck strap top is by Acme.", "The Strap top is by Acme."),
+        (["Mug: Blue rim", "Blue rim"], "Mug: Blue rim is by Acme.", "Blue rim is by Acme."),
+        # "The Heron collection" is a fact, not the name of the item, so that "it" is the cap.
+        (
+            ["Heron collection shoes", "Lynx cap"],
+            "You bought the Lynx cap. The Heron collection shoes are from the Heron collection.",
+            "You bought the Lynx cap. It is from the Heron collection.",
+        ),
+    ],
+)
+def test_words_of_a_title_name_the_item_that_they_say(titles, true, false):
+    case = Case("titles", items_of(titles, brand="Acme", price="$20", collection="heron"), len(titles) - 1, [], {})
+    verifier = Verifier(evidence_of(case.recommendation, case.knowledge))
+    assert verifier(true).violations == []
+    assert not verifier(false).ok
+
+
+def test_a_film_is_not_what_its_title_names():
+    case = Case("film", items_of(["The Book of Life", "Heat"], director="Jorge"), 1, [], {})
+    verifier = Verifier(evidence_of(case.recommendation, case.knowledge))
+    assert verifier("This film is by Jorge.").ok
+    assert not verifier("This book is by Jorge.").ok
+
+
+@pytest.mark.parametrize("size", [MAX_HISTORY, MAX_HISTORY + 20])
+def test_a_number_of_items_is_said_only_where_all_are_counted(size):
+    genres = ["Crime" if place in (1, 2, size - 1, size) else "Drama" for place in range(1, size + 1)]
+    seen = [(f"Old {place}", "", {"director": "Bo", "genres": [genre]}, []) for place, genre in enumerate(genres)]
+    fillers = [(f"Other {place}", "", {"genres": ["War"]}, []) for place in range(20)]
+    case = Case("long", [("New", "", {"director": "Ana", "genres": ["Crime"]}, []), *seen, *fillers], size, [], {})
+    verifier = Verifier(evidence_of(case.recommendation, case.knowledge))
+    assert not verifier("You watched two crime films.").ok
+    assert verifier("You watched four crime films.").ok == (size == MAX_HISTORY)
+    assert not verifier("You often watch crime films.").ok
+
+
+def test_what_counts_most_is_said_without_an_opening_too():
+    case = CASES["films"]
+    moved = replace(case.recommendation, falls=(0.1, 0.1, 3.0, 0.1))
+    verifier = Verifier(evidence_of(moved, case.knowledge))
+    assert verifier("Red Desert Sky counts most for this.").ok
+    assert not verifier("Quiet Harbour counts most for this.").ok
+    newest = Verifier(evidence_of(replace(moved, falls=(0.1, 3.0, 0.1)), case.knowledge))
+    assert not newest("Red Desert Sky counts most for this.").ok  # among the newest items alone
 
 
 def test_a_text_that_would_hold_of_anything_does_not_pass():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmrec.explain.verify.lexicon import MAKERS, Lexicon
+from mmrec.explain.facts import MAKERS
+from mmrec.explain.verify.lexicon import Lexicon
 from mmrec.explain.verify.matching import Rule
 from mmrec.explain.verify.meaning import (
     Amount,
@@ -68,7 +69,7 @@ class Clauses(Subjects):
             if holds_of(ref, said, self.lexicon):
                 yield end, Clause(ref.marks + said.marks, said, ref)
         for end, (ref,) in self.seq(start, phrases("reasons in items"), self.items):
-            if similar(self.lexicon, Ref(own=True) | ref):
+            if similar(self.lexicon, Ref(own=True) | ref) and self.lexicon.evidence.history_read is not False:
                 yield end, Clause(ref.marks, about=Ref(own=True), offers=True)
         for end, (said, ref) in self.seq(start, self.addition, "comes|come", self.own):
             if said.values + said.same and holds_of(ref, said, self.lexicon):
@@ -184,7 +185,7 @@ class Clauses(Subjects):
 
     def _counted(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read how many history items have some facts, and perhaps which: "two crime films, A and B"."""
-        for end, said in self.described(start):
+        for end, said in self.described(start) if start >= len(self.tokens) or self.tokens[start].key != "the" else ():
             owners = common_owners(self.lexicon, said.values)
             if said.values and owners and not said.like and not said.same:
                 yield from self._named(end, said, Amount(1))
@@ -261,7 +262,12 @@ class Clauses(Subjects):
         for place, ref in ((start, Ref()), *self.seq_of(start, ",?", "namely?", self.items, ",?")):
             for end, said in rule(place):
                 titles = self.holders(said)[0]
-                if said.like or said.besides or not self.is_amount(amount, said) or not ref.titles <= titles:
+                if (
+                    any(ref.titles or ref.more for ref in said.like)
+                    or said.besides
+                    or not self.is_amount(amount, said)
+                    or not ref.titles <= titles
+                ):
                     continue
                 if ref.titles and amount.most is not None and len(ref.titles) != amount.most:
                     continue
@@ -323,7 +329,7 @@ class Clauses(Subjects):
         for end, (own, ref) in self.seq(
             start, self.own, "go|goes", "with your history as a whole", ",", "such as", self.items
         ):
-            if not ref.more:
+            if not ref.more and self.lexicon.evidence.history_read:
                 yield end, Clause(own.marks + ref.marks, about=own)
 
     def _fragment(self, start: int) -> Iterator[tuple[int, Clause]]:
@@ -375,6 +381,7 @@ class Clauses(Subjects):
             return
         influence: list[tuple[str | Rule, ...]] = [
             ("of all|of all that", *most),
+            (self.items, "counts most|count most", "for this?"),
             (self.items, "played the largest part in this", "choice|suggestion|recommendation"),
         ]
         for end, (ref,) in (found for parts in influence for found in self.seq(start, *parts)):

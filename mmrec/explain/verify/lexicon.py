@@ -13,20 +13,31 @@ from functools import cache
 from itertools import compress, product
 from pathlib import Path
 
-from mmrec.explain.facts import is_quality, kind_of, plain_name
+from mmrec.explain.facts import MAKERS, is_quality, kind_of, plain_name
 from mmrec.explain.knowledge import STOP_WORDS
 from mmrec.explain.statements import TITLE_WORD, Evidence, Kind
 from mmrec.explain.verify.tokens import price_forms
 from mmrec.explain.verify.wording import phrases, phrases_of
-from mmrec.explain.verify.words import ARTICLES, Key, aliases, inflected, normal_form, occurs
+from mmrec.explain.verify.words import (
+    ARTICLES,
+    Key,
+    aliases,
+    end_in,
+    head,
+    heads,
+    inflected,
+    normal_form,
+    occurs,
+    parts_of,
+    whole_forms,
+)
+from mmrec.explain.writing.names import is_pair, shown_title
 
 TERMS_FILE = Path(__file__).with_name("terms.txt")
 MAX_SHORTENED = 6
 """Words of the longest title of which any may be left out."""
 AKIN = 0.1
 """Least value of `Statement.telling` for a shared fact that makes two items similar."""
-MAKERS = frozenset({"brand", "label", "director", "author", "artist", "developer", "publisher"})
-"""Kinds of facts that are names of those who made an item."""
 _APART = re.compile(r":|,|\s[-–—]\s")
 _EMPTY = frozenset({(), *((article,) for article in ARTICLES)})
 _STOPS = frozenset((word,) for word in STOP_WORDS)
@@ -93,8 +104,6 @@ class Lexicon:
     titles_alone: bool = False
 
     def __post_init__(self) -> None:
-        if self.evidence.title:
-            self._add_title(self.evidence.title, "")
         for statement in self.evidence.statements:
             for title in statement.titles:
                 self.history.setdefault(title, statement.id)
@@ -124,16 +133,11 @@ class Lexicon:
                 for noun in (plain, f"number of {plain}", *_kind_nouns(kind)):
                     for key in inflected(normal_form(noun)):
                         self.kinds.setdefault(key, set()).add(kind)
-        for title in self.history:
-            self._add_title(title, title)
+        self._add_titles()
         self.titles_alone = all(value.kind == "word" for value in self.names)
         self._add_nouns()
         self._add_words()
         self._add_short_titles()
-
-    def add_shown(self, shown: str, title: str) -> None:
-        """Add the form in which a title is shown to readers; an empty `title` is the recommended item."""
-        self._add(normal_form(shown), Entry(title=title))
 
     @property
     def total(self) -> int:
@@ -141,29 +145,42 @@ class Lexicon:
         return self.evidence.history_size
 
     @property
+    def plural(self) -> bool:
+        """Whether the recommended item may be called "they": shoes, or a title in the plural."""
+        sorts = (value.value for value in self.names if value.kind in ("type", "category"))
+        return self.evidence.title.endswith("s") or any(map(is_pair, sorts))
+
+    @property
     def complete(self) -> bool:
         """Whether all history items are known by name."""
         return 0 < self.total <= len(self.history)
 
-    def _add_title(self, title: str, meaning: str) -> None:
-        for form in aliases(title):
-            self._add(form, Entry(title=meaning))
-        words = _bare(title)
-        for start in range(1, len(words)):
-            if len(words) - start <= 3 and len(words[-1]) > 2:
-                self._add(words[start:], Entry(title=meaning, whole=False))
-        if len(words) == 1:
-            self._add(words, Entry(title=meaning, whole=False))
+    def _add_titles(self) -> None:
+        """Add the titles, and those parts and endings of them that can mean no other item."""
+        titles = {"": self.evidence.title, **{title: title for title in self.history}}
+        partly: dict[Key, set[Entry]] = {}
+        for meaning, title in titles.items():
+            for form in whole_forms(title) | {normal_form(shown_title(title))}:
+                self._add(form, Entry(title=meaning))
+            words = _bare(title)
+            endings = [words[start:] for start in range(max(1, len(words) - 3), len(words)) if len(words[-1]) > 2]
+            for form in (*aliases(title), *endings):
+                partly.setdefault(form, set()).add(Entry(title=meaning, whole=form not in endings))
+        for form, entries in partly.items():
+            meanings = {entry.title for entry in (*entries, *self.entries.get(form, ())) if entry.title is not None}
+            for entry in entries if len(meanings) == 1 else ():
+                self._add(form, entry)
 
     def _add_nouns(self) -> None:
-        """Add what the recommended item is called: the last words of its title, types and categories.
+        """Add what the recommended item is called: the heads of its title, types and categories.
 
-        Words of the title in front of such a noun belong to it: "nail lacquer", "oat drink".
+        Words of the title in front of such a noun belong to it: "nail lacquer", "oat drink". The title of a film or a
+        book is its name and does not say what it is.
         """
         title = self.evidence.title
-        parts = _parts(title) if title.split()[1:] else []
-        called = [*parts, *(normal_form(v.value) for v in self.names if v.kind in ("type", "category"))]
-        called = [words for words in called if words and words[-1] not in STOP_WORDS]
+        named = self.evidence.domain.noun == "item" and title.split()[1:]
+        parts = heads(title) if named else set[Key]()
+        called = parts.union(*(heads(v.value) for v in self.names if v.kind in ("type", "category")))
         nouns = {form[0] for words in called for form in inflected(words[-1:])}
         for noun in {words[-1:] for words in called}:
             self._add_noun(noun)
@@ -173,12 +190,11 @@ class Lexicon:
                     self._add_noun(words[start:end])
 
     def _add_noun(self, words: Key) -> None:
-        sorts = {title: {word for form in forms for word in form} for title, forms in self.sorts.items()}
         value = Value("noun", " ".join(words))
         forms = inflected(words)
-        owners = {t for t in self.history if any(occurs(form, _bare(t)) for form in forms)}
-        if len(words) == 1:
-            owners |= {t for t in self.history if {form[0] for form in forms} & sorts.get(t, set())}
+        owners = {t for t in self.history if end_in([*heads(t), *map(head, self.sorts.get(t, ()))], forms)}
+        sorts = [v for v in self.names if v.kind in ("type", "category") and end_in(heads(v.value), forms)]
+        owners = owners.union(*(self.owners[v] for v in sorts))
         self._add_value(value, owners, (form for form in forms if form[-1].isalpha() and len(form[-1]) > 2))
 
     def _add_words(self) -> None:
@@ -212,9 +228,12 @@ class Lexicon:
         parts = {title: _parts(title or self.evidence.title) for title in ("", *self.history)}
         for title, of_title in parts.items():
             others = [words for other, of_other in parts.items() if other != title for words in of_other]
+            between = parts_of(title or self.evidence.title)
             for words in of_title:
                 maker = max((n for n in range(1, len(words) - 1) if self._is_maker(words[:n])), default=0)
                 for form in _shortened(words):
+                    if len(form) == 1 and words not in between:
+                        continue  # "book" of The Book of Life
                     if self._is_free(form, title) and not any(_is_within(form, other) for other in others):
                         whole = len(form) > 1 and (form[0] == words[0] or form == words[maker:])
                         self._add(form, Entry(title=title, whole=whole))
@@ -240,7 +259,7 @@ def value_of(name: str, value: str) -> Value:
     kind, plain = kind_of(name), plain_name(name)
     if name == TITLE_WORD:
         return Value("word", value.casefold())
-    if is_quality(value):
+    if is_quality(name, value):
         verb, _, quality = plain.partition(" ")
         if verb in ("is", "has") and quality:
             return Value("quality" if verb == "is" else "feature", quality)
@@ -271,9 +290,13 @@ def _parts(title: str) -> list[Key]:
 
 
 def _shortened(words: Key) -> Iterator[Key]:
-    """Yield forms of a title with words left out: its first words, or words in their order with the last one."""
+    """Yield forms of a title with words left out: its first words, or words in their order with the last one.
+
+    What stands before "of" or "and" is no name of the whole: "The book" for The Book of Life.
+    """
     for end in range(1, min(len(words), MAX_SHORTENED + 1)):
-        yield words[:end]
+        if words[end : end + 1] not in _STOPS:
+            yield words[:end]
     for chosen in product((True, False), repeat=len(words) - 1) if len(words) <= MAX_SHORTENED else ():
         yield (*compress(words, chosen), words[-1])
 

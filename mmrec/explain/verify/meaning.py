@@ -145,8 +145,11 @@ def holds_of(ref: Ref, said: Said, lexicon: Lexicon) -> bool:
     """Return whether the statements entail what is said of the items of a reference."""
     if ref.size == 0 or (ref.own and any(other.own for other in said.like)):  # nothing is like itself
         return False
-    if not all(has(lexicon, value, ref) for value in (*said.values, *ref.values)):
+    values = {*said.values, *ref.values}
+    if not all(has(lexicon, value, ref) for value in values):
         return False
+    if len(values) > 1 and any(other.more for other in (ref, *said.like)):
+        return False  # items that are only counted have one of the facts, perhaps not the others
     if not all(shares(lexicon, sort, ref | other) for sort, other in said.same):
         return False
     for other in said.like:

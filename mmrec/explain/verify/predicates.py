@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mmrec.explain.verify.lexicon import MAKERS, Value
+from mmrec.explain.facts import MAKERS
+from mmrec.explain.verify.lexicon import Value
 from mmrec.explain.verify.matching import Rule
 from mmrec.explain.verify.meaning import Ref, Said, Sort, common_owners, has, holds_of, with_like
 from mmrec.explain.verify.references import ALSO, NOT_PLAIN, References
@@ -367,9 +368,8 @@ class Predicates(References):
         for place in self.words(start, f"{ALSO}|for you?"):
             yield place, said
             if said.values or said.same:
-                for end, (ref,) in self.seq(
-                    place, ",?", "just|much|exactly?", phrases("as is"), _THAT_OF, self.everything
-                ):
+                items: Rule = lambda at: [*self.everything(at), *self.counted(at)]  # noqa: E731
+                for end, (ref,) in self.seq(place, ",?", "just|much|exactly?", phrases("as is"), _THAT_OF, items):
                     yield end, with_like(said, ref)
                 for end, (amount,) in self.seq(place, ",?", "just?", phrases("as is"), self.amount):
                     if not said.same and not said.like and self.is_amount(amount, said):
@@ -418,16 +418,13 @@ class Predicates(References):
             for after in self.words(end, f"{self.nouns}?"):
                 yield after, said
 
-    def _size(self) -> int:
-        return self.lexicon.total or len(self.lexicon.history)
-
     def is_most(self, value: Value) -> bool:
         """Return whether at least half of the history has a fact."""
-        return 2 * self.lexicon.counts[value] >= self._size()
+        return 0 < self.lexicon.total <= 2 * self.lexicon.counts[value]
 
     def _is_taste(self, value: Value) -> bool:
         count = len(common_owners(self.lexicon, [value]))
-        return count >= 2 or 3 * count >= self._size() > 0
+        return count >= 2 or 0 < self.lexicon.total <= 3 * count
 
 
 def _one(sort: Sort) -> Sort:

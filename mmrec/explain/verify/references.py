@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from mmrec.explain.verify.lexicon import MAKERS, Lexicon
+from mmrec.explain.facts import MAKERS
+from mmrec.explain.verify.lexicon import Lexicon
 from mmrec.explain.verify.matching import Matcher, Rule
 from mmrec.explain.verify.meaning import Amount, Ref, Said, Sort, holds_of
 from mmrec.explain.verify.tokens import Token, match_form
@@ -14,7 +15,6 @@ from mmrec.explain.verify.wording import phrases, phrases_of, templates
 
 _WORN = frozenset({"material", "pattern", "section", "size"})
 """Kinds of facts that only a catalogue of clothes has."""
-_OF_GAMES = frozenset({"platform", "developer"})
 COUNTS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
 }  # fmt: skip
@@ -165,12 +165,13 @@ class References(Matcher, ABC):
         yield from self.once("own", start, self._own)
 
     def _own(self, start: int) -> Iterator[tuple[int, Ref]]:
-        plural = self.lexicon.evidence.title.endswith("s") or not self.before(start)
+        plural = self.lexicon.plural or not self.before(start)
         for end in self.words(start, "it|this|they|these|this one" if plural else "it|this|these|this one"):
             yield end, Ref(own=True)
         for end, (said, noun) in self.seq(start, "this|these|the", "pair of?", self.adjectives, self.noun):
             ref = Ref(True, marks=said.marks + noun.marks)  # the lexicon has no fact that is not the item's own
-            yield from self._own_with_additions(end, ref)
+            if self.tokens[start].key != "the" or not self._ends_in_title(start, end):
+                yield from self._own_with_additions(end, ref)
         for place in self.words(start, "the|this?"):
             for end, entry in self.entries(place):
                 if entry.title == "" and (entry.whole or place > start):
@@ -179,6 +180,11 @@ class References(Matcher, ABC):
             for after, entry in self.entries(end) if self._is_possessive(end) else ():
                 if entry.title == "":
                     yield after, Ref(True, marks=said.marks)
+
+    def _ends_in_title(self, start: int, end: int) -> bool:
+        """Return whether words end in the whole title of a history item: "the strap top"."""
+        found = (pair for place in range(start, end) for pair in self.entries(place))
+        return any(last == end and bool(entry.title) and entry.whole for last, entry in found)
 
     def _own_with_additions(self, start: int, ref: Ref) -> Iterator[tuple[int, Ref]]:
         """Read what may follow a name of the item: "by Ana Lopez from 1997", ", a crime film,", ", which is ...,"."""
@@ -316,10 +322,14 @@ class References(Matcher, ABC):
                     larger = replace(ref, more=count)
                     yield after, larger
                     yield from self.relative(after, larger)
+        yield from self.counted(start)
+        yield from self._pronoun(start)
+
+    def counted(self, start: int) -> Iterator[tuple[int, Ref]]:
+        """Read a number of history items that are not named: "2 films that you watched"."""
         for end, count in self.count(start):
             for after, _ in self.seq(end, self.nouns, "that|which?", "you", self.had):
                 yield after, Ref(more=count)
-        yield from self._pronoun(start)
 
     def _pronoun(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read "it" or "them" for the history items mentioned before."""
@@ -393,13 +403,16 @@ class References(Matcher, ABC):
 
     def before(self, start: int) -> frozenset[str]:
         """Return the history titles mentioned before a place, in this sentence if there are any."""
-        here = {
-            entry.title
-            for place in range(start)
-            for end, entry in self.entries(place)
-            if entry.title and end <= start and (entry.whole or self.tokens[place - 1].key in ("the", "your"))
-        }
-        return frozenset(here) or self.mentioned
+        return frozenset(title for _, title in self.mentions(0, start)) or self.mentioned
+
+    def mentions(self, start: int, end: int) -> list[tuple[int, str]]:
+        """Return (place after, title) of the history items that are named between two places."""
+        return [
+            (last, entry.title)
+            for place in range(start, end)
+            for last, entry in self.entries(place)
+            if entry.title and last <= end and (entry.whole or self.tokens[place - 1].key in ("the", "your"))
+        ]
 
     # The history as a whole.
 
@@ -456,7 +469,7 @@ class References(Matcher, ABC):
         """
         titles = frozenset(t for t in self.lexicon.history if holds_of(Ref(titles=frozenset({t})), said, self.lexicon))
         if len(said.values) == 1 and not said.same and said.values[0].kind not in NOT_PLAIN:
-            return titles, self.lexicon.counts[said.values[0]], True
+            return titles, self.lexicon.counts[said.values[0]], self.lexicon.total > 0
         return titles, len(titles), self.lexicon.complete
 
     def is_amount(self, amount: Amount, said: Said) -> bool:
@@ -472,8 +485,6 @@ def _sorts(lexicon: Lexicon) -> list[str]:
     sorts = ["*", domain.did, domain.noun]
     if kinds & _WORN:
         sorts.append("worn")
-    if domain.noun == "item" and kinds & _OF_GAMES:
-        sorts += ["game", "played"]
     if lexicon.titles_alone:
         sorts += ["video", "watched"]
     return sorts

@@ -13,6 +13,8 @@ from mmrec.explain.verify.references import ALSO
 from mmrec.explain.verify.wording import phrases, templates, verbs_of_maker
 
 _END = frozenset(".!")
+_AGAIN = frozenset({"another", "more", "else", "too", "also", "well", "likewise"})
+"""Words that say something of the items named before as well."""
 _AUXILIARY = "is|are|was|were|does|do|did|has|have"
 
 
@@ -52,9 +54,9 @@ class Sentence(Clauses):
             if not part.about.own:
                 meant = part.about.titles or meant
                 here = part.about.titles or here
-            elif not self._holds_again(start, end, part, here):
+            elif not self._holds_again(start, end, part, here, meant):
                 return None
-            elif self._names_own(start, end):
+            elif self._names_own(start, end, part):
                 meant = frozenset()
             elif meant and not part.offers:
                 said = part.said
@@ -64,26 +66,39 @@ class Sentence(Clauses):
                     return None
         return meant
 
-    def _holds_again(self, start: int, end: int, clause: Clause, titles: frozenset[str]) -> bool:
+    def _holds_again(
+        self, start: int, end: int, clause: Clause, here: frozenset[str], meant: frozenset[str] = frozenset()
+    ) -> bool:
         """Return whether a clause that says "another", "too" or "the same" holds of the items named just before.
 
         In "You bought the Basic tee, and this is a vest top too" a reader takes the tee for a vest top.
+
+        Args:
+            start: first place of the clause.
+            end: place after the clause.
+            clause: what it says of the recommended item.
+            here: history items named before the clause in the same sentence.
+            meant: history items named in the sentence before, for a sentence that names none.
         """
-        mentions = (e for place in range(start, end) for e, entry in self.entries(place) if entry.title in titles)
-        words, said = {token.key for token in self.tokens[max(mentions, default=start) : end]}, clause.said
+        mentions = self.mentions(start, end)
+        titles = frozenset(title for _, title in mentions) | here or meant
+        behind = max((place for place, _ in mentions), default=start)
+        words, said = {token.key for token in self.tokens[behind:end]}, clause.said
         if not titles or said.like:
             return True
-        if words & {"another", "too", "also", "well"} and said.values:
+        if words & _AGAIN and said.values:
             return holds_of(Ref(titles=titles), Said(said.values), self.lexicon)
         return "same" not in words or not any(ref.titles < titles for _, ref in said.same if ref.titles)
 
-    def _names_own(self, start: int, end: int) -> bool:
-        """Return whether some words name the recommended item, by its title, "this film" or "another film"."""
-        return any(
-            self.tokens[place].key in ("this", "these", "another", "more")
-            or any(entry.title == "" and entry.whole for _, entry in self.entries(place))
-            for place in range(start, end)
-        )
+    def _names_own(self, start: int, end: int, clause: Clause) -> bool:
+        """Return whether a clause names the recommended item, by its title, "this film" or "another film".
+
+        Words that are read as a fact are not a name: "the Heron collection" is not the Heron collection corduroy shoes.
+        """
+        if any(token.key in ("this", "these", "another", "more") for token in self.tokens[start:end]):
+            return True
+        named = ((p, e) for p in range(start, end) for e, entry in self.entries(p) if entry.title == "" and entry.whole)
+        return any(not any(first < e and p < last for first, last, _ in clause.marks) for p, e in named)
 
     def sentence(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read clauses that are joined by commas, semicolons, colons, dashes and "and"."""
@@ -104,7 +119,8 @@ class Sentence(Clauses):
                     yield last, first | others
             if first.offers:
                 for last, (ref,) in self.seq(end, ",?", phrases("items in front"), self.items):
-                    if similar(self.lexicon, Ref(own=True) | ref):
+                    again = self._holds_again(start, end, first, ref.titles)
+                    if again and similar(self.lexicon, Ref(own=True) | ref):
                         yield last, replace(first, marks=first.marks + ref.marks)
                 for last, (said,) in self.seq(end, "for its|for the", lambda at: self.listed(at, self.value)):
                     for final, (ref,) in ((last, (Ref(),)), *self.seq(last, ",?", "which you know from", self.items)):
@@ -112,12 +128,15 @@ class Sentence(Clauses):
                             yield final, replace(first, marks=first.marks + said.marks + ref.marks, said=said)
                 for place in self.words(end, phrases("reasons behind")):
                     for last, others in self.sentence(place):
-                        yield last, replace(first, marks=first.marks + others.marks, said=others.said)
+                        if self._holds_again(start, end, first, others.about.titles):
+                            yield last, replace(first, marks=first.marks + others.marks, said=others.said)
                 for parts in templates("wishes in front"):
                     for place in self.words(end, ",?"):
                         for last, meanings in self.template(place, parts):
                             marks = tuple(mark for meaning in meanings if meaning for mark in meaning.marks)
-                            yield last, replace(first, marks=first.marks + marks)
+                            titles = frozenset(t for m in meanings if isinstance(m, Ref) for t in m.titles)
+                            if self._holds_again(start, end, first, titles):
+                                yield last, replace(first, marks=first.marks + marks)
 
     def _opened(self, start: int) -> Iterator[tuple[int, Clause]]:
         """Read a clause, with a subordinate clause or a phrase in front."""

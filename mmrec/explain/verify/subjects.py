@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mmrec.explain.facts import MAKERS
 from mmrec.explain.images import COLOURS
-from mmrec.explain.verify.lexicon import MAKERS
 from mmrec.explain.verify.matching import Rule
 from mmrec.explain.verify.meaning import Clause, Ref, Said, Sort, has, holds_of
 from mmrec.explain.verify.predicates import BE, IMAGE, Predicates
@@ -303,7 +303,7 @@ class Subjects(Predicates):
 
     def _title(self, start: int) -> Iterator[tuple[int, Ref]]:
         """Read "its title", "the title of this film"."""
-        for end in self.words(start, "its title|the title|its name|the name"):
+        for end in self.words(start, "its title|the title|their title|its name|the name|their name"):
             yield end, _OWN
             yield from self.seq_of(end, "of", self.everything)
 
@@ -337,7 +337,9 @@ class Subjects(Predicates):
         for end in self.words(start, "both descriptions|the two descriptions|both texts") if len(before) == 1 else ():
             yield end, Ref(True, before)
         for end in self.words(
-            start, "its description|the description|the descriptions|its text|the text|their descriptions"
+            start,
+            "its description|the description|their description|the descriptions|their descriptions|"
+            "its text|the text|their text",
         ):
             if self.tokens[end - 1].key != "descriptions":
                 yield end, _OWN

@@ -61,10 +61,7 @@ class Verifier:
     """
 
     def __init__(self, evidence: Evidence) -> None:
-        lexicon = Lexicon(evidence)
-        for title in ("", *lexicon.history):
-            lexicon.add_shown(shown_title(title or evidence.title), title)
-        self._lexicon = lexicon
+        self._lexicon = lexicon = Lexicon(evidence)
         values = [s.value for s in evidence.statements if "." in s.value]  # names with initials
         self._titles = [t for t in (evidence.title, *lexicon.history, *values) if t]
 

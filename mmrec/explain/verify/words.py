@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from mmrec.explain.knowledge import STOP_WORDS
 
 Key = tuple[str, ...]
 """A string in normal form: its words."""
@@ -17,6 +19,22 @@ Key = tuple[str, ...]
 ARTICLES = frozenset({"the", "a", "an"})
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_APART = re.compile(r":|,|\s[-–—]\s")
+_BREAKS = STOP_WORDS | {
+    "without",
+    "under",
+    "near",
+    "inside",
+    "behind",
+    "against",
+    "including",
+    "featuring",
+    "per",
+    "via",
+    "w",
+}
+"""Words that end what a thing is called: what follows a preposition is another thing."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +65,51 @@ def normal_form(string: str) -> Key:
     return tuple(word.key for word in words_of(unicodedata.normalize("NFKC", string)))
 
 
-def aliases(string: str) -> set[Key]:
-    """Return the normal forms under which a title or a name may be written.
+def whole_forms(string: str) -> set[Key]:
+    """Return the normal forms under which a title or a name may be written whole.
 
-    As a whole, without a bracketed part (`Heat (1995)` as `Heat`), turned round at its comma (`Matrix, The` as
-    `The Matrix`), without a leading article, or one part of two words or more between `:`, ` - ` and commas
-    (`Alien: The Old Cut` as `The Old Cut`).
+    As it is, without a bracketed part (`Heat (1995)` as `Heat`), turned round at its comma (`Matrix, The` as
+    `The Matrix`), or without a leading article.
     """
-    bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", string)
+    bare = _BRACKETS.sub(" ", string)
     forms = [string, bare]
     head, _, tail = bare.rpartition(",")
     if head and ("," not in head or tail.strip().casefold() in ARTICLES):
         forms.append(f"{tail} {head}")
     found = {normal_form(form) for form in forms}
     found |= {form[1:] for form in found if len(form) > 1 and form[0] in ARTICLES}
-    parts = (normal_form(part) for part in re.split(r":|,|\s[-–—]\s", bare))
-    found |= {part for part in parts if len(part) > 1}
     return found - {()}
+
+
+def parts_of(string: str) -> list[Key]:
+    """Return the words of each part of a name between `:`, ` - ` and commas, without what is in brackets."""
+    return [words for part in _APART.split(_BRACKETS.sub(" ", string)) if (words := normal_form(part))]
+
+
+def aliases(string: str) -> set[Key]:
+    """Return normal forms of a name, whole or one part of two words or more (`The Old Cut` of `Alien: The Old Cut`)."""
+    return whole_forms(string) | {part for part in parts_of(string) if len(part) > 1}
+
+
+def head(words: Key) -> Key:
+    """Return the words of a name that say what a thing is: `case` of `case for Galaxy phone`; none if it is not clear.
+
+    They are those before the first preposition. Where two things are joined ("salt and pepper mill"), it is not clear
+    what is what.
+    """
+    words = words[1:] if words[:1] and words[0] in ARTICLES else words
+    end = next((place for place, word in enumerate(words) if word in _BREAKS), len(words))
+    return words[:end] if not {"and", "or"} & {*words[end : end + 1]} else ()
+
+
+def heads(string: str) -> set[Key]:
+    """Return the heads of the parts of a name."""
+    return {*map(head, parts_of(string))} - {()}
+
+
+def end_in(called: Iterable[Key], forms: Iterable[Key]) -> bool:
+    """Return whether one of some heads ends in one of some forms: a belt bag is a bag and not a belt."""
+    return any(words[-len(form) :] == form for words in called for form in forms)
 
 
 def occurs(form: Key, words: Key) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mmrec.explain.llm.base import FailureKind, LLMFailure
 from mmrec.explain.llm.loops import loop_of
-from mmrec.explain.verify import Verdict
+from mmrec.explain.verify import Verifier
 from mmrec.explain.writing.grammar import Sentence
 
 MAX_EXPLANATION = 600
@@ -43,7 +43,14 @@ def parse_text(content: Mapping[str, object]) -> str:
     return plain
 
 
-def kept_sentences(verdict: Verdict) -> list[Sentence]:
-    """Return the sentences of a text that hold, if one of them rests on a statement; none otherwise."""
-    kept = [Sentence(s.text, s.statements, s.spans) for s in verdict.sentences if s.violation is None]
+def kept_sentences(text: str, verifier: Verifier) -> list[Sentence]:
+    """Return the sentences of a text that hold, if one of them rests on a statement; none otherwise.
+
+    Without a sentence that does not hold, "it" in the next one can mean something else, so that what is left is
+    verified again until all of it holds.
+    """
+    verdict = verifier(text)
+    while any(sentence.violation for sentence in verdict.sentences):
+        verdict = verifier(" ".join(s.text for s in verdict.sentences if s.violation is None))
+    kept = [Sentence(s.text, s.statements, s.spans) for s in verdict.sentences]
     return kept if any(sentence.statements for sentence in kept) else []

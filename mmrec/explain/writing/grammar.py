@@ -115,7 +115,8 @@ class _Writer:
     def write(self) -> list[Sentence]:
         chosen = [self.evidence.by_id(name) for name in self.plan.statements]
         same = {title for s in chosen if s.name == TITLE for title in s.titles}
-        shared = [s for s in chosen if s.kind in _OF_HISTORY and s.name != TITLE and not (set(s.titles) <= same)]
+        shared = [s for s in chosen if s.kind in _OF_HISTORY and s.name != TITLE]
+        shared = [s for s in shared if not s.titles or not same.issuperset(s.titles)]
         if same:  # "this is another one" has said what it is
             shared = [s for s in shared if not is_noun(s, self.evidence)]
         rest = [s for s in chosen if s.kind not in _OF_HISTORY]
@@ -148,6 +149,8 @@ class _Writer:
         """Return "You bought A and B; here is another satin shirt", the item as one more of its sort."""
         did, line, items = self.domain.did, _Line(), self._items(group, phrase)
         form = self.chance.randrange(5)
+        if not group.titles:
+            return line.add("another ", *phrase, ", like ", *items, ".")
         if self.plan.tone == "warm" or form == 0:
             enjoy = self.chance.choice(["like", "enjoy"])
             line.add(f"since you {did} ", *items, f", you may {enjoy} another ", *phrase)
@@ -164,23 +167,24 @@ class _Writer:
     def _as_well(self, group: _Group) -> _Line:
         """Return "This shirt is by Miro, like A and B, which you bought", what the item has in common with others."""
         did, line = self.domain.did, _Line()
-        items = self._items(group)
-        if is_maker(group.statements) and self.chance.random() < 0.7:
+        items, seen = self._items(group), f", which you {self.domain.did}" if group.titles else ""
+        if group.titles and is_maker(group.statements) and self.chance.random() < 0.7:
             also = MAKERS[kind_of(group.first.name)][1]
             self._verbs(line.add(*self._this()), group.statements)
-            seen = "" if also.startswith("whom you") else f", which you {did}"
-            return line.add(f", {also} ", *items, seen, ".")
+            return line.add(f", {also} ", *items, "" if also.startswith("whom you") else seen, ".")
         if group.first.kind is not Kind.SHARED:
-            return self._of_image(group, items, self._this(), f", which you {did}")
+            return self._of_image(group, items, self._this(), seen)
         form = self.chance.randrange(4 if self.plan.tone == "plain" else 2)
+        if not group.titles:
+            return self._verbs(line.add(*self._this()), group.statements).add(", like ", *items, ".")
         if form == 0:
             self._verbs(line.add(f"you {did} ", *items, ", and ", *self._this()), group.statements)
             line.add(self.chance.choice([" too", " as well"]))
         elif form == 1:
-            self._verbs(line.add("like ", *items, f", which you {did}, ", *self._this()), group.statements)
+            self._verbs(line.add("like ", *items, f"{seen}, ", *self._this()), group.statements)
         else:
             self._verbs(line.add(*self._this()), group.statements)
-            line.add(self.chance.choice([", like ", ", just like "]), *items, f", which you {did}")
+            line.add(self.chance.choice([", like ", ", just like "]), *items, seen)
         return line.add(".")
 
     # Further sentences.
@@ -191,7 +195,7 @@ class _Writer:
         if group.first.kind is not Kind.SHARED:
             return self._of_image(group, items)
         line = self._verbs(_Line().add(*self._it()), group.statements, also=True)
-        if is_maker(group.statements):
+        if group.titles and is_maker(group.statements):
             return line.add(f", {MAKERS[kind_of(group.first.name)][1]} ", *items, ".")
         return line.add(", like ", *items, ".")
 
@@ -212,17 +216,15 @@ class _Writer:
     def _others(self, statements: Sequence[Statement], first: bool) -> list[_Line]:
         """Return the sentences of statements that stand alone; facts of the item come in one sentence."""
         lines = []
-        history = [s for s in statements if s.kind is Kind.HISTORY]
-        if history:
+        history = [s for s in statements if s.kind is Kind.HISTORY][:NAMED]
+        if history and self.evidence.history_read:
             line = _Line().add(
                 *(self._this() if first else self._it()),
                 "go" if self.pair else "goes",
                 " with your history as a whole, such as ",
             )
             first = False
-            for place, statement in enumerate(history[:NAMED]):
-                line.add(" and " if place else "", *self._named(statement))
-            lines.append(line.add("."))
+            lines.append(line.add(*self._all_named(history), "."))
         neighbours = [s for s in statements if s.kind is Kind.NEIGHBOUR]
         if neighbours:
             subject = self._this() if first else self._it()
@@ -239,6 +241,8 @@ class _Writer:
             for place, statement in enumerate(images):
                 line.add(" and " if place else "", (_shown(statement.value, place), statement.id))
             lines.append(line.add("."))
+        if history and not self.evidence.history_read:  # last, because "it" would be an item of the history after it
+            lines.append(_Line().add(f"you {self.domain.did} ", *self._all_named(history), "."))
         for statement in statements:
             if statement.kind is Kind.INFLUENCE:
                 lines.append(self._influence(statement))
@@ -335,6 +339,9 @@ class _Writer:
     def _named(self, statement: Statement) -> list[Part]:
         return [(self._ref(title), statement.id) for title in statement.titles[:1]]
 
+    def _all_named(self, statements: Sequence[Statement]) -> list[Part]:
+        return listed([(self._ref(s.titles[0]), s.id) for s in statements])
+
     def _ref(self, title: str, said: str = "") -> str:
         """Return a history item by its title, with its type where neither title nor text say it."""
         sort = self.types.get(title, "").lower()
@@ -359,7 +366,8 @@ def _shown(theme: str, place: int) -> str:
 def _grouped(statements: Sequence[Statement], evidence: Evidence) -> list[_Group]:
     """Put statements together that speak of the same items, or of one item that counts most for both.
 
-    The second kind is said of the items that have both facts: "another romantic comedy, like A".
+    The second kind is said of the items that have both facts: "another romantic comedy, like A". Items without a title
+    are only counted, so that it is not known whether they are the same.
     """
     groups: list[_Group] = []
     for statement in statements:
@@ -369,7 +377,7 @@ def _grouped(statements: Sequence[Statement], evidence: Evidence) -> list[_Group
             common = tuple(named_of(common, evidence))
             if group.first.kind is not statement.kind:
                 continue
-            if (statement.titles, statement.count) == (group.titles, group.count):
+            if group.titles and (statement.titles, statement.count) == (group.titles, group.count):
                 groups[place] = _Group(together, group.titles, group.count)
                 break
             if joins_for(group.first, statement, evidence) and noun_phrase(together, evidence) is not None:

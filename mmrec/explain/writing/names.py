@@ -62,9 +62,14 @@ def shown_value(kind: str, value: str) -> str:
 
 def with_article(noun: str) -> str:
     """Return a noun with "a", "an" or "a pair of"."""
-    if _last_word(noun) in _PAIRS:
+    if is_pair(noun):
         return f"a {PAIR}{noun}"
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def is_pair(noun: str) -> bool:
+    """Return whether a noun is said of one thing in the plural: "these shoes"."""
+    return _last_word(noun) in _PAIRS
 
 
 def is_countable(noun: str) -> bool:

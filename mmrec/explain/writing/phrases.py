@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from mmrec.explain.facts import kind_of, said_of
 from mmrec.explain.statements import TITLE_WORD, Evidence, Kind, Statement
 from mmrec.explain.text import joined
+from mmrec.explain.verify.words import end_in, heads, inflected, normal_form
 from mmrec.explain.writing.names import PAIR, is_countable, shown_value, with_article
 
 Part = str | tuple[str, str]
@@ -112,7 +113,7 @@ def is_noun(statement: Statement, evidence: Evidence) -> bool:
 
 def _is_noun(statement: Statement, evidence: Evidence) -> bool:
     kind, value = kind_of(statement.name), statement.value.lower()
-    named = kind == "category" and value.rstrip("s") in evidence.title.lower()
+    named = kind == "category" and end_in(heads(evidence.title), inflected(normal_form(value)))
     return (kind == "type" or named) and is_countable(value)
 
 

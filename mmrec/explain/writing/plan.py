@@ -38,7 +38,7 @@ def default_plan(evidence: Evidence) -> Plan:
     best = _reasons(evidence)
     if best and any(s.kind is not Kind.NEIGHBOUR for s in best):
         return Plan(tuple(s.id for s in _with_influence(best, evidence)))
-    history = [s for s in evidence.statements if s.kind is Kind.HISTORY]
+    history = [s for s in evidence.statements if s.kind is Kind.HISTORY and evidence.history_read]
     own = [s for s in evidence.statements if s.kind is Kind.ATTRIBUTE and s.telling > 0]
     own.sort(key=lambda s: kind_of(s.name) in ("price", "year", "size"))  # they say least of what the item is
     return Plan(tuple(s.id for s in (*(best or history[:2]), *own[:2])))
