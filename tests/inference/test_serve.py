@@ -117,7 +117,15 @@ def test_items_are_described_searched_and_shown(client: TestClient, shop: mmrec.
     [
         ("POST", "/recommend", b"{", 422, "the body is not valid JSON"),
         ("POST", "/recommend", b'{"history": "B1"}', 422, "history: input should be a valid list"),
-        ("POST", "/recommend", b'{"history": [1]}', 422, "history.0: input should be a valid string"),
+        ("POST", "/recommend", b'{"history": [1.5]}', 422, "history.0: input should be a valid string"),
+        (
+            "POST",
+            "/recommend",
+            b'{"hist": ["a"]}',
+            422,
+            "history: field required; hist: extra inputs are not permitted",
+        ),
+        ("POST", "/recommend", b'{"history": [null, null, {}, [], true]}', 422, "; 2 more mistakes"),
         ("POST", "/recommend", b'{"history": [], "k": 0}', 422, "k: input should be greater than or equal to 1"),
         ("POST", "/recommend", b'{"history": [], "colour": 1}', 422, "colour: extra inputs are not permitted"),
         ("POST", "/recommend", b'{"history": ["a"], "times": [1, 2]}', 400, "times must be one time per item"),

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from mmrec.inference.serve.options import ServeOptions
 from mmrec.inference.serve.streams import Ending, LanguageModel, answer, events
 
 HERE = Path(__file__).parent
+FAULTS = 3  # mistakes of a body that are told
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": bodies.Problem, "description": words}
     for status, words in {
@@ -225,12 +226,11 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def other_form(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
+        faults = error.errors()
+        if faults[0]["type"] == "json_invalid":
             return _problem(422, "the body is not valid JSON")
-        place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-        words, more = first["msg"], len(error.errors()) - 1
-        return _problem(422, f"{place}: {words[:1].lower()}{words[1:]}" + (f"; {more} more" if more else ""))
+        more = [f"{len(faults) - FAULTS} more mistakes"] if len(faults) > FAULTS else []
+        return _problem(422, "; ".join([*map(_fault, faults[:FAULTS]), *more]))
 
     @app.exception_handler(InvalidArgument)
     async def wrong_argument(_: Request, error: InvalidArgument) -> Response:
@@ -264,6 +264,12 @@ def _add_problems(app: FastAPI) -> None:
 
 def _constant(response: Response) -> Callable[[], Response]:
     return lambda: response
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """Return where a body has which mistake."""
+    place = ".".join(str(part) for part in fault["loc"][1:]) or "the body"
+    return f"{place}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
 
 
 def _filter(shop: TrainedRecommender, where: dict[str, str | list[str]]) -> ItemFilter | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-ItemId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+ItemId = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),  # as in Python
+    StringConstraints(min_length=1, max_length=256),
+]
 Time = Annotated[int, Field(ge=-(2**53), le=2**53)]
 History = Annotated[list[ItemId], Field(max_length=10_000, description="Ids of items, oldest first.")]
 Times = Annotated[
