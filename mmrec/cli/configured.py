@@ -1,4 +1,4 @@
-"""What a configuration says of a run before its classes are made."""
+"""Facts about a run that are read from its configuration, before its classes are made."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ CONTENT = ("source", "prepare", "encoder")
 """Options of the data that change the data; a checkpoint knows the data that it was trained on."""
 UNRECORDED = ("config", "ckpt_path", "name", "runs", "test_after_fit", "explain", "tracking")
 """Keys of one command that do not tell a run from others."""
-LENGTH = ("max_epochs", "max_steps", "max_time", "default_root_dir")
-"""Options of the trainer that a resumed fit may change."""
+CHANGEABLE = (
+    "max_epochs", "max_steps", "max_time", "default_root_dir", "num_sanity_val_steps", "enable_progress_bar",
+    "enable_model_summary", "log_every_n_steps", "accelerator", "devices", "logger", "callbacks",
+)  # fmt: skip
+"""Options of the trainer that may differ when a fit is resumed."""
 
 
 def source_name(source: Any) -> str:
@@ -58,9 +61,9 @@ def changed_options(fitted: Mapping[str, Any], now: Mapping[str, Any], data: Seq
 
 
 def recorded(config: Any) -> dict[str, Any]:
-    """Return the options that tell a run from others in W&B: all but its length, which a resumed fit may raise."""
+    """Return the options that tell a run from others in W&B: all but those that may differ when it is resumed."""
     options = {key: value for key, value in config.as_dict().items() if key not in UNRECORDED}
-    trainer = {key: value for key, value in options["trainer"].items() if key not in LENGTH}
+    trainer = {key: value for key, value in options["trainer"].items() if key not in CHANGEABLE}
     return {**options, "trainer": trainer}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # exported at run time
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import mmrec.data.features.encoders
 import mmrec.data.sources
@@ -40,6 +40,7 @@ from mmrec.cli.configured import (
     with_key,
 )
 from mmrec.cli.run_options import add_options, read_ids, refuse_unused
+from mmrec.cli.save_config import SaveConfig, trainable
 from mmrec.data.datamodule import RecDataModule
 from mmrec.errors import InvalidArgument, UserError, find_mistake, require, require_folder_name
 from mmrec.models.recommender import Recommender
@@ -54,15 +55,14 @@ from mmrec.training.run_folder import (
     EarlierRun,
     keep_transforms,
     load_weights,
+    model_from,
     only_writer,
     remove_unbegun,
     run_folder,
-    save_transforms,
     sections_of,
 )
-from mmrec.training.start_from import RecordStart, save_ids, start_from
+from mmrec.training.start_from import RecordStart, start_from
 from mmrec.training.tracking import Tracking, finish_record, loggers
-from mmrec.training.trained_pairs import keep_pairs
 from mmrec.utils.allocator import keep_freed_memory
 from mmrec.utils.shipped import configs_folder
 from mmrec.utils.threads import warn_if_busy
@@ -73,40 +73,7 @@ EXPLAINS = "mmrec.explain.callback.ExplainRecommendations"
 PRECISIONS = (None, "32-true", "32", 32, "bf16-mixed", "16-mixed")
 """Precisions of the trainer; parameters stay in fp32 in all of them."""
 
-NOT_SAVED = ("config", "ckpt_path")
-"""Keys of one command that do not describe the run: `config.yaml` can be fitted, tested and prepared again."""
-
 log = logging.getLogger("pytorch_lightning")
-
-
-class SaveConfig(SaveConfigCallback):
-    """Keeps configuration, feature transforms and raw ids of a run, and sends the former to every logger."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save when a fit starts; a later `test` leaves the files of the fit alone unless there were none."""
-        for key in NOT_SAVED:
-            self.config.pop(key, None)
-        if stage == "fit" or (stage == "test" and not _trainable(pl_module)):
-            super().setup(trainer, pl_module, stage)
-            if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-                save_transforms(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
-                save_ids(trainer.datamodule, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
-                keep_pairs(trainer.datamodule.catalog, Path(trainer.default_root_dir))  # type: ignore[attr-defined]
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Send the configuration and what identifies the run: dataset, its hash, protocol, class and name."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        plain = yaml.safe_load(self.parser.dump(self.config, skip_none=False))  # without the files it was read from
-        config = {
-            **{key: value for key, value in plain.items() if key not in NOT_SAVED},
-            "dataset": data.source.name,
-            "data_hash": data.catalog.manifest.data_hash,
-            "protocol": data.protocol(),
-            "class": type(pl_module).__name__,
-            "name": Path(trainer.default_root_dir).parent.name,
-        }
-        for logger in trainer.loggers:
-            logger.log_hyperparams(config)
 
 
 class RecCLI(LightningCLI):
@@ -204,9 +171,13 @@ class RecCLI(LightningCLI):
         if self.subcommand == "test" and not trained:
             self._put_aside(resuming=False)
             return
+        words = (
+            f"{changed[0]}: {self.run_dir} was fitted with another value: pass --config {self.run_dir}/config.yaml, or"
+        )
+        if not trained or changed[0] == "model.class_path":
+            raise UserError(f"{words} choose another --name")
         raise UserError(
-            f"{changed[0]}: {self.run_dir} was fitted with another value: pass --config {self.run_dir}/config.yaml, or "
-            f"keep what comes out apart by --name NAME --ckpt_path {self.run_dir}/checkpoints/best.ckpt"
+            f"{words} keep what comes out apart by --name NAME --ckpt_path {self.run_dir}/checkpoints/best.ckpt"
         )
 
     def _put_aside(self, resuming: bool) -> Path | None:
@@ -330,7 +301,7 @@ class RecCLI(LightningCLI):
             _compile(self.model, self.trainer)
         if self.subcommand == "predict":
             self._choose_lists(config)
-        if self.subcommand != "fit" and config.ckpt_path is None and _trainable(self.model):
+        if self.subcommand != "fit" and config.ckpt_path is None and trainable(self.model):
             config.ckpt_path = self._checkpoint("best")
         if config.ckpt_path is not None:
             keep_transforms(self.datamodule, Path(config.ckpt_path).parent.parent)
@@ -339,9 +310,22 @@ class RecCLI(LightningCLI):
         if self.subcommand == "predict":
             self._take_added_items(config)
         if self._source is not None:
+            self._read_as_the_start_did(self._source)
             start = start_from(self.model, self.datamodule, self._source)
             log.info("%s", start)
             self.trainer.callbacks.append(RecordStart(start))  # type: ignore[attr-defined]  # set at run time
+
+    def _read_as_the_start_did(self, source: Path) -> None:
+        """Read the features by the transforms of the run that the fit starts from, whose widths the model must have.
+
+        Raises:
+            UserError: the data has other features.
+        """
+        before = self.datamodule.text_dim, self.datamodule.image_dim
+        keep_transforms(self.datamodule, run_folder(source))
+        if (self.datamodule.text_dim, self.datamodule.image_dim) != before:
+            section = yaml.safe_load(self._parser("fit").dump(self.config.fit, skip_none=False))["model"]
+            self.model = model_from(section, self.datamodule)
 
     def _take_added_items(self, config: Any) -> None:
         """Let `predict` recommend the items that were added to the run as well.
@@ -378,11 +362,12 @@ class RecCLI(LightningCLI):
         Raises:
             UserError: the training has ended before the first validation.
         """
-        if _trainable(model):
+        if trainable(model):
             try:
                 self.trainer.fit(model, **kwargs)
             except RuntimeError as error:
-                if "Early stopping conditioned on metric" in str(error):  # it looks for the metric at the end
+                validated = any(name.startswith("valid/") for name in self.trainer.callback_metrics)
+                if "Early stopping conditioned on metric" in str(error) and not validated:
                     raise UserError(NO_VALIDATION) from error
                 raise
         else:
@@ -390,7 +375,7 @@ class RecCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Check that a checkpoint can be chosen, and make the model ready to be copied for averages of its weights."""
-        if _trainable(self.model):
+        if trainable(self.model):
             require_validation(self.trainer)
         prepare_averaging(self.trainer, self.model, self.datamodule)
 
@@ -400,7 +385,7 @@ class RecCLI(LightningCLI):
         Raises:
             UserError: the training has ended before the first validation.
         """
-        trained = _trainable(self.model)
+        trained = trainable(self.model)
         if trained and self.trainer.global_step == 0:
             log.warning("no step was made, so the model is not trained: it is not tested, and has no result")
         elif self.config.fit.test_after_fit and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -441,10 +426,6 @@ def _compile(model: LightningModule, trainer: Trainer) -> None:
         raise UserError("--compile true: there is no GPU, and on a CPU compiled steps take longer; leave it out")
     if not compile_encoders(model):
         raise UserError("--compile true: the model has no Transformer; leave it out")
-
-
-def _trainable(model: LightningModule) -> bool:
-    return any(p.requires_grad for p in model.parameters())
 
 
 # Warnings of Lightning and PyTorch about their own internals, or about what is intended here.

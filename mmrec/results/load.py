@@ -122,7 +122,11 @@ def find_runs(*folders: Path) -> Found:
     """
     runs: list[Run] = []
     unfinished: list[Path] = []
-    for place in dict.fromkeys(place for folder in folders for place in _run_folders(folder)):
+    places = {folder: _run_folders(folder) for folder in folders}
+    for folder, found in places.items():
+        if len(folders) > 1 and not found and not any(COPY.search(file.stem) for file in folder.glob("*.json")):
+            raise NoResults(f"{folder} holds no results: name folders of runs")
+    for place in dict.fromkeys(place for found in places.values() for place in found):
         files = sorted(
             file for pattern in ("result.json", "result_*.json") for file in place.glob(pattern) if file.is_file()
         )

@@ -59,16 +59,16 @@ class Start:
         items: numbers of known and new items.
         users: numbers of known and new users.
         held_out_again: numbers of held-out interactions that the run was trained on, see
-            `mmrec.training.trained_pairs`.
-        pairs: the pairs that it was trained on, in the rows of these data.
+            `mmrec.training.trained_pairs`; None if that is not known.
+        pairs: the pairs that it was trained on, in the rows of these data; None if they are not known.
     """
 
     run: str
     data_hash: str
     items: dict[str, int]
     users: dict[str, int]
-    held_out_again: dict[str, int]
-    pairs: Pairs = field(repr=False)
+    held_out_again: dict[str, int] | None
+    pairs: Pairs | None = field(repr=False)
 
     def record(self) -> dict[str, Any]:
         """Return what `start.json` holds of it."""
@@ -123,7 +123,7 @@ def start_from(model: Recommender, data: RecDataModule, run: str | Path) -> Star
             width, own = getattr(data, name), model.hparams.get(name)
             if own not in (None, width):
                 raise UserError(
-                    f"{run} was trained on features with {name} {width}, not {own}: set data.whiten to {width}"
+                    f"{run} was trained with {name} {width}, the model is made for {own}: whiten the data alike"
                 )
     options = {name: value for name, value in trained["hyper_parameters"].items() if not name.startswith("_")}
     source = type(model)(**options)
@@ -134,8 +134,10 @@ def start_from(model: Recommender, data: RecDataModule, run: str | Path) -> Star
         raise UserError(f"{run} cannot be the start: {error}; {CHOOSE}") from None
     _tell_differences(options, dict(model.hparams), run)
     pairs = pairs_of(folder, places)
-    again = held_out_again(data.catalog, pairs)
-    if any(again.values()):
+    again = None if pairs is None else held_out_again(data.catalog, pairs)
+    if again is None:
+        log.warning("%s is of an earlier version: which of these test interactions it was trained on is not known", run)
+    elif any(again.values()):
         log.warning(
             "%s was trained on %s of the validation and %s of the test interactions of these data: metrics are too "
             "high; train anew to measure",

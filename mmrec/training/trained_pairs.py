@@ -15,11 +15,13 @@ from torch import Tensor
 
 from mmrec.data.catalog import Catalog
 from mmrec.data.schema import Split
+from mmrec.errors import UserError
 from mmrec.models.rows import Axis, Places
 from mmrec.utils.files import write_whole
 from mmrec.utils.tables import read_table
 
 FILE = "trained.parquet"
+AGAIN = "train the run again"
 
 Pairs = tuple[Tensor, Tensor]
 """Users and items, each (n,) int64."""
@@ -29,24 +31,38 @@ def keep_pairs(catalog: Catalog, folder: Path, inherited: Pairs | None = None) -
     """Write the training pairs of a run, with those of the run it started from; a resumed fit has them already."""
     if inherited is None and (folder / FILE).is_file():
         return
-    parts = [catalog.train.pairs(), *([] if inherited is None else [inherited])]
-    table = pl.concat([pl.DataFrame({"user": users.numpy(), "item": items.numpy()}) for users, items in parts])
-    write_whole(folder / FILE, table.unique().sort("user", "item").cast(pl.Int32).write_parquet)
+    table = _table(catalog.train.pairs())
+    if inherited is not None:
+        table = pl.concat([table, _table(inherited)]).unique().sort("user", "item")
+    write_whole(folder / FILE, table.write_parquet)
 
 
-def pairs_of(folder: Path, places: Mapping[Axis, Places]) -> Pairs:
+def _table(pairs: Pairs) -> pl.DataFrame:
+    return pl.DataFrame({name: part.int().numpy() for name, part in zip(("user", "item"), pairs, strict=True)})
+
+
+def pairs_of(folder: Path, places: Mapping[Axis, Places]) -> Pairs | None:
     """Return the pairs that a run was trained on, in the rows of other data; those that the data lack are left out.
 
     Args:
         folder: folder of the run.
         places: where the rows of the other data are in the run.
 
+    Returns:
+        the pairs; None for a run of an earlier version, which has not kept them.
+
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is damaged.
     """
-    table = read_table(folder / FILE, ["user", "item"], None, "train the run again")
-    users = _own_rows(places["users"])[table["user"].cast(pl.Int64).to_torch()]
-    items = _own_rows(places["items"])[table["item"].cast(pl.Int64).to_torch()]
+    if not (folder / FILE).is_file():
+        return None
+    table = read_table(folder / FILE, ["user", "item"], None, AGAIN)
+    found = []
+    for column, place in ((table["user"], places["users"]), (table["item"], places["items"])):
+        if not column.dtype.is_integer() or not column.is_between(0, place.total - 1).all():
+            raise UserError(f"{folder / FILE}: holds rows that are not in the run's ids; {AGAIN}")
+        found.append(_own_rows(place)[column.cast(pl.Int64).to_torch()])
+    users, items = found
     known = (users >= 0) & (items >= 0)
     return users[known], items[known]
 
@@ -60,9 +76,9 @@ def _own_rows(places: Places) -> Tensor:
 
 
 def held_out_again(catalog: Catalog, pairs: Pairs) -> dict[str, int]:
-    """Return how many held-out interactions of each split a trained model knows more of than it should.
+    """Return the number of held-out interactions per split that a model was trained on.
 
-    It was trained on the pair; or on the item, which counts as unseen in these data.
+    Those of an item count too that it was trained on although the item counts as unseen in these data.
 
     Args:
         catalog: the data.

@@ -146,6 +146,29 @@ def test_a_start_that_knows_held_out_interactions_is_told_and_shown(
     assert f"trained on {counts[0]['test']:,} of the" in " ".join(capsys.readouterr().out.split())
 
 
+def test_features_have_the_width_of_the_start(run: Path, earlier: RecDataModule) -> None:
+    args = of(earlier, run.parents[2])
+    main(["fit", *args, "--name", "narrow", "--data.whiten", "12"])
+    narrow = run.parents[1] / "narrow" / "seed1"
+    main(["fit", *args, "--name", "wide", "--data.whiten", "16", "--from", str(narrow)])
+    best = torch.load(run.parents[1] / "wide" / "seed1" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["state_dict"]["item_encoder.text_projection.weight"].shape[1] == 12
+    assert mmrec.load(run.parents[1] / "wide" / "seed1").features.text_dim == 12
+
+
+def test_a_start_of_an_earlier_version_is_used_with_a_word(
+    run: Path, toy: RecDataModule, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = grown(toy)
+    model = mmrec.MMRaclKal.for_data(data, hidden_dim=16, **OPTIONS)
+    pl.DataFrame({"user": [9**6], "item": [1]}).write_parquet(run / "trained.parquet")
+    with pytest.raises(UserError, match=r"trained\.parquet: holds rows that are not in the run's ids"):
+        start_from(model, data, run)
+    (run / "trained.parquet").unlink()
+    assert start_from(model, data, run).held_out_again is None
+    assert "is not known" in caplog.text
+
+
 def raw_pairs(catalog: Catalog, split: Split) -> list[tuple[str, str]]:
     """Return the interactions of a split by raw ids."""
     rows = torch.nonzero(catalog.split == int(split)).squeeze(1)

@@ -349,10 +349,11 @@ def test_runs_that_differ_have_records_of_their_own(
 
     monkeypatch.setattr("mmrec.cli.lightning.loggers", record)
     longer, full = ["--trainer.max_epochs", "9"], ["--loss_precision", "full"]
-    for options in ([], longer, full, ["--name", "other"], ["--trainer.gradient_clip_val", "1"]):
+    resumed = ["--trainer.num_sanity_val_steps", "-1", "--trainer.log_every_n_steps", "9"]
+    for options in ([], longer, resumed, full, ["--name", "other"], ["--trainer.gradient_clip_val", "1"]):
         with pytest.raises(SystemExit):
             run("fit", "toy_sasrec", toy, *options)
-    assert made[0] == made[1]  # a longer fit goes on in the record of the shorter one
+    assert made[0] == made[1] == made[2]  # a longer fit goes on in the record of the shorter one
     assert len(set(made)) == 4
 
 
@@ -409,6 +410,13 @@ WRONG = {
     "fewer steps than validations need": (
         ["fit", "--data", "toy", "--model", "sasrec", "--trainer.max_steps", "2"],
         "no validation runs before the training ends",
+    ),
+    "a metric that no validation makes": (
+        [
+            *("fit", "--data", "toy", "--model", "sasrec", "--trainer.max_epochs", "1", "--trainer.callbacks"),
+            '[{"class_path": "EarlyStopping", "init_args": {"monitor": "valid/mrrr", "mode": "max"}}]',
+        ],
+        "`valid/mrrr` which is not available",
     ),
     "seed": (
         ["fit", "--data", "toy", "--model", "sasrec", "--seed_everything", "-3"],

@@ -106,6 +106,8 @@ def test_some_models_of_a_folder_are_compared(tmp_path: Path) -> None:
     compare_runs(tmp_path / "sasrec", tmp_path / "gru4rec", tmp_path / "sasrec" / "seed1", console=console)
     text = console.export_text()
     assert [len(rows(text, model)) for model in ("sasrec", "gru4rec", "popularity")] == [1, 1, 0]
+    with pytest.raises(UserError, match="typoo holds no results"):
+        compare_runs(tmp_path / "sasrec", tmp_path / "typoo", console=console)
 
 
 def test_cost_is_per_epoch_and_up_to_the_best_epoch(tmp_path: Path) -> None:

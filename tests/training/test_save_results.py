@@ -1,8 +1,9 @@
-"""What a test leaves in `result.json` beside the metrics over all instances."""
+"""What a test leaves in `result.json` in addition to the metrics over all instances."""
 
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -76,3 +77,19 @@ def test_a_damaged_training_file_ends_in_one_line(
     monkeypatch.setattr(Popularity, "trains_on", "windows")  # a model without training has no such file
     with pytest.raises(UserError, match=r"training\.json: .*; fit again$"):
         SaveResults()._training(folder, Popularity(toy.n_items))
+
+
+@pytest.mark.parametrize("of_result", [True, False])
+def test_a_checkpoint_removes_earlier_results_and_no_file_of_the_user(of_result: bool, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"data_hash": "abc123"}')
+    (tmp_path / "README.md").write_text("a card of abc123" if of_result else "the user's own page")
+    for name in ("result_seen_history_kept.json", "test_ranks.parquet", "training.json", "result_2024.json"):
+        (tmp_path / name).touch()
+    callback = SaveResults()
+    trainer = SimpleNamespace(is_global_zero=True, default_root_dir=tmp_path)
+    callback.on_save_checkpoint(trainer, Popularity(2), {})  # not in a fit
+    assert (tmp_path / "result.json").is_file()
+    callback.on_train_start(trainer, Popularity(2))
+    callback.on_save_checkpoint(trainer, Popularity(2), {})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"result_2024.json", *([] if of_result else ["README.md"])}

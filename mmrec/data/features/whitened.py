@@ -116,7 +116,7 @@ def _fit(modality: Modality, vectors: Halves, fitting: NDArray[np.bool_], compon
     if kept < components:
         log.warning(
             "whiten is %d, but of the %s vectors of %d training items %d components are kept: half the number of items "
-            "at most, and no more than they span; whiten: auto chooses a width by the validation split",
+            "at most, and no more than they span",
             components, modality, whitening.items, kept,
         )  # fmt: skip
     return whitening

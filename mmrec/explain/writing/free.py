@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mmrec.explain.llm.base import FailureKind, LLMFailure
 from mmrec.explain.llm.loops import loop_of
-from mmrec.explain.verify import Verifier
+from mmrec.explain.verify import Verdict, Verifier
 from mmrec.explain.writing.grammar import Sentence
 
 MAX_EXPLANATION = 600
@@ -43,13 +43,12 @@ def parse_text(content: Mapping[str, object]) -> str:
     return plain
 
 
-def kept_sentences(text: str, verifier: Verifier) -> list[Sentence]:
+def kept_sentences(verdict: Verdict, verifier: Verifier) -> list[Sentence]:
     """Return the sentences of a text that hold, if one of them rests on a statement; none otherwise.
 
     Without a sentence that does not hold, "it" in the next one can mean something else, so that what is left is
     verified again until all of it holds.
     """
-    verdict = verifier(text)
     while any(sentence.violation for sentence in verdict.sentences):
         verdict = verifier(" ".join(s.text for s in verdict.sentences if s.violation is None))
     kept = [Sentence(s.text, s.statements, s.spans) for s in verdict.sentences]

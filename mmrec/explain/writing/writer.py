@@ -134,14 +134,15 @@ class Writer:
                 cause = cause or failure.kind
                 seconds += failure.seconds
                 break
-            violations = verifier(text).violations if self._options.verified else []
+            verdict = verifier(text)
+            violations = verdict.violations if self._options.verified else []
             violations += self._far(text, question)
             if not violations:
                 source: Source = "corrected" if drafts else "llm"
-                sentences = kept_sentences(text, verifier) if self._options.verified else [Sentence(text)]
+                sentences = kept_sentences(verdict, verifier) if self._options.verified else [Sentence(text)]
                 return Explanation(tuple(sentences), source, (), cause, reason, tuple(drafts), reply.cached, seconds)
             drafts.append(Draft(text, violations))
-            kept = max(kept, kept_sentences(text, verifier), key=len)
+            kept = max(kept, kept_sentences(verdict, verifier), key=len)
             cause, reason = UNVERIFIED, f"unverified: {'; '.join(violations)}"
             asked = with_violations(prompt, text, violations)
         if kept and not self._far(" ".join(s.text for s in kept), question):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytorch_lightning as lightning
@@ -14,7 +15,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
-from mmrec.data.datamodule import RecDataModule
+from mmrec.data.datamodule import Candidates, RecDataModule
 from mmrec.metrics.slices import item_slices, slice_metrics
 from mmrec.models.recommender import Recommender
 from mmrec.training.limits import cut_short
@@ -26,10 +27,17 @@ from mmrec.utils.json_files import read_json
 from mmrec.utils.seed import global_seed
 
 TRAINING = "training.json"
+HISTORY_KEPT = "_history_kept"
 SHAPE = {"epochs": int, "seconds": float, "peak_memory_mb": ({str: float}, None)}
 """Content of the file that a fit leaves when it ends."""
-OF_CHECKPOINT = ("result*.json", "test_ranks*.parquet", TRAINING, "README.md")
-"""Files that describe a run's best checkpoint; the last is the model card."""
+CARD = "README.md"
+"""The model card, which the command line writes next to the result."""
+SUFFIXES = [
+    f"{candidates}{kept}"
+    for candidates in ("", *(f"_{name}" for name in get_args(Candidates) if name != "all"))
+    for kept in ("", HISTORY_KEPT)
+]
+"""Parts of file names by protocol."""
 
 
 class SaveResults(lightning.Callback):
@@ -40,8 +48,8 @@ class SaveResults(lightning.Callback):
 
     `result.json` has the metrics over all test instances; under `slices` the metrics by slice of the target item, see
     `mmrec.metrics.slices`; under `beyond_accuracy` measures of the lists, see `mmrec.metrics.beyond_accuracy`, or null
-    for sampled candidates, which make no list. A test that `limit_test_batches` cuts short writes nothing. A fit that
-    goes on from a checkpoint removes what stands in the folder once it saves a checkpoint of its own.
+    for sampled candidates, which make no list. A test that `limit_test_batches` cuts short writes nothing. A resumed
+    fit removes the earlier results, and their model card, when it saves its first checkpoint.
     """
 
     def __init__(self) -> None:
@@ -70,9 +78,7 @@ class SaveResults(lightning.Callback):
     ) -> None:
         """Remove the results of an earlier fit, which the weights that are about to be written do not have."""
         if trainer.is_global_zero and self._started is not None:
-            for pattern in OF_CHECKPOINT:
-                for file in Path(trainer.default_root_dir).glob(pattern):
-                    file.unlink(missing_ok=True)
+            _remove_results(Path(trainer.default_root_dir))
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the statistics of the whole fit: a checkpoint has them only up to its own epoch."""
@@ -90,7 +96,7 @@ class SaveResults(lightning.Callback):
             rank_zero_info("the test was cut short by limit_test_batches: no result is written")
             return
         folder = Path(trainer.default_root_dir)
-        suffix = data.metric_suffix + ("" if data.mask_history else "_history_kept")
+        suffix = data.metric_suffix + ("" if data.mask_history else HISTORY_KEPT)
         table = pl_module.metrics.table
         assert table is not None  # `test` has just computed the metrics
         instances, ranks = (column.cpu() for column in table)
@@ -157,9 +163,19 @@ class SaveResults(lightning.Callback):
         The seconds of a model that is not trained are those of its closed form.
         """
         if model.trains_on == "nothing":
-            return {"epochs": 0, "seconds": round(model.attach_seconds, 2)}
+            return {"epochs": 0, "seconds": round(model.attach_seconds, 4)}
         file = folder / TRAINING
         return dict(read_json(file, SHAPE, "fit again")) if file.is_file() else self.training
+
+
+def _remove_results(folder: Path) -> None:
+    """Remove the files that `SaveResults` writes, and the model card of the result among them."""
+    result, card = folder / "result.json", folder / CARD
+    with suppress(OSError, ValueError, KeyError):
+        if json.loads(result.read_text(encoding="utf-8"))["data_hash"] in card.read_text(encoding="utf-8"):
+            card.unlink()
+    for name in (TRAINING, *(name for end in SUFFIXES for name in (f"result{end}.json", f"test_ranks{end}.parquet"))):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _rounded(row: Mapping[str, float | None]) -> dict[str, float | None]:
