@@ -25,7 +25,7 @@ _NAMES = {
     "country": ["country", "country of origin", "origin"],
     "size": ["size", "pack size", "package size"],
 }
-# A star may be a rating, a band that of a watch, a studio that of a film or a game: such names keep their own nouns.
+# Names such as star (a rating), band (of a watch) and studio (of a film or a game) are ambiguous and stay as they are.
 _KIND_OF = {name: kind for kind, names in _NAMES.items() for name in names}
 PEOPLE = frozenset({"director", "actor", "author", "artist"})
 """Kinds whose values are names of people."""

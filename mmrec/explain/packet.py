@@ -55,7 +55,7 @@ class Recommendation:
 
     @property
     def others(self) -> list[int]:
-        """The history without padding and without the recommended item, which is no evidence for itself."""
+        """The history without padding and without the recommended item, which does not count as evidence for itself."""
         return [item for item in self.history if item not in (PAD, self.item)]
 
     @property

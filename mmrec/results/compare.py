@@ -102,7 +102,7 @@ def _results(board: Board, name_data: bool) -> Table:
 
 
 def _cautions(board: Board) -> list[str]:
-    """Return a line for each run whose start knew test interactions."""
+    """Return a line for each run whose starting run was trained on test interactions."""
     return [
         f"{model.label}, seed {run.seed}: started from a run that was trained on {run.held_out_again:,} of the "
         f"{run.result['protocol']['instances']:,} test interactions, so its metrics are too high."

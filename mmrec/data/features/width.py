@@ -34,7 +34,9 @@ from mmrec.utils.json_files import read_json
 WIDTHS = (8, 16, 32, 64, 128, 256, 384, 512, 640)
 NEWEST = 20  # items of the history, as `ContentKNN` reads
 INSTANCES = 2_000  # held-out interactions; a standard error of about .003 at an NDCG@10 of .05
-ITEMS = 2**17  # of a larger catalogue a sample is ranked: whitened to 640 it takes 320 MB per modality
+ITEMS = (
+    2**17
+)  # of a larger catalogue a sample is ranked: whitened to 640, 640 MB per modality with the copy of length 1
 SCORES = 2**24  # computed at a time: 64 MB
 VERSION = 1  # raised when a choice changes
 

@@ -6,11 +6,11 @@ read twice for the same question.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ from PIL import Image
 
 from mmrec.errors import UserError
 from mmrec.utils.files import hash_file, write_whole
+
+log = logging.getLogger(__name__)
 
 WORKERS = min(8, os.cpu_count() or 1)
 PART = 256  # files handed to the threads at once; an interruption waits for them
@@ -33,15 +35,15 @@ Progress = Callable[[int, int], None]
 def list_images(folder: Path, without: Path) -> tuple[list[Path], list[tuple[Path, Path]]]:
     """Return the image files in a folder and its sub-folders, and the sub-folders that are not entered.
 
-    Links to folders are followed, but no folder is entered twice, and none that holds `folder` itself. Folders whose
-    names begin with "." are left out.
+    Links to folders are followed. No folder is entered twice, and none that contains `folder`. Folders whose names
+    begin with "." are left out.
 
     Args:
         folder: an existing folder.
         without: a sub-folder to leave out.
 
     Returns:
-        files, sorted, and, in the order of the walk, sub-folders that are not entered with the folders they lead to.
+        the sorted files; then pairs of a sub-folder that is not entered and the folder it leads to.
 
     Raises:
         OSError: a folder cannot be read, which must not pass for a folder without images.
@@ -160,6 +162,8 @@ def _remembered(memory: Path) -> pl.DataFrame:
         known = pl.read_parquet(memory, glob=False)
     except (pl.exceptions.PolarsError, OSError):
         known = pl.DataFrame(schema=SCHEMA)
+    if "sha256" not in known.columns:  # of an earlier version
+        known = known.with_columns(sha256=pl.lit(None, pl.String))
     return known if known.schema == SCHEMA else pl.DataFrame(schema=SCHEMA)
 
 
@@ -176,5 +180,7 @@ def _raise(error: OSError) -> None:
 
 
 def _save(table: pl.DataFrame, file: Path) -> None:
-    with suppress(UserError, OSError, pl.exceptions.PolarsError):  # a full disk: the file only saves time
+    try:
         write_whole(file, table.write_parquet)
+    except (UserError, OSError, pl.exceptions.PolarsError):  # a full or read-only disk: the file only saves time
+        log.warning("%s cannot be written: every command reads all images again", file)

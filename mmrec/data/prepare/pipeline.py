@@ -37,6 +37,7 @@ from mmrec.utils.tables import first_line
 
 DECIMAL_COMMA = re.compile(r"\s*-?[0-9]+,[0-9]+\s*")
 GROUPED = re.compile(r"\s*-?[0-9]+(?:[.,][0-9]+)+\s*")
+CONTENT_VERSION = 1  # raised when the same files and options give other interactions, texts or counts
 LOST_USERS = "users dropped by hold_out_items, who have no other interaction"
 
 
@@ -302,7 +303,15 @@ def _offsets(user: NDArray[np.int32]) -> NDArray[np.int64]:
 def _fingerprint(source: Source, options: PrepareOptions, inputs: list[dict[str, Any]], root: Path) -> str:
     images = _describe_images(source, root)
     content = [entry["sha256"] for entry in inputs]
-    identity = [FORMAT_VERSION, type(source).__name__, source.options(), asdict(options), content, images]
+    identity = [
+        FORMAT_VERSION,
+        CONTENT_VERSION,
+        type(source).__name__,
+        source.options(),
+        asdict(options),
+        content,
+        images,
+    ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -292,7 +292,7 @@ def _parts(title: str) -> list[Key]:
 def _shortened(words: Key) -> Iterator[Key]:
     """Yield forms of a title with words left out: its first words, or words in their order with the last one.
 
-    What stands before "of" or "and" is no name of the whole: "The book" for The Book of Life.
+    What stands before "of" or "and" is not a name of the item: "The book" for The Book of Life.
     """
     for end in range(1, min(len(words), MAX_SHORTENED + 1)):
         if words[end : end + 1] not in _STOPS:

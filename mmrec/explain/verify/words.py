@@ -92,7 +92,7 @@ def aliases(string: str) -> set[Key]:
 
 
 def head(words: Key) -> Key:
-    """Return the words of a name that say what a thing is: `case` of `case for Galaxy phone`; none if it is not clear.
+    """Return the words of a name for the kind of thing: `case` of `case for Galaxy phone`; empty if unclear.
 
     They are those before the first preposition. Where two things are joined ("salt and pepper mill"), it is not clear
     what is what.

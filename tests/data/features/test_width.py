@@ -60,6 +60,12 @@ def test_a_sample_of_a_large_catalogue_holds_all_that_is_ranked(
     whole = width.ndcg_by_width(toy.features, toy.catalog, fitting)
     monkeypatch.setattr(width, "SCORES", 1000)
     assert width.ndcg_by_width(toy.features, toy.catalog, fitting) == pytest.approx(whole, abs=1e-6)
-    monkeypatch.setattr(width, "INSTANCES", 20)
-    monkeypatch.setattr(width, "ITEMS", 50)
-    assert set(width.ndcg_by_width(toy.features, toy.catalog, fitting)) == set(whole)
+    monkeypatch.setattr(width, "ITEMS", 30)
+    sampled = width.ndcg_by_width(toy.features, toy.catalog, fitting)
+    assert all(sampled[one] >= value for one, value in whole.items())  # the same targets among fewer items
+    rows = toy.catalog.instances(Split.VALID)[:5]
+    start = toy.catalog.offsets[toy.catalog.user_of(rows)]
+    wanted = {int(toy.catalog.items[place]) for row, first in zip(rows.tolist(), start.tolist(), strict=True)
+              for place in range(max(first, row - width.NEWEST), row + 1)}  # fmt: skip
+    assert wanted <= set(width._sample(toy.catalog, rows, start).tolist())
+    assert len(width._sample(toy.catalog, rows, start)) < len(wanted) + 40

@@ -5,7 +5,13 @@ from __future__ import annotations
 import html
 import re
 
-TAG = re.compile(r"</?[a-zA-Z][^>]*>|<!--.*?-->", re.DOTALL)  # not "sizes <8 and >12"
+NAMES = (
+    "a|abbr|article|aside|b|big|blockquote|body|br|button|caption|center|cite|code|col|dd|del|details|div|dl|dt|em|figure|"
+    "figcaption|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|label|li|link|main|meta|nav|ol|option|"
+    "p|picture|pre|q|s|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
+    "tfoot|th|thead|title|tr|u|ul|video"
+)
+TAG = re.compile(rf"</?(?:{NAMES})(?:\s[^<>]*)?/?>|<!--.*?-->", re.DOTALL | re.IGNORECASE)  # not "x <y and z>"
 
 
 def plain_text(text: str) -> str:

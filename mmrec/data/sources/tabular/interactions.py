@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Literal, get_args
 
 import polars as pl
@@ -64,14 +65,22 @@ class EventColumns:
         return of_ids | of_others | ({"leave_out": list(self.leave_out)} if self.leave_out else {})
 
     def options(self) -> dict[str, object]:
-        """Return all options by name; rows that are left out only where there are some, as before there were any."""
+        """Return all options by name; an empty `leave_out` is omitted, so that fingerprints stay the same."""
         options = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {name: value for name, value in options.items() if name != "leave_out" or value}
 
-    def left_out(self) -> pl.Expr:
-        """Return whether a row is left out."""
-        texts = {column: pl.col(column).cast(pl.String).str.strip_chars() for column in self.leave_out}
-        return pl.any_horizontal(text.is_in(self.leave_out[name]).fill_null(False) for name, text in texts.items())
+    def left_out(self, schema: pl.Schema, path: Path) -> dict[str, pl.Expr]:
+        """Return by the value that is named which rows are left out; numbers are written as those of ids.
+
+        Args:
+            schema: types of the columns.
+            path: file of the table, for messages.
+        """
+        found: dict[str, pl.Expr] = {}
+        for column, values in self.leave_out.items():
+            text = id_column(column, schema[column], f"{path}: column {column!r}").str.strip_chars()
+            found |= {f"{column} is {value}": (text == value).fill_null(False) for value in values}
+        return found
 
 
 def read_events(tables: Sequence[Table], columns: EventColumns, format: TableFormat) -> Events:
@@ -95,21 +104,29 @@ def read_events(tables: Sequence[Table], columns: EventColumns, format: TableFor
         with table.reading():
             selected, written = _select(table, rows, columns, unit, auto, format.decimal, place << 40)
             events = check_events(selected, rows.place, written, timed=columns.order == "time")
-            left_out = rows.frame.select(columns.left_out().sum()).collect().item() if columns.leave_out else 0
+            left_out = _count_left_out(table, rows, columns)
         impossible = events.rejected.get("impossible timestamp")
         if impossible is not None and impossible.count > MINORITY * events.count and columns.time is not None:
             _explain_times(table, rows, columns.time, starts, auto)
         frames.append(events.rows)
         total += events.count + sum(entry.count for entry in rows.rejected.values())
         rejected += [rows.rejected, events.rejected]
-        words = "; ".join(f"{column}: {', '.join(values)}" for column, values in columns.leave_out.items())
-        notes += [events.notes, {"interactions left out by leave_out": Note(left_out, words)} if words else {}]
+        notes += [events.notes, left_out]
     if any("fraction" in frame.columns for frame in frames):
         frames = [
             frame if "fraction" in frame.columns else frame.with_columns(fraction=pl.lit(0, pl.Int32))
             for frame in frames
         ]
     return Events(pl.concat(frames), total, merge_rejected(*rejected), merge_notes(*notes))
+
+
+def _count_left_out(table: Table, rows: Rows, columns: EventColumns) -> dict[str, Note]:
+    """Return how many rows have each value that is left out; 0 shows a value that is misspelt."""
+    if not columns.leave_out:
+        return {}
+    found = columns.left_out(rows.frame.collect_schema(), table.path)
+    counts = rows.frame.select(value.sum().alias(words) for words, value in found.items()).collect().row(0, named=True)
+    return {f"interactions left out where {words}": Note(count, table.path.name) for words, count in counts.items()}
 
 
 def _first_times(tables: Sequence[Table], column: str) -> Iterator[Times]:
@@ -169,7 +186,7 @@ def _select(
     user = pl.when(ids["user"].is_null() & pl.col(FILLED)).then(pl.lit("")).otherwise(ids["user"])
     values = {"user": user, "item": ids["item"], **times, **numbers, **surplus}
     if columns.leave_out:  # such a row counts as a blank line
-        kept = ~columns.left_out()
+        kept = ~pl.any_horizontal(columns.left_out(schema, table.path).values())
         places = ("timestamp",) if columns.time is None else ()
         values = {name: value if name in places else pl.when(kept).then(value) for name, value in values.items()}
     selected = frame.select(**values)
