@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mmrec.training.callbacks.save_results import TRAINING
 from mmrec.utils.files import write_whole
 from mmrec.utils.json_files import read_json
 
 State = Literal["new", "interrupted", "done"]
 MARKER = "run.json"
 """File that is written last: description of the run, its key and its seconds."""
-TRAINING, BEST, LAST = "training.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt"
-"""Files of a run: the first is written at the end of a fit."""
+BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
+"""Checkpoints of a run."""
 MARKED = {"key": str, "seconds": float, "seed": int, "profile": str, "dataset": str, "config": str}
 
 

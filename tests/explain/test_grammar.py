@@ -187,7 +187,7 @@ def test_what_items_without_a_title_share_is_a_reason(count):
     for text in texts_of(evidence):
         assert text.endswith(f"like {'one item' if count == 1 else '2 items'} that you bought.")
         assert Verifier(evidence)(text).ok
-        assert not Verifier(evidence)(text.replace("like one", "like 2").replace("like 2", "like 3")).ok
+        assert not Verifier(evidence)(text.replace("like one item", "like 3 items").replace("like 2", "like 3")).ok
     photo = next(s for s in evidence.statements if s.kind is Kind.SHARED_IMAGE)
     seen = " ".join(sentence.text for sentence in written(evidence, Plan((photo.id,))))
     assert Verifier(evidence)(seen).violations == []

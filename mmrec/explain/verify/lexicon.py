@@ -6,7 +6,6 @@ value that no statement has is an unknown word.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -30,6 +29,7 @@ from mmrec.explain.verify.words import (
     occurs,
     parts_of,
     whole_forms,
+    without_brackets,
 )
 from mmrec.explain.writing.names import is_pair, shown_title
 
@@ -38,7 +38,6 @@ MAX_SHORTENED = 6
 """Words of the longest title of which any may be left out."""
 AKIN = 0.1
 """Least value of `Statement.telling` for a shared fact that makes two items similar."""
-_APART = re.compile(r":|,|\s[-–—]\s")
 _EMPTY = frozenset({(), *((article,) for article in ARTICLES)})
 _STOPS = frozenset((word,) for word in STOP_WORDS)
 _ENDINGS = {"stripe": ("striped", "stripes"), "check": ("checked", "checks"), "dot": ("dotted", "dots")}
@@ -278,13 +277,12 @@ def _kind_nouns(kind: str) -> list[str]:
 
 def _bare(title: str) -> Key:
     """Return the words of a title without brackets."""
-    return normal_form(re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", title))
+    return normal_form(without_brackets(title))
 
 
 def _parts(title: str) -> list[Key]:
     """Return the words of a title, those of each part between colons, commas and dashes, and of its first phrases."""
-    bare = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", title)
-    found = [normal_form(part) for part in (bare, *_APART.split(bare))]
+    found = [_bare(title), *parts_of(title)]
     found += [words[:end] for words in found for end in range(2, len(words)) if words[end] in STOP_WORDS]
     return [*dict.fromkeys(words[:-1] if words[-1] in ARTICLES else words for words in found if words not in _EMPTY)]
 

@@ -65,13 +65,18 @@ def normal_form(string: str) -> Key:
     return tuple(word.key for word in words_of(unicodedata.normalize("NFKC", string)))
 
 
+def without_brackets(string: str) -> str:
+    """Return a string without what is in brackets."""
+    return _BRACKETS.sub(" ", string)
+
+
 def whole_forms(string: str) -> set[Key]:
     """Return the normal forms under which a title or a name may be written whole.
 
     As it is, without a bracketed part (`Heat (1995)` as `Heat`), turned round at its comma (`Matrix, The` as
     `The Matrix`), or without a leading article.
     """
-    bare = _BRACKETS.sub(" ", string)
+    bare = without_brackets(string)
     forms = [string, bare]
     head, _, tail = bare.rpartition(",")
     if head and ("," not in head or tail.strip().casefold() in ARTICLES):
@@ -83,7 +88,7 @@ def whole_forms(string: str) -> set[Key]:
 
 def parts_of(string: str) -> list[Key]:
     """Return the words of each part of a name between `:`, ` - ` and commas, without what is in brackets."""
-    return [words for part in _APART.split(_BRACKETS.sub(" ", string)) if (words := normal_form(part))]
+    return [words for part in _APART.split(without_brackets(string)) if (words := normal_form(part))]
 
 
 def aliases(string: str) -> set[Key]:
