@@ -156,10 +156,12 @@ class RecCLI(LightningCLI):
             self._begin_fit(config, dataset, name)
 
     def _keep_result_apart(self, config: Any) -> None:
-        """Put the result of other options aside where a test is the whole run.
+        """Keep what a run has left from being overwritten by a test or by lists of other options.
+
+        For a model without training a test is the whole run, and the earlier run is put aside.
 
         Raises:
-            UserError: a test or lists by other options would take the place of those of the run.
+            UserError: the run was fitted with other options.
         """
         if self.subcommand not in ("test", "predict") or not (self.run_dir / "config.yaml").is_file():
             return
