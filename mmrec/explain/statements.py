@@ -24,9 +24,9 @@ from mmrec.explain.domain import SHOP, Domain, domain_of
 from mmrec.explain.facts import is_quality, kind_of, plain_name, said_of
 from mmrec.explain.images import COLOURS
 from mmrec.explain.knowledge import STOP_WORDS, Knowledge, telling_facts
+from mmrec.explain.names import shown_title
 from mmrec.explain.packet import Recommendation, most_influential, partly_measured
 from mmrec.explain.text import joined
-from mmrec.explain.writing.names import shown_title
 
 MAX_HISTORY = 50
 """Newest history items whose facts are read; of a longer history it is not known how many items have a fact."""

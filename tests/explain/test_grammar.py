@@ -5,10 +5,10 @@ import pytest
 
 from mmrec.explain import Evidence, Kind, Statement, build_packet, evidence_of
 from mmrec.explain.evaluation.judge import RuleJudge
+from mmrec.explain.names import shown_title, with_article
 from mmrec.explain.verify import Verifier
 from mmrec.explain.writing.grammar import Sentence, write
 from mmrec.explain.writing.grounded import choices
-from mmrec.explain.writing.names import shown_title, with_article
 from mmrec.explain.writing.plan import Plan, default_plan
 from tests.explain.cases import CASES, Case
 from tests.explain.cases_more import MORE_CASES

@@ -19,7 +19,7 @@ from mmrec.data.catalog import Catalog
 from mmrec.data.datamodule import RecDataModule
 from mmrec.explain.evaluation.sample import Pair
 from mmrec.explain.knowledge import Knowledge
-from mmrec.explain.writing.names import shown_title
+from mmrec.explain.names import shown_title
 from mmrec.models.recommender import Recommender
 
 DRAWS = 8

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmrec.explain.facts import MAKERS, is_quality, kind_of, plain_name
 from mmrec.explain.knowledge import STOP_WORDS
+from mmrec.explain.names import is_pair, shown_title
 from mmrec.explain.statements import TITLE_WORD, Evidence, Kind
 from mmrec.explain.verify.tokens import price_forms
 from mmrec.explain.verify.wording import phrases, phrases_of
@@ -31,7 +32,6 @@ from mmrec.explain.verify.words import (
     whole_forms,
     without_brackets,
 )
-from mmrec.explain.writing.names import is_pair, shown_title
 
 TERMS_FILE = Path(__file__).with_name("terms.txt")
 MAX_SHORTENED = 6

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmrec.explain.names import shown_title
 from mmrec.explain.statements import Evidence
 from mmrec.explain.verify.lexicon import Lexicon
 from mmrec.explain.verify.meaning import Clause
 from mmrec.explain.verify.normalise import foreign_letters, normalise
 from mmrec.explain.verify.sentences import Sentence
 from mmrec.explain.verify.tokens import addressed, sentences_of, tokens_of
-from mmrec.explain.writing.names import shown_title
 
 MAX_TOKENS = 80
 """Longest sentence that is read; nobody wants a longer one, and reading takes time."""

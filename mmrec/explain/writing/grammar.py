@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmrec.explain.facts import kind_of
+from mmrec.explain.names import PAIR, is_countable, quoted, shown_title
 from mmrec.explain.statements import TITLE, TITLE_WORD, Evidence, Kind, Statement
-from mmrec.explain.writing.names import PAIR, is_countable, quoted, shown_title
 from mmrec.explain.writing.phrases import (
     MAKERS,
     Part,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmrec.explain.facts import kind_of, said_of
+from mmrec.explain.names import PAIR, is_countable, shown_value, with_article
 from mmrec.explain.statements import TITLE_WORD, Evidence, Kind, Statement
 from mmrec.explain.text import joined
 from mmrec.explain.verify.words import end_in, heads, inflected, normal_form
-from mmrec.explain.writing.names import PAIR, is_countable, shown_value, with_article
 
 Part = str | tuple[str, str]
 """A piece of a sentence, with the statement that supports it if one does."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmrec.explain.asker import Asker
 from mmrec.explain.llm import LLMFailure
+from mmrec.explain.names import shown_title
 from mmrec.explain.outcome import Draft, Explanation, Source
 from mmrec.explain.packet import Packet
 from mmrec.explain.similarity import Similarity
@@ -20,7 +21,6 @@ from mmrec.explain.verify import Verifier
 from mmrec.explain.writing.free import TEXT_SCHEMA, kept_sentences, parse_text
 from mmrec.explain.writing.grammar import Sentence, write
 from mmrec.explain.writing.grounded import choices, parse_plan, plan_schema
-from mmrec.explain.writing.names import shown_title
 from mmrec.explain.writing.plan import default_plan
 from mmrec.explain.writing.prompt import Prompt, with_violations
 
