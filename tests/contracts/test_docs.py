@@ -101,3 +101,10 @@ class TestTheModelOfThePage(TrainedModelContract):
         assert losses[-1] < 0.9 * losses[0]
         batch = next(iter(data.eval_dataloader(Split.VALID)))
         assert torch.isfinite(model.score(batch)).all()
+
+
+def test_commands_of_cards_name_no_folder_of_one_machine() -> None:
+    cards = list((ROOT / "experiments" / "cards").glob("*.md"))
+    assert cards
+    for card in cards:
+        assert not re.search(r"(?m)^lightning .*\s/", card.read_text()), card.name
