@@ -170,7 +170,7 @@ def _without_replaced(words: list[str | _Option]) -> list[str | _Option]:
 
 
 def _name(words: Sequence[str | _Option]) -> str | None:
-    """Return the name of the model's file; None where the section that decides the class has no file of its own."""
+    """Return the name of the model's file; None if another section decides the class."""
     name: str | None = None
     decides: str | None = None  # the class
     for word in words:

@@ -12,7 +12,7 @@ from mmrec.models.recommender import FROM_DATA
 from mmrec.training.instantiate import find_class
 
 INPUT = ("whiten", "max_length", "input_ablation")
-"""Options of the data that change what a model reads of it; results of other candidates have files of their own."""
+"""Options of the data that change what a model reads of it; results of other candidates have separate files."""
 CONTENT = ("source", "prepare", "encoder")
 """Options of the data that change the data; a checkpoint knows the data that it was trained on."""
 UNRECORDED = ("config", "ckpt_path", "name", "runs", "test_after_fit", "explain", "tracking")

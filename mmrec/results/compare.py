@@ -90,7 +90,7 @@ def _makers(extra: Extra, made: list[Board]) -> list[tuple[str, Maker]]:
     ]
     if extra.against is not None:
         names = ", ".join(dict.fromkeys(model.name for board in made for model in board.models))
-        words = f"--against {extra.against}: there is no such model, but {names}"
+        words = f"--against {extra.against}: not a model of these folders, which have {names}"
         makers.append((words, partial(_differences, extra.against)))
     return makers
 

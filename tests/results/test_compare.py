@@ -125,7 +125,7 @@ def test_a_table_without_any_values_is_refused(tmp_path: Path) -> None:
         shown(tmp_path, beyond=True)
     with pytest.raises(UserError, match=r"has slices: run `lightning test`"):
         shown(tmp_path, slices=True)
-    with pytest.raises(UserError, match="--against sasrec: there is no such model, but older"):
+    with pytest.raises(UserError, match="--against sasrec: not a model of these folders, which have older"):
         shown(tmp_path, against="sasrec")
     save(tmp_path, "m", beyond_accuracy={"coverage@10": 0.5, "text_diversity@10": None})
     assert rows(shown(tmp_path, beyond=True), "m")[1] == ["m", "1", "0.5000", "-"]

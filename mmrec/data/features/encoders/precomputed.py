@@ -133,7 +133,7 @@ class PrecomputedEncoder(FeatureEncoder):
         with file.reading():
             table = file.scan(["raw_id"]).select(spelled_alike(pl.col("raw_id")).fill_null(""), SURPLUS).collect()
         filled = ((table["raw_id"] != "") | table[SURPLUS].is_not_null()).arg_true()
-        lines = table["raw_id"].head(filled[-1] + 1 if len(filled) else 0)  # blank lines at the end are no rows
+        lines = table["raw_id"].head(filled[-1] + 1 if len(filled) else 0)  # blank lines at the end do not count
         if len(lines) not in (rows, rows + 1):
             raise UserError(f"{self.items}: names {len(lines)} rows but {path} has {rows}; give one line per row")
         ids = lines.tail(rows)
